@@ -1,0 +1,46 @@
+# Thin over CMakePresets.json and scripts/: `make help` lists what there is.
+.DEFAULT_GOAL := build/tieline
+.PHONY: help setup build/tieline test demo lint format bench asan tsan clean
+
+JOBS ?= $(shell nproc)
+
+help:  ## lists the targets
+	@awk -F ':.*## ' '/^[a-z\/]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+setup:  ## installs what building and testing needs (apt, npm); silent when nothing is missing
+	@scripts/setup
+
+build/CMakeCache.txt: | setup
+	@cmake --preset release > build.log 2>&1 || { cat build.log; rm -f build.log; exit 1; }; rm -f build.log
+
+build/tieline: setup build/CMakeCache.txt  ## builds the program
+	@cmake --build --preset release --target tieline -j $(JOBS)
+
+test: setup build/CMakeCache.txt  ## builds and runs all tests
+	@cmake --build --preset release -j $(JOBS)
+	@scripts/test
+
+demo: build/tieline  ## 200 signed Shopify orders become HubSpot deals; KEEP=1 goes on running
+	@build/tieline demo $(if $(KEEP),--keep) $(DEMO_FLAGS)
+
+lint: setup  ## format, layers and the checked rules of STYLE.md
+	@tools/tidy
+
+format: setup  ## formats the C++ sources in place
+	@tools/tidy --format
+
+bench: build/tieline  ## measures beside nginx, Node-RED and our own door with the store off
+	@scripts/setup bench
+	@cmake -S . -B build -DTIELINE_BENCH=ON > /dev/null && cmake --build --preset release -j $(JOBS)
+	@bench/run $(BENCH_FLAGS)
+
+asan: setup  ## the tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	@cmake --preset asan > /dev/null && cmake --build --preset asan -j $(JOBS)
+	@scripts/test build/asan
+
+tsan: setup  ## the tests of what crosses threads under ThreadSanitizer
+	@cmake --preset tsan > /dev/null && cmake --build --preset tsan -j $(JOBS) --target store_test http_test
+	@scripts/test build/tsan 'store_test|http_test'
+
+clean:  ## removes what was built
+	@rm -rf build
