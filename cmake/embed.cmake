@@ -1,5 +1,6 @@
-# Writes a .cc file that holds files as text: `cmake -DOUTPUT=x.cc -DNAMESPACE=tieline::connect -DROOT=dir -DFILES="a;b" -P embed.cmake`.
+# Writes a .cc file that holds files as text: `cmake -DOUTPUT=x.cc -DNAMESPACE=tieline::connect -DROOT=dir -DFILES="a|b" -P embed.cmake`.
 set(body "#include \"base/embedded.h\"\n\nnamespace ${NAMESPACE} {\nnamespace {\nconstexpr tieline::EmbeddedFile kFiles[] = {\n")
+string(REPLACE "|" ";" FILES "${FILES}")
 foreach(file IN LISTS FILES)
   file(READ "${ROOT}/${file}" text)
   string(APPEND body "    {\"${file}\", R\"~tieline~(${text})~tieline~\"},\n")

@@ -33,9 +33,9 @@ function(tieline_embed)
   cmake_parse_arguments(E "" "NAME;ROOT" "FILES" ${ARGN})
   set(output ${CMAKE_CURRENT_BINARY_DIR}/embedded_files.cc)
   list(TRANSFORM E_FILES PREPEND "${E_ROOT}/" OUTPUT_VARIABLE paths)
-  string(REPLACE ";" "\\;" escaped "${E_FILES}")
+  list(JOIN E_FILES "|" joined)  # a ; in an argument would not survive the way through the build tool
   add_custom_command(OUTPUT ${output}
-    COMMAND ${CMAKE_COMMAND} "-DOUTPUT=${output}" -DNAMESPACE=tieline::${E_NAME} "-DROOT=${E_ROOT}" "-DFILES=${escaped}"
+    COMMAND ${CMAKE_COMMAND} "-DOUTPUT=${output}" -DNAMESPACE=tieline::${E_NAME} "-DROOT=${E_ROOT}" "-DFILES=${joined}"
             -P ${PROJECT_SOURCE_DIR}/cmake/embed.cmake
     DEPENDS ${paths} ${PROJECT_SOURCE_DIR}/cmake/embed.cmake VERBATIM)
   target_sources(tieline_${E_NAME} PRIVATE ${output})
