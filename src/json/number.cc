@@ -1,0 +1,152 @@
+#include "json/number.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <limits>
+
+namespace tieline::json {
+namespace {
+
+constexpr double kTwo53 = 9007199254740992.0;
+
+bool digit(char c) { return c >= '0' && c <= '9'; }
+
+// 0.DIGITS × 10^exponent; the digits (without zeros at either end) still have the point among them.
+struct Decimal {
+  bool negative = false;
+  std::string_view digits;  // empty: zero
+  std::int64_t exponent = 0;
+  bool exponent_known = true;  // false when the exponent itself is beyond 64 bits
+};
+
+Decimal decimal_of(std::string_view text) {
+  Decimal d;
+  if (!text.empty() && text.front() == '-') {
+    d.negative = true;
+    text.remove_prefix(1);
+  }
+  const std::size_t e = std::min(text.find_first_of("eE"), text.size());
+  std::string_view mantissa = text.substr(0, e);
+  if (e < text.size()) {
+    std::string_view power = text.substr(e + 1);
+    if (!power.empty() && power.front() == '+') power.remove_prefix(1);
+    const auto [end, error] = std::from_chars(power.data(), power.data() + power.size(), d.exponent);
+    constexpr std::int64_t kFar = std::numeric_limits<std::int64_t>::max() / 4;
+    d.exponent_known = error == std::errc() && d.exponent > -kFar && d.exponent < kFar;
+  }
+  const std::size_t first = mantissa.find_first_of("123456789");
+  if (first == std::string_view::npos) return Decimal{};  // zero has no sign and no exponent here
+  const std::size_t last = mantissa.find_last_of("123456789");
+  const std::size_t point = std::min(mantissa.find('.'), mantissa.size());
+  const auto shift = static_cast<std::int64_t>(point) - static_cast<std::int64_t>(first);
+  d.exponent += first < point ? shift : shift + 1;
+  d.digits = mantissa.substr(first, last - first + 1);
+  return d;
+}
+
+bool same_digits(std::string_view a, std::string_view b) {
+  std::size_t i = 0, j = 0;
+  for (;; ++i, ++j) {
+    if (i < a.size() && a[i] == '.') ++i;
+    if (j < b.size() && b[j] == '.') ++j;
+    if (i == a.size() || j == b.size()) return i == a.size() && j == b.size();
+    if (a[i] != b[j]) return false;
+  }
+}
+
+bool plain_integer(std::string_view text) { return text.find_first_not_of("-0123456789") == std::string_view::npos; }
+
+}  // namespace
+
+bool is_json_number(std::string_view text) {
+  std::size_t at = 0;
+  const auto digits = [&] {
+    const std::size_t before = at;
+    while (at < text.size() && digit(text[at])) ++at;
+    return at != before;
+  };
+  if (at < text.size() && text[at] == '-') ++at;
+  const bool zero = at < text.size() && text[at] == '0';
+  const std::size_t whole = at;
+  if (!digits() || (zero && at != whole + 1)) return false;
+  if (at < text.size() && text[at] == '.') {
+    ++at;
+    if (!digits()) return false;
+  }
+  if (at < text.size() && (text[at] == 'e' || text[at] == 'E')) {
+    ++at;
+    if (at < text.size() && (text[at] == '+' || text[at] == '-')) ++at;
+    if (!digits()) return false;
+  }
+  return at == text.size();
+}
+
+bool equal_numbers(std::string_view a, std::string_view b) {
+  if (a == b) return true;
+  const Decimal x = decimal_of(a), y = decimal_of(b);
+  if (x.digits.empty() || y.digits.empty()) return x.digits.empty() && y.digits.empty();
+  // An exponent beyond 64 bits is compared by its text alone, which was done above.
+  if (!x.exponent_known || !y.exponent_known) return false;
+  return x.negative == y.negative && x.exponent == y.exponent && same_digits(x.digits, y.digits);
+}
+
+std::optional<std::int64_t> exact_int64(std::string_view text) {
+  std::int64_t value = 0;
+  if (plain_integer(text)) {
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    return error == std::errc() && end == text.data() + text.size() ? std::optional(value) : std::nullopt;
+  }
+  const Decimal d = decimal_of(text);
+  if (d.digits.empty()) return 0;
+  if (!d.exponent_known || d.exponent > 19 || d.exponent < 1) return std::nullopt;
+  std::array<char, 24> whole{};
+  std::size_t size = 0;
+  if (d.negative) whole[size++] = '-';
+  const std::size_t end = size + static_cast<std::size_t>(d.exponent);
+  for (const char c : d.digits) {
+    if (c == '.') continue;
+    if (size == end) return std::nullopt;  // a fraction remains
+    whole[size++] = c;
+  }
+  while (size < end) whole[size++] = '0';
+  const auto [stop, error] = std::from_chars(whole.data(), whole.data() + size, value);
+  return error == std::errc() ? std::optional(value) : std::nullopt;
+}
+
+double nearest_double(std::string_view text) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc::result_out_of_range) return value;
+  const Decimal d = decimal_of(text);
+  const bool small = d.exponent_known ? d.exponent < 0 : text.find("e-") != text.npos || text.find("E-") != text.npos;
+  const double size = small ? 0.0 : std::numeric_limits<double>::max();
+  return d.negative ? -size : size;
+}
+
+bool is_inexact(std::string_view text) {
+  if (plain_integer(text)) {
+    if (text.size() <= 15) return false;
+    const auto value = exact_int64(text);
+    return !value || *value > static_cast<std::int64_t>(kTwo53) || *value < -static_cast<std::int64_t>(kTwo53);
+  }
+  // 15 digits and a point always come back from a double.
+  if (text.size() <= 16 && text.find_first_of("eE") == std::string_view::npos) return false;
+  const double value = nearest_double(text);
+  return !equal_numbers(shortest_text(value), text);
+}
+
+std::string shortest_text(double value) {
+  if (std::isnan(value)) return "null";
+  value = std::clamp(value, std::numeric_limits<double>::lowest(), std::numeric_limits<double>::max());
+  std::array<char, 40> text{};
+  if (std::abs(value) <= kTwo53 && value == std::trunc(value) && !(value == 0 && std::signbit(value))) {
+    const auto whole = std::to_chars(text.data(), text.data() + text.size(), static_cast<std::int64_t>(value));
+    return {text.data(), whole.ptr};
+  }
+  const auto written = std::to_chars(text.data(), text.data() + text.size(), value);
+  return {text.data(), written.ptr};
+}
+
+}  // namespace tieline::json

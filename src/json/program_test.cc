@@ -1,0 +1,343 @@
+// The mapping language through its port. What is asked here holds for any engine behind it, except where libjq is
+// named.
+#include "json/program.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "json/program_scan.h"
+
+namespace tieline::json {
+namespace {
+
+using ::testing::HasSubstr;
+
+Document parsed(std::string text) {
+  auto document = parse(text);
+  EXPECT_TRUE(document) << text;
+  return document ? *document : Document();
+}
+
+struct Bound {
+  std::vector<std::string> names;
+  std::vector<Document> values;
+};
+
+Bound bound(std::initializer_list<std::pair<std::string, std::string>> variables) {
+  Bound b;
+  for (const auto& [name, text] : variables) {
+    b.names.push_back(name);
+    b.values.push_back(parsed(text));
+  }
+  return b;
+}
+
+// All outputs, printed and separated by a space; or "error: …".
+std::string ran(std::string_view source, std::string input = "null", const Bound& with = {}) {
+  const auto program = compile(source, with.names);
+  if (!program) return "does not compile: " + program.error().text();
+  const auto outputs = (*program)->run(parsed(std::move(input)), with.values);
+  if (!outputs) return outputs.error().text();
+  std::string text;
+  for (const Document& output : *outputs) text += (text.empty() ? "" : " ") + print(output.root());
+  return text;
+}
+
+TEST(Program, Computes) {
+  struct Case {
+    std::string_view source;
+    const char* input;
+    std::string_view output;
+  };
+  const Case cases[] = {
+      {".", R"({"b":1,"a":[true,null,"x\u0000y"]})", R"({"b":1,"a":[true,null,"x\u0000y"]})"},
+      {".a + 1", R"({"a":41})", "42"},
+      {".price * 3", R"({"price":1.10})", "3.3000000000000003"},
+      {"9007199254740991 + 1", "null", "9007199254740992"},
+      {"[.[] | select(. > 1)]", "[1,2,3]", "[2,3]"},
+      {".[]", "[1,\"a\",null]", "1 \"a\" null"},
+      {"empty", "null", ""},
+      {"\"Order \\(.n)\"", R"({"n":7})", "\"Order 7\""},
+      {"def double: . * 2; double", "4", "8"},
+      {". # a comment\n| .a", R"({"a":5})", "5"},
+      {"{a, \"b\": 2, (\"c\"): 3}", R"({"a":1})", R"({"a":1,"b":2,"c":3})"},
+      {".z, .a", R"({"z":1,"a":2})", "1 2"},
+      {"to_entries | map(.key)", R"({"z":1,"a":2})", R"(["z","a"])"},
+      {"(.email // \"none\") | ascii_downcase", R"({"email":"A@B.C"})", "\"a@b.c\""},
+      {"reduce .[] as $x (0; . + $x)", "[1,2,3]", "6"},
+      {"first(range(10))", "null", "0"},
+      {"nan, infinite, -infinite", "null", "null 1.7976931348623157e+308 -1.7976931348623157e+308"},
+      {".t | fromdate | todate", R"({"t":"2026-11-23T21:44:00Z"})", "\"2026-11-23T21:44:00Z\""},
+      {"\"x\" | test(\"[a-z]\")", "null", "true"},
+      {"$__loc__.line", "null", "1"},
+  };
+  for (const Case& c : cases) EXPECT_EQ(ran(c.source, c.input), c.output) << c.source;
+}
+
+TEST(Program, SeesItsVariablesInTheOrderOfTheirNames) {
+  const Bound with =
+      bound({{"event", R"({"type":"order"})"}, {"unused", "1"}, {"contact", "{\"id\":7}"}, {"none", "null"}});
+  EXPECT_EQ(ran("[., $event.type, $contact.id, $none]", "\"in\"", with), R"(["in","order",7,null])");
+  EXPECT_EQ(ran("{$contact, a: $event.type}", "null", with), R"({"contact":{"id":7},"a":"order"})");
+  EXPECT_EQ(ran("\"\\($contact.id)\", 1", "null", with), "\"7\" 1");
+  EXPECT_EQ(ran("def f: $contact.id; .a, f", "{\"a\":1}", with), "1 7");
+}
+
+TEST(Program, RunsManyTimesAndForgetsTheLastRun) {
+  const Bound with = bound({{"x", "1"}});
+  const auto program = compile(".a + $x", with.names);
+  ASSERT_TRUE(program);
+  for (int i = 0; i < 100; ++i) {
+    const std::vector<Document> values = {make_integer(i)};
+    EXPECT_FALSE((*program)->run(parsed(R"({"a":"text"})"), values));
+    const auto outputs = (*program)->run(parsed(R"({"a":1})"), values);
+    ASSERT_TRUE(outputs);
+    EXPECT_EQ(outputs->front().root().as_int64(), i + 1);
+  }
+  EXPECT_EQ((*program)->source(), ".a + $x");
+}
+
+TEST(Program, RunOneWantsExactlyOneValue) {
+  const auto none = compile("empty", {});
+  const auto two = compile("1, 2", {});
+  const auto one = compile(".a", {});
+  ASSERT_TRUE(none && two && one);
+  EXPECT_THAT((*none)->run_one({}, {}).error().message, HasSubstr("gave no value; add `// null`"));
+  EXPECT_THAT((*two)->run_one({}, {}).error().message, HasSubstr("gave more than one value"));
+  EXPECT_EQ((*two)->run_one({}, {}).error().code, Code::kInvalid);
+  EXPECT_EQ(print((*one)->run_one(parsed("{\"a\":[1]}"), {})->root()), "[1]");
+  EXPECT_TRUE(*(*one)->test(parsed("{\"a\":0}"), {}));
+  EXPECT_FALSE(*(*one)->test(parsed("{\"a\":false}"), {}));
+  EXPECT_FALSE(*(*one)->test(parsed("{}"), {}));
+  EXPECT_FALSE((*none)->test({}, {}));
+}
+
+TEST(Program, FailsWithItsOwnMessage) {
+  struct Case {
+    std::string_view source, message;
+  };
+  for (const Case& c : {Case{"error(\"no customer\")", "the program failed: no customer"},
+                        Case{"error({\"code\":5})", "the program failed: {\"code\":5}"},
+                        Case{".a.b", "the program failed: Cannot index number with string \"b\""},
+                        Case{"1, error(\"late\")", "the program failed: late"},
+                        Case{"{} + 1", "the program failed: object ({}) and number (1) cannot be added"}}) {
+    const auto program = compile(c.source, {});
+    ASSERT_TRUE(program) << c.source;
+    const auto outputs = (*program)->run(parsed("{\"a\":1}"), {});
+    ASSERT_FALSE(outputs) << c.source;
+    EXPECT_EQ(outputs.error().code, Code::kInvalid);
+    EXPECT_EQ(outputs.error().message, c.message);
+  }
+}
+
+TEST(Program, KeepsItsLimits) {
+  const auto many = compile("range(100)", {});
+  const auto large = compile("[range(1000)]", {});
+  const auto deep = compile("reduce range(.) as $i (0; [.])", {});
+  ASSERT_TRUE(many && large && deep);
+  EXPECT_EQ((*many)->run({}, {}, {.outputs_max = 100})->size(), 100u);
+  EXPECT_EQ((*many)->run({}, {}, {.outputs_max = 99}).error().code, Code::kTooLarge);
+  EXPECT_EQ((*large)->run({}, {}, {.output_bytes_max = 1000}).error().code, Code::kTooLarge);
+  EXPECT_TRUE((*large)->run({}, {}));
+  EXPECT_TRUE((*deep)->run(make_integer(128), {}));
+  EXPECT_EQ((*deep)->run(make_integer(129), {}).error().code, Code::kTooLarge);
+  EXPECT_EQ((*deep)->run(make_integer(20'000), {}).error().code, Code::kTooLarge);
+}
+
+TEST(Refused, NamesThatReachBeyondTheInput) {
+  struct Case {
+    std::string_view source, name;
+    std::uint32_t line, column;
+  };
+  const Case cases[] = {
+      {"input", "input", 1, 1},
+      {"[inputs]", "inputs", 1, 2},
+      {". | debug", "debug", 1, 5},
+      {"input_filename", "input_filename", 1, 1},
+      {"input_line_number", "input_line_number", 1, 1},
+      {"$ENV.PATH", "$ENV", 1, 1},
+      {"$ ENV", "$ENV", 1, 1},
+      {"{$ENV}", "$ENV", 1, 2},
+      {"env.PATH", "env", 1, 1},
+      {"\"x\\(env.PATH)\"", "env", 1, 5},
+      {"\"x\\(\"y\\($ENV)\")\"", "$ENV", 1, 9},
+      {"\"x\\({a: (1)})y\\(input)\"", "input", 1, 17},
+      {"import \"a\" as a; 1", "import", 1, 1},
+      {"include \"a\"; 1", "include", 1, 1},
+      {"$__prog_args", "$__prog_args", 1, 1},
+      {"\"a\" | modulemeta", "modulemeta", 1, 7},
+      {"get_search_list", "get_search_list", 1, 1},
+      {"halt", "halt", 1, 1},
+      {"\"x\" | halt_error(1)", "halt_error", 1, 7},
+      {"# input\n. |\n  stderr", "stderr", 3, 3},
+      {"{a: input}", "input", 1, 5},
+      {"{(input): 1}", "input", 1, 3},
+      {"[1, input]", "input", 1, 5},
+      {"{a: [1, input]}", "input", 1, 9},
+      {"def input: 1; input", "input", 1, 5},
+      {"now", "now", 1, 1},
+      {"0 | localtime", "localtime", 1, 5},
+  };
+  for (const Case& c : cases) {
+    const auto program = compile(c.source, {});
+    ASSERT_FALSE(program) << c.source;
+    EXPECT_EQ(program.error().code, Code::kInvalid);
+    EXPECT_THAT(program.error().message,
+                ::testing::StartsWith("`" + std::string(c.name) + "` is not available in a program: "));
+    EXPECT_EQ(program.error().place, (Place{"", c.line, c.column})) << c.source;
+  }
+}
+
+TEST(Refused, NotWhereTheNameIsData) {
+  for (const std::string_view source :
+       {".input", ".a.env.debug", "{input: 1}", "{a: 1, input: 2}", "{input}", "\"input\"", "\"$ENV \\\\(input)\"",
+        "\"a\\\"input\"", "1 # input $ENV\n", ".[\"env\"]", ".\"env\"", ". as {input: $x} | $x", ". as $input | 1",
+        "{\"halt\": 1}", "@base64 \"env\"", "\"\\(\"input\")\"", ".env?", "..|.input?", "{a: {input: 1}, env: 2}"}) {
+    const auto program = compile(source, {});
+    EXPECT_TRUE(program) << source << ": " << program.error().text();
+  }
+}
+
+TEST(Refused, NumbersInTheProgramThatWouldBeAltered) {
+  const auto program = compile(".id ==\n 12345678901234567890", {});
+  ASSERT_FALSE(program);
+  EXPECT_THAT(program.error().message, HasSubstr("the number 12345678901234567890 cannot be computed exactly"));
+  EXPECT_EQ(program.error().place, (Place{"", 2, 2}));
+  EXPECT_TRUE(compile("1.5e3 + .5 + 1. + 9007199254740992", {}));
+}
+
+TEST(Compile, ErrorsHaveAPlaceAndASuggestion) {
+  const std::vector<std::string> names = {"contact", "event"};
+  struct Case {
+    std::string_view source;
+    std::uint32_t line, column;
+    std::string_view message;
+  };
+  const Case cases[] = {
+      {"$contcat.id", 1, 1, "the variable $contcat is not defined; did you mean \"$contact\"?"},
+      {".a |\n  {x: $evnt}", 2, 7, "the variable $evnt is not defined; did you mean \"$event\"?"},
+      {"1 as $total | $totl", 1, 15, "the variable $totl is not defined; did you mean \"$total\"?"},
+      {"\"$zz\" | $zz", 1, 9, "the variable $zz is not defined"},
+      {".a | ascii_downcas", 1, 6, "the function ascii_downcas/0 is not defined; did you mean \"ascii_downcase\"?"},
+      {"def helper: 1; helpr", 1, 16, "the function helpr/0 is not defined; did you mean \"helper\"?"},
+      {"map", 1, 1, "the function map/0 is not defined; there is map/1"},
+      {"$contact | .a ^ 2", 1, 15,
+       "the program does not compile: syntax error, unexpected invalid character, expecting end of the program"},
+      {"{a: 1,\n b c}", 2, 4, "the program does not compile: syntax error, unexpected name, expecting '}'"},
+      {"[1, 2", 1, 6, "the program does not compile: syntax error, unexpected end of the program"},
+      {". |", 1, 4, "the program does not compile: syntax error, unexpected end of the program"},
+      {".a + \"abc", 1, 6, "a text in quotes is not closed"},
+      {"\"a\\(1)bc", 1, 6, "a text in quotes is not closed"},
+      {"break $out", 1, 0, "`break $out` has no label around it"},
+      {"", 0, 0, "the program is empty; write `.` for the input as it is"},
+      {" # only this\n", 0, 0, "the program is empty; write `.` for the input as it is"},
+      {". ) | (.", 1, 3, "the program does not compile: syntax error, unexpected invalid character"},
+  };
+  for (const Case& c : cases) {
+    const auto program = compile(c.source, names);
+    ASSERT_FALSE(program) << c.source;
+    EXPECT_EQ(program.error().code, Code::kInvalid) << c.source;
+    EXPECT_EQ(program.error().message, c.message) << c.source;
+    EXPECT_EQ(program.error().place, (Place{"", c.line, c.column})) << c.source;
+  }
+}
+
+TEST(Compile, MovesPlacesByWhereTheProgramStands) {
+  const Place at{"flows/a.yaml", 10, 20};
+  EXPECT_EQ(compile(". | nope", {}, at).error().place, (Place{"flows/a.yaml", 10, 24}));
+  EXPECT_EQ(compile(".\n | nope", {}, at).error().place, (Place{"flows/a.yaml", 11, 4}));
+  EXPECT_EQ(compile(".\n | input", {}, at).error().place, (Place{"flows/a.yaml", 11, 4}));
+  EXPECT_EQ(compile("", {}, at).error().place, at);
+}
+
+TEST(Exact, NumbersThatWouldBeAlteredAreRefusedWithTheirPath) {
+  struct Case {
+    const char* input;
+    std::string_view where;
+  };
+  for (const Case& c : {Case{"12345678901234567890", "12345678901234567890 at ."},
+                        Case{R"({"id":9007199254740993})", "9007199254740993 at .id"},
+                        Case{R"({"a":[1,{"b":1E400}]})", "1E400 at .a[1].b"},
+                        Case{R"({"a b":{"x":3.14159265358979323846}})", "3.14159265358979323846 at .[\"a b\"].x"}}) {
+    const auto program = compile("1", {});
+    ASSERT_TRUE(program);
+    const auto outputs = (*program)->run(parsed(c.input), {});
+    ASSERT_FALSE(outputs) << c.input;
+    EXPECT_EQ(outputs.error().code, Code::kInvalid);
+    EXPECT_THAT(outputs.error().message,
+                HasSubstr("the number " + std::string(c.where) + " cannot be computed exactly"));
+  }
+  EXPECT_EQ(ran(".", R"([1.10,0.1,9007199254740992,-0,1e3])"), "[1.1,0.1,9007199254740992,-0,1000]");
+}
+
+TEST(Exact, OnlyVariablesThatTheProgramNamesAreAsked) {
+  const Bound with = bound({{"deal", R"({"id":12345678901234567890})"}, {"other", "1"}});
+  EXPECT_EQ(ran("$other", "null", with), "1");
+  EXPECT_EQ(ran("\"$deal\"", "null", with), "\"$deal\"");
+  EXPECT_THAT(ran("$other, $deal.name", "null", with), HasSubstr("the number 12345678901234567890 at $deal.id cannot"));
+  const Document input = parsed(R"({"id":12345678901234567890,"data":{"n":1}})");
+  const auto program = compile(".n", {});
+  EXPECT_EQ(print((*program)->run_one(input.part(input.root()["data"]), {})->root()), "1");
+}
+
+TEST(Libjq, ItsOwnFaultsDoNotHangAProgram) {
+  EXPECT_EQ(ran("gsub(\"a\"; \"b\")", "\"banana\""), "\"bbnbnb\"");
+  EXPECT_EQ(ran("gsub(\"(?<x>[a-z])\"; \"<\\(.x)>\")",
+                "\"\xC3\xA9"
+                "a1b\""),
+            "\"\xC3\xA9<a>1<b>\"");
+  EXPECT_EQ(ran("gsub(\"A\"; \"\"; \"i\")", "\"banana\""), "\"bnn\"");
+  EXPECT_EQ(ran("sub(\"^ +\"; \"\")", "\"  x\""), "\"x\"");
+  EXPECT_EQ(ran("[scan(\"[0-9]+\")]", "\"a1b22\""), R"(["1","22"])");
+  EXPECT_EQ(ran("[splits(\", *\")]", "\"a, b,c\""), R"(["a","b","c"])");
+  EXPECT_EQ(ran("split(\",\"), split(\", *\"; null)", "\"a,b\""), R"(["a","b"] ["a","b"])");
+  EXPECT_EQ(ran("[match(\"b\"; \"g\").offset], [match([\"b\", \"g\"]).offset]", "\"abcb\""), "[1,3] [1,3]");
+  EXPECT_EQ(ran("capture(\"(?<n>[0-9]+)\")", "\"a12\""), R"({"n":"12"})");
+  EXPECT_EQ(ran("indices(\"\"), index(\"\"), rindex(\"\"), indices(\"b\")", "\"abcb\""), "[] null null [1,3]");
+  for (const std::string_view source :
+       {"gsub(\"x*\"; \"y\")", "gsub(\"\"; \"y\")", "[match(\"\"; \"g\")]", "[scan(\"x*\")]", "[splits(\"x*\")]",
+        "gsub(\"^\"; \"+\")", "sub(\"\"; \"x\"; \"g\")"}) {
+    EXPECT_THAT(ran(source, "\"a\xC3\xA9z\""), HasSubstr("matches the empty text")) << source;
+  }
+  EXPECT_EQ(ran("test(\"x*\")", "\"\xC3\xA9\""), "true");
+}
+
+TEST(Libjq, TextsDoNotBecomeOtherNumbers) {
+  EXPECT_EQ(ran("tonumber, (\"-12.50\" | tonumber)", "\"9007199254740991\""), "9007199254740991 -12.5");
+  EXPECT_THAT(ran("tonumber", "\"12345678901234567890\""),
+              HasSubstr("12345678901234567890 cannot be computed exactly"));
+  EXPECT_EQ(ran("fromjson", "\"{\\\"a\\\":[1.5]}\""), R"({"a":[1.5]})");
+  EXPECT_THAT(ran("fromjson", "\"[{\\\"a\\\":9007199254740993}]\""), HasSubstr("cannot be computed exactly"));
+}
+
+TEST(Libjq, RefusesToCompileWhereAHomeDirectoryWouldAddDefinitions) {
+  const std::filesystem::path home = std::filesystem::path(::testing::TempDir()) / "tieline_json_home";
+  std::filesystem::create_directories(home);
+  std::ofstream(home / ".jq") << "def tieline_leak: 42;";
+  const char* const before = std::getenv("HOME");
+  const std::string kept = before != nullptr ? before : "";
+  ::setenv("HOME", home.c_str(), 1);
+  const auto program = compile("tieline_leak", {});
+  std::filesystem::remove_all(home);
+  const auto after = compile(".", {});
+  before != nullptr ? ::setenv("HOME", kept.c_str(), 1) : ::unsetenv("HOME");
+  ASSERT_FALSE(program);
+  EXPECT_EQ(program.error().code, Code::kUnsupported);
+  EXPECT_TRUE(after);
+}
+
+TEST(Scan, MovesPlaces) {
+  EXPECT_EQ(moved({}, {"", 3, 4}), (Place{"", 3, 4}));
+  EXPECT_EQ(moved({"f", 0, 0}, {"", 1, 4}), (Place{"f", 1, 4}));
+  EXPECT_EQ(moved({"f", 7, 0}, {"", 1, 4}), (Place{"f", 7, 4}));
+  EXPECT_EQ(moved({"f", 7, 9}, {"", 1, 4}), (Place{"f", 7, 12}));
+  EXPECT_EQ(moved({"f", 7, 9}, {"", 2, 4}), (Place{"f", 8, 4}));
+  EXPECT_EQ(moved({"f", 7, 9}, {}), (Place{"f", 7, 9}));
+}
+
+}  // namespace
+}  // namespace tieline::json
