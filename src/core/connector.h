@@ -1,0 +1,117 @@
+// The port between engine and connectors: an action of a connector, bound to a connection. Rendering and judging are
+// pure; only the engine spends budget and sends.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+#include "core/category.h"
+#include "core/transport.h"
+#include "json/value.h"
+
+namespace tieline {
+
+// A bucket of a connection's budget: at most `count` units per `window`, at most `concurrent` at once (0: no limit).
+struct Bucket {
+  std::string name;
+  double count = 0;  // 0: no rate limit
+  Duration window{0};
+  enum class Kind : std::uint8_t { kRolling, kFixed, kRestore } kind = Kind::kRolling;
+  std::uint32_t concurrent = 0;
+};
+
+// What one call takes from a bucket before it leaves. `key` tells apart the counters of one bucket that counts for each
+// value of an argument; each counter has the bucket's whole size. Empty: the bucket's one counter.
+struct Spend {
+  std::string bucket;
+  std::string key;
+  double amount = 1;
+};
+
+// What an answer says of a counter. `actual` replaces the amount that its call took; the others correct the counter:
+// downwards at once, upwards never above what the bucket allows.
+struct BudgetReading {
+  std::string bucket;
+  std::string key;
+  std::optional<double> actual;
+  std::optional<double> limit, used, left;
+  std::optional<double> restore;  // per second
+};
+
+// Who the call is for: what an idempotency key is derived from. The same for every attempt of one call of one run.
+struct CallIdentity {
+  std::string key;  // printable, at most 255 characters
+};
+
+// What an exchange means.
+struct Verdict {
+  Category category = Category::kDelivered;
+  std::string code;                   // the vendor's own, where it says one
+  std::string message;                // for a person; already redacted
+  std::optional<Duration> wait;       // how long the vendor asks to wait
+  json::Document result;              // with kDelivered: what `as:` binds
+  bool empty = false;                 // with kDelivered: the action returns one or a list, and there is none
+  std::string bucket;                 // with kRateLimited: the one to slow down instead of the action's own; or empty
+};
+
+class Action {
+ public:
+  virtual ~Action() = default;
+
+  // Constant after construction.
+  const std::string& name() const { return name_; }              // "hubspot.deals.upsert"
+  const std::string& connection() const { return connection_; }  // "hubspot"
+  Safety safety() const { return safety_; }
+  Duration timeout() const { return timeout_; }
+  const std::vector<std::string>& buckets() const { return buckets_; }  // names in the connection's budget
+  bool has_idempotency_key() const { return has_idempotency_key_; }
+  // How long the vendor knows an idempotency key, from the first byte sent; zero: not said.
+  Duration idempotency_keep() const { return idempotency_keep_; }
+  bool has_find() const { return has_find_; }
+  Duration settle() const { return settle_; }  // how long an effect takes to become visible to find
+
+  // The request for `args` (an object), with credentials. kInvalid when args do not fit, with the argument's name.
+  virtual Result<Request> render(const json::Document& args, const CallIdentity& identity) const = 0;
+  // What a call with `args` spends, all of it or nothing; by default one unit of each of buckets().
+  virtual std::vector<Spend> spends(const json::Document& /*args*/) const {
+    std::vector<Spend> all;
+    for (const std::string& name : buckets_) all.push_back({name, {}, 1});
+    return all;
+  }
+  // What the whole answer to a call with `args` says of the buckets that it spent.
+  virtual std::vector<BudgetReading> observe(const Exchange& /*exchange*/, const json::Document& /*args*/) const {
+    return {};
+  }
+  virtual Verdict judge(const Exchange& exchange, Time now) const = 0;
+  // The next page's request after a delivered one, merged by the engine into one list; nothing at the end.
+  virtual Result<std::optional<Request>> next_page(const Request& request, const Exchange& exchange) const = 0;
+
+  // How to look whether an earlier, unanswered attempt happened. Only with has_find().
+  virtual Result<Request> render_find(const json::Document& args, const CallIdentity& identity) const = 0;
+  // kDelivered with the result when it is there, kMissing when it is not; else the category of the failed look-up.
+  virtual Verdict judge_find(const Exchange& exchange, Time now) const = 0;
+
+ protected:
+  std::string name_, connection_;
+  Safety safety_ = Safety::kUnsafe;
+  Duration timeout_{30'000'000};
+  std::vector<std::string> buckets_;
+  bool has_idempotency_key_ = false, has_find_ = false;
+  Duration settle_{0};
+  Duration idempotency_keep_{0};
+};
+using ActionPtr = std::shared_ptr<const Action>;
+
+// One account of a connector, as the engine needs it.
+struct ConnectionInfo {
+  std::string name;
+  std::string connector;
+  std::vector<Bucket> buckets;
+  std::string health_action;  // the cheap call that proves it works, or empty
+};
+
+}  // namespace tieline

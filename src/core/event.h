@@ -1,0 +1,43 @@
+// An event: an immutable thing that happened, as the door received it and the log keeps it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/strong_id.h"
+#include "base/time.h"
+#include "json/value.h"
+
+namespace tieline {
+
+// Where an event stands in the log: grows, gaps allowed, compared only within one log. 0 is before the first.
+using Position = StrongId<struct PositionTag, std::uint64_t>;
+
+enum class Op : std::uint8_t { kOther, kCreated, kUpdated, kDeleted, kSnapshot };
+std::string_view op_name(Op op);  // "other", "created", …
+Op op_from_name(std::string_view name);  // kOther when unknown
+
+// What is about to be appended. `source` and `id` together are the dedupe key.
+struct NewEvent {
+  std::string source;  // the connection's name, or the topic's
+  std::string id;
+  std::string type;
+  std::string subject;  // may be empty
+  Op op = Op::kOther;
+  Time time;      // when it happened, as the vendor says; else when it was received
+  Time received;
+  std::shared_ptr<const std::string> data;  // a valid JSON text
+};
+
+struct Event : NewEvent {
+  Position position;
+};
+using EventPtr = std::shared_ptr<const Event>;
+
+// The envelope that programs see as `$event`: id source type time subject op key data batch (FLOWS.md §1).
+json::Document event_envelope(const Event& event, const json::Document& data, json::Value key);
+
+}  // namespace tieline
