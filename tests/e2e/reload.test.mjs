@@ -1,0 +1,124 @@
+// Changing a workspace under a running program, and ending it: a run keeps the flow that it began with, a configuration
+// that does not load changes nothing, SIGTERM finishes what is in flight.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { hook } from './sign.mjs';
+import { connections, Tieline, tieline, until, workspace, write_flow } from './support.mjs';
+import { sink } from './vendors.mjs';
+
+// Two calls, so that a run can be between them.
+const flow = (path) => `on: { webhook: hook, event: thing }
+steps:
+  - { call: sink.request.put, with: { path: ="${path}/first/\\(.n)", body: =. } }
+  - { call: sink.request.put, with: { path: ="${path}/second/\\(.n)", body: =. } }
+`;
+
+async function setting(t, settings = {}) {
+  const target = await sink(t);
+  const dir = workspace(t, {
+    settings,
+    connections: { hook: connections.hook(), sink: connections.http(target.url) },
+    flows: { things: flow('/old') },
+  });
+  const program = await Tieline.start(t, dir);
+  let last = 0;
+  const send = async () => {
+    const n = ++last;
+    assert.equal((await program.post('hook', hook('thing', JSON.stringify({ n })))).status, 200);
+    return n;
+  };
+  const arrived = (path) =>
+    until(`${path} arrives`, () => target.requests.some((request) => request.path === path), {
+      describe: () => JSON.stringify(target.requests.map((request) => request.path)),
+    });
+  return { target, dir, program, send, arrived };
+}
+
+for (const [name, reload] of [
+  [
+    'SIGHUP',
+    async ({ program }) => {
+      program.child.kill('SIGHUP');
+    },
+  ],
+  [
+    'POST /api/reload',
+    async ({ program }) => {
+      assert.equal((await program.reload()).status, 200);
+    },
+  ],
+  [
+    'tieline reload',
+    async ({ dir }) => {
+      const { code, stdout, stderr } = await tieline(['reload', '--workspace', dir]);
+      assert.equal(code, 0, stdout + stderr);
+    },
+  ],
+]) {
+  test(`${name} takes a changed flow; a run in flight keeps the one it began with`, async (t) => {
+    const s = await setting(t);
+    let let_go;
+    const held_back = new Promise((done) => {
+      let_go = done;
+    });
+    s.target.answer = async ({ path }) => {
+      if (path === '/old/first/1') await held_back;
+    };
+    await s.send();
+    await s.arrived('/old/first/1');
+    write_flow(s.dir, 'things', flow('/new'));
+    await reload(s);
+    await until('a new event goes the new way', async () => {
+      const n = await s.send();
+      await until('the event arrives somewhere', () =>
+        s.target.requests.some(({ path }) => path.endsWith(`/second/${n}`)),
+      );
+      return s.target.requests.some(({ path }) => path === `/new/second/${n}`);
+    });
+    let_go();
+    await s.arrived('/old/second/1');
+    assert.ok(!s.target.requests.some(({ path }) => path === '/new/second/1'));
+  });
+}
+
+test('a broken flow changes nothing and says where it is broken', async (t) => {
+  const s = await setting(t);
+  write_flow(s.dir, 'things', flow('/new').replace('sink.request.put', 'sink.request.putt'));
+  const answer = await s.program.reload();
+  assert.ok(answer.status >= 400 && answer.status < 500, `${answer.status} ${answer.body}`);
+  assert.match(answer.body, /things\.yaml:3:\d+/);
+  assert.match(answer.body, /putt/);
+  s.program.child.kill('SIGHUP');
+  await until('the error is shown', () => /things\.yaml:3:\d+/.test(s.program.output), {
+    describe: () => s.program.output,
+  });
+  const n = await s.send();
+  await s.arrived(`/old/second/${n}`);
+});
+
+test('SIGTERM finishes the call in flight, takes nothing new, and exits with 0', async (t) => {
+  const s = await setting(t);
+  s.target.answer = ({ path }) => ({ delay_ms: path.startsWith('/old/first') ? 400 : 0 });
+  const n = await s.send();
+  await s.arrived(`/old/first/${n}`);
+  assert.deepEqual(await s.program.stop('SIGTERM'), { code: 0, signal: null });
+  const again = await Tieline.start(t, s.dir);
+  await s.arrived(`/old/second/${n}`);
+  await until('it is delivered', async () => (await again.status()).flows[0].delivered === 1);
+  assert.equal(
+    s.target.requests.filter(({ path }) => path === `/old/first/${n}`).length,
+    1,
+    'the finished call is not sent again',
+  );
+});
+
+test('SIGTERM ends in time when a vendor never answers', { timeout: 60_000 }, async (t) => {
+  const s = await setting(t, { drain: '1s' });
+  s.target.answer = () => new Promise(() => {});
+  await s.send();
+  await s.arrived('/old/first/1');
+  assert.deepEqual(await s.program.stop('SIGTERM'), { code: 0, signal: null });
+  s.target.answer = () => ({});
+  await Tieline.start(t, s.dir);
+  await s.arrived('/old/second/1');
+});

@@ -1,0 +1,142 @@
+// HTTP servers that stand where the vendors are: one that records and answers as told, and a small HubSpot, Stripe and
+// Slack that counts effects. They are the tests' own, not the program's doubles, and never forgive a second effect.
+import { createServer } from 'node:http';
+
+class Recorded {
+  get json() {
+    return JSON.parse(this.raw);
+  }
+  get form() {
+    return new URLSearchParams(this.raw);
+  }
+}
+
+// Starts a server that records each request and answers what `answer(request)` gives: {status, headers, body,
+// delay_ms, cut}. `cut` drops the connection instead of answering. A body that is no text is sent as JSON. The server closes when
+// the test `t` ends.
+export async function sink(t, answer = () => ({})) {
+  const self = { requests: [], answer, in_flight: 0 };
+  const server = createServer(async (incoming, outgoing) => {
+    self.in_flight += 1;
+    outgoing.on('close', () => {
+      self.in_flight -= 1;
+    });
+    const parts = [];
+    try {
+      for await (const part of incoming) parts.push(part);
+    } catch {
+      return;
+    }
+    const raw = Buffer.concat(parts).toString();
+    const { pathname, searchParams } = new URL(incoming.url, 'http://localhost');
+    const { method, url, headers } = incoming;
+    const request = Object.assign(new Recorded(), {
+      method,
+      url,
+      headers,
+      raw,
+      path: decodeURIComponent(pathname),
+      query: searchParams,
+    });
+    self.requests.push(request);
+    const told = (await self.answer(request)) ?? {};
+    if (told.delay_ms) await new Promise((done) => setTimeout(done, told.delay_ms));
+    if (told.cut) return void incoming.socket.destroy();
+    const text = told.body === undefined ? '{}' : typeof told.body === 'string' ? told.body : JSON.stringify(told.body);
+    outgoing.writeHead(told.status ?? 200, { 'Content-Type': 'application/json', ...told.headers }).end(text);
+  });
+  await new Promise((done, failed) => server.on('error', failed).listen(0, '127.0.0.1', done));
+  t.after(
+    () =>
+      new Promise((done) => {
+        server.close(done);
+        server.closeAllConnections();
+      }),
+  );
+  self.url = `http://127.0.0.1:${server.address().port}`;
+  return self;
+}
+
+// Counts per key.
+export class Counter extends Map {
+  add(key) {
+    this.set(key, (this.get(key) ?? 0) + 1);
+  }
+  // The keys counted more often than `most`.
+  over(most) {
+    return [...this].filter(([, count]) => count > most);
+  }
+}
+
+// HubSpot's deals and contacts, Stripe's customers and Slack's messages, reduced to what the kill test uses. `effects`
+// counts what happened, by name of the order: deals made, contacts written, customers made, messages posted.
+// `random` gives faults: an effect whose answer is lost, a refusal before any effect, slow answers; `faults` turns them on.
+export function effects_vendor(random) {
+  const self = {
+    faults: true,
+    lost_answers: 0,
+    effects: { deals: new Counter(), contacts: new Counter(), customers: new Counter(), messages: new Counter() },
+    contacts: new Map(),
+    keyed: new Map(),
+  };
+  const deals = new Map();
+  const effect = {
+    'POST /crm/v3/objects/0-3': ({ json }) => {
+      const { properties } = json,
+        key = properties.shopify_order_id;
+      self.effects.deals.add(key);
+      deals.set(key, { id: String(deals.size + 1), properties });
+      return { status: 201, body: deals.get(key) };
+    },
+    'GET /crm/v3/objects/0-3/': ({ path }) => {
+      const deal = deals.get(path.split('/').at(-1));
+      return deal
+        ? { body: deal }
+        : { status: 404, body: { category: 'OBJECT_NOT_FOUND', message: 'resource not found' } };
+    },
+    'POST /crm/v3/objects/contacts/batch/upsert': ({ json }) => ({
+      body: {
+        status: 'COMPLETE',
+        results: json.inputs.map(({ id, properties }) => {
+          self.effects.contacts.add(id);
+          self.contacts.set(id, properties);
+          return { id: `c-${id}`, properties, new: false };
+        }),
+      },
+    }),
+    // The first answer comes back for the same key: docs.stripe.com/api/idempotent_requests.
+    'POST /v1/customers': ({ form, headers }) => {
+      const key = headers['idempotency-key'];
+      if (key && self.keyed.has(key)) return self.keyed.get(key);
+      self.effects.customers.add(form.get('metadata[order]'));
+      const answer = { body: { id: `cus_${self.keyed.size}`, object: 'customer' } };
+      if (key) self.keyed.set(key, answer);
+      return answer;
+    },
+    'POST /chat.postMessage': (request) => {
+      const text = request.headers['content-type'].includes('json') ? request.json.text : request.form.get('text');
+      self.effects.messages.add(text);
+      return { body: { ok: true, channel: 'C1', ts: String(self.effects.messages.size) } };
+    },
+  };
+  self.answer = (request) => {
+    const found = Object.entries(effect).find(([key]) => {
+      const [method, path] = key.split(' ');
+      return method === request.method && (path.endsWith('/') ? request.path.startsWith(path) : request.path === path);
+    });
+    if (!found)
+      return { status: 404, body: { message: `the test's vendor does not know ${request.method} ${request.path}` } };
+    const chance = self.faults ? random() : 1,
+      delay_ms = self.faults ? Math.floor(random() * 60) : 0;
+    if (chance < 0.02) return { status: 503, body: { message: 'try later' } };
+    if (chance < 0.03)
+      return { status: 429, headers: { 'Retry-After': '1' }, body: { ok: false, error: 'ratelimited' } };
+    const answer = { ...found[1](request), delay_ms };
+    if (chance < 0.05) {
+      self.lost_answers += 1;
+      return { ...answer, cut: true };
+    }
+    return answer;
+  };
+  return self;
+}

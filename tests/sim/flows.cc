@@ -1,0 +1,165 @@
+#include "sim/flows.h"
+
+#include "sim/vendor.h"
+
+namespace tieline::sim {
+namespace {
+
+// A member of the data by its name.
+class Member final : public json::Program {
+ public:
+  explicit Member(std::string name) : Program(std::move(name)) {}
+  Result<std::vector<json::Document>> run(const json::Document& input, std::span<const json::Document>,
+                                          const json::RunLimits&) const override {
+    return std::vector<json::Document>{input.part(input.root()[source()])};
+  }
+};
+
+class VendorAction final : public Action {
+ public:
+  VendorAction(const std::string& name, Safety safety, bool find, bool key) {
+    name_ = "vendor." + name;
+    connection_ = "vendor";
+    safety_ = safety;
+    has_find_ = find;
+    has_idempotency_key_ = key;
+    settle_ = kIndexLag;
+    buckets_ = {"all"};
+    path_ = name;
+  }
+
+  Result<Request> render(const json::Document& args, const CallIdentity& identity) const override {
+    Request request = request_to(path_, args);
+    if (has_idempotency_key_) request.headers.emplace_back("Idempotency-Key", identity.key);
+    return request;
+  }
+  Verdict judge(const Exchange& exchange, Time now) const override {
+    Verdict verdict;
+    verdict.category = classify(exchange, safety_);
+    verdict.wait = retry_after(exchange.response.headers, now, std::chrono::hours(1));
+    if (verdict.category == Category::kDelivered) verdict.result = *json::parse(exchange.response.body);
+    return verdict;
+  }
+  Result<std::optional<Request>> next_page(const Request&, const Exchange&) const override {
+    return std::optional<Request>();
+  }
+  Result<Request> render_find(const json::Document& args, const CallIdentity&) const override {
+    return request_to("find", args);
+  }
+  Verdict judge_find(const Exchange& exchange, Time now) const override {
+    Verdict verdict = judge(exchange, now);
+    if (verdict.category == Category::kUnknown) verdict.category = Category::kTransient;
+    return verdict;
+  }
+
+ private:
+  static Request request_to(const std::string& path, const json::Document& args) {
+    Request request;
+    request.method = "POST";
+    request.url = "https://vendor.example/" + path;
+    request.body = json::print(args.root());
+    request.headers = {{"Authorization", "Bearer not-to-be-seen"}};
+    request.secrets = {"not-to-be-seen"};
+    return request;
+  }
+  std::string path_;
+};
+
+struct CallOptions {
+  bool once = false;
+  OnUnknown on_unknown = OnUnknown::kHold;
+};
+
+class CallStep final : public Step {
+ public:
+  CallStep(ActionPtr action, CallOptions options) : action_(std::move(action)), options_(options) { kind_ = "call"; }
+
+  asio::awaitable<StepResult> run(RunContext& context) const override {
+    const json::Value data = context.input().root();
+    const std::string flow(context.variables()[kSlotFlow].root()["name"].as_string());
+    const std::string event(context.variables()[kSlotEvent].root()["id"].as_string());
+    const std::string group(data["group"].as_string());
+    json::Builder args;
+    args.begin_object();
+    args.key("flow").string(flow).key("event").string(event).key("key").copy(data["key"]);
+    args.key("version").copy(data["version"]);
+    args.key("identity").string(effect_identity(flow, event, group));
+    args.end_object();
+    CallRequest request;
+    request.action = action_;
+    request.args = args.finish();
+    request.on_unknown = options_.on_unknown;
+    if (options_.once) request.once = group;
+    RunContext::CallResult result = co_await context.call(std::move(request));
+    if (result.step.kind == StepResult::Kind::kNext) context.bind(kFixedSlots, result.value);
+    co_return result.step;
+  }
+
+ private:
+  ActionPtr action_;
+  CallOptions options_;
+};
+
+struct Kind {
+  const char* name;
+  bool keyed, versioned, search;
+  Safety safety;
+  bool find, idempotency_key;
+  CallOptions call;
+};
+
+constexpr Kind kKinds[] = {
+    {kUpsert, true, false, false, Safety::kRepeatable, false, false, {}},
+    {kVersioned, true, true, false, Safety::kRepeatable, false, false, {}},
+    {kFound, false, false, true, Safety::kUnsafe, true, false, {}},
+    {kKeyed, false, false, false, Safety::kUnsafe, false, true, {}},
+    {kHeld, true, false, false, Safety::kUnsafe, false, false, {}},
+    {kOnce, false, false, false, Safety::kUnsafe, true, false, {true, OnUnknown::kHold}},
+    {kRepeat, false, false, false, Safety::kUnsafe, false, false, {false, OnUnknown::kRepeat}},
+};
+
+FlowPtr make_flow(const Kind& kind, std::uint32_t generation) {
+  auto flow = std::make_shared<Flow>();
+  flow->name = kind.name;
+  flow->source = std::to_string(generation);
+  flow->hash = flow->name + "#" + flow->source;
+  flow->triggers = {{"shop", {}}};
+  flow->variables = {"event", "vars", "flow", "run", "result"};
+  if (kind.keyed) flow->key = std::make_shared<Member>("key");
+  if (kind.versioned) flow->version = std::make_shared<Member>("version");
+  flow->index = {{"order", std::make_shared<Member>("key")}};
+  flow->retry.first = Duration(500'000);
+  flow->retry.max = Duration(20'000'000);
+  flow->retry.tries = kTries;
+  if (kind.search)
+    flow->steps.push_back(
+        std::make_shared<CallStep>(std::make_shared<VendorAction>("get", Safety::kSafe, false, false), CallOptions{}));
+  flow->steps.push_back(std::make_shared<CallStep>(
+      std::make_shared<VendorAction>(std::string("do_") + kind.name, kind.safety, kind.find, kind.idempotency_key),
+      kind.call));
+  return flow;
+}
+
+}  // namespace
+
+std::vector<FlowPtr> make_flows(std::uint32_t generation) {
+  std::vector<FlowPtr> flows;
+  for (const Kind& kind : kKinds) flows.push_back(make_flow(kind, generation));
+  return flows;
+}
+
+Result<FlowPtr> Source::compile(const std::string& name, const std::string& hash, const std::string& source) {
+  for (const Kind& kind : kKinds) {
+    if (name != kind.name) continue;
+    FlowPtr flow = make_flow(kind, static_cast<std::uint32_t>(std::stoul(source)));
+    if (flow->hash != hash) return failure(Code::kInvalid, "its source gives another hash");
+    return flow;
+  }
+  return failure(Code::kInvalid, "no such flow");
+}
+
+std::string effect_identity(const std::string& flow, const std::string& event, const std::string& group) {
+  return flow == kOnce ? flow + "/" + group : flow + "/" + event;
+}
+
+}  // namespace tieline::sim

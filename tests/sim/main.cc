@@ -1,0 +1,49 @@
+// `sim --seeds N --first S` runs N lives, `sim --seed S --trace` shows one. Exit 1 and the seed when a promise is broken.
+#include <cstdio>
+#include <cstdlib>
+#include <string_view>
+
+#include "sim/simulation.h"
+
+int main(int argc, char** argv) {
+  tieline::sim::Options options;
+  std::uint64_t first = 1, seeds = 1;
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view name = argv[i];
+    const bool has_value = i + 1 < argc;
+    if (name == "--trace") {
+      options.trace = true;
+    } else if (name == "--seeds" && has_value) {
+      seeds = std::strtoull(argv[++i], nullptr, 10);
+    } else if ((name == "--first" || name == "--seed") && has_value) {
+      first = std::strtoull(argv[++i], nullptr, 10);
+    } else {
+      std::fprintf(stderr, "usage: sim [--seeds N] [--first S] | --seed S [--trace]\n");
+      return 2;
+    }
+  }
+  tieline::sim::Report total;
+  int failed = 0;
+  for (std::uint64_t seed = first; seed < first + seeds; ++seed) {
+    options.seed = seed;
+    const tieline::sim::Report report = tieline::sim::simulate(options);
+    for (const std::string& violation : report.violations)
+      std::printf("seed %llu: %s\n", static_cast<unsigned long long>(seed), violation.c_str());
+    failed += report.violations.empty() ? 0 : 1;
+    total.acknowledged += report.acknowledged;
+    total.delivered += report.delivered;
+    total.stale += report.stale;
+    total.dead += report.dead;
+    total.crashes += report.crashes;
+    total.reloads += report.reloads;
+    total.lost_answers += report.lost_answers;
+    total.settled_by_hand += report.settled_by_hand;
+    total.steps += report.steps;
+  }
+  std::printf(
+      "%llu seeds, %d failed: %zu events acknowledged; runs: %zu delivered, %zu stale, %zu dead; %zu crashes, %zu reloads, "
+      "%zu lost answers, %zu settled by hand; %zu steps\n",
+      static_cast<unsigned long long>(seeds), failed, total.acknowledged, total.delivered, total.stale, total.dead,
+      total.crashes, total.reloads, total.lost_answers, total.settled_by_hand, total.steps);
+  return failed == 0 ? 0 : 1;
+}

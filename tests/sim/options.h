@@ -1,0 +1,23 @@
+// What one simulated life of the engine is made of: everything follows from one seed.
+#pragma once
+
+#include <cstdint>
+
+#include "base/time.h"
+#include "engine/engine.h"
+
+namespace tieline::sim {
+
+struct Options {
+  std::uint64_t seed = 1;
+  bool trace = false;
+  std::uint32_t events = 24;
+  std::uint32_t keys = 4;
+  std::uint32_t crashes_max = 3;
+  std::uint32_t reloads_max = 2;
+  // In a hundred requests of the vendor's bad time.
+  std::uint32_t lost_answers = 12, not_sent = 8, failures = 12;
+  engine::EngineFaults faults;  // what the checker must catch
+};
+
+}  // namespace tieline::sim

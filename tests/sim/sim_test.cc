@@ -1,0 +1,49 @@
+// That the simulation's checker can fail: each deliberate fault of the engine is caught within a few hundred seeds.
+#include <gtest/gtest.h>
+
+#include "sim/simulation.h"
+
+namespace tieline::sim {
+namespace {
+
+// The first seed whose report names a violation that contains `text`, or 0.
+std::uint64_t first_caught(const engine::EngineFaults& faults, std::string_view text, std::uint64_t seeds) {
+  Options options;
+  options.faults = faults;
+  for (options.seed = 1; options.seed <= seeds; ++options.seed) {
+    for (const std::string& violation : simulate(options).violations) {
+      if (violation.find(text) != std::string::npos) return options.seed;
+    }
+  }
+  return 0;
+}
+
+TEST(Simulation, KeepsEveryPromiseWithoutAFault) {
+  Options options;
+  for (options.seed = 1'001; options.seed <= 1'010; ++options.seed) {
+    const Report report = simulate(options);
+    EXPECT_TRUE(report.violations.empty()) << "seed " << options.seed << ": " << report.violations.front();
+    EXPECT_EQ(report.acknowledged, options.events);
+  }
+}
+
+TEST(Simulation, CatchesUnknownOutcomesThatAreRepeated) {
+  engine::EngineFaults faults;
+  faults.repeat_unknown = true;
+  EXPECT_NE(first_caught(faults, "an unsafe effect", 50), 0u);
+}
+
+TEST(Simulation, CatchesIntentsThatAreNotDurable) {
+  engine::EngineFaults faults;
+  faults.unsynced_intents = true;
+  EXPECT_NE(first_caught(faults, "an unsafe effect", 400), 0u);
+}
+
+TEST(Simulation, CatchesLanesThatAreIgnored) {
+  engine::EngineFaults faults;
+  faults.ignore_lanes = true;
+  EXPECT_NE(first_caught(faults, "out of order", 50), 0u);
+}
+
+}  // namespace
+}  // namespace tieline::sim

@@ -1,0 +1,138 @@
+#include "sim/vendor.h"
+
+#include <algorithm>
+
+namespace tieline::sim {
+
+Vendor::Vendor(Clock& clock, const Options& options) : clock_(clock), options_(options), prng_(options.seed ^ 0x7E4D02) {
+  if (prng_.chance(1, 3)) {  // its credentials are refused for a while
+    locked_from_ = clock.instant() + Duration(static_cast<std::int64_t>(prng_.below(60'000'000)));
+    locked_until_ = locked_from_ + Duration(static_cast<std::int64_t>(prng_.below(600'000'000)));
+  }
+}
+
+void Vendor::calm() {
+  calm_ = true;
+  locked_from_ = Instant::max();
+}
+
+void Vendor::new_caller() {
+  arrivals_.clear();
+  limit_told_until_ = Instant{};
+}
+
+std::size_t Vendor::count(const std::string& identity) const {
+  const auto found = made_.find(identity);
+  return found == made_.end() ? 0 : found->second.size();
+}
+
+Exchange Vendor::not_sent(Code code, const char* why) const {
+  Exchange exchange;
+  exchange.phase = Phase::kNotSent;
+  exchange.error = Error{code, why, {}};
+  return exchange;
+}
+
+Exchange Vendor::reset(const char* why) const {
+  Exchange exchange;
+  exchange.phase = Phase::kSent;
+  exchange.error = Error{Code::kUnavailable, why, {}};
+  return exchange;
+}
+
+Exchange Vendor::answered(int status, Headers headers, Bytes body) const {
+  Exchange exchange;
+  exchange.phase = Phase::kAnswered;
+  exchange.response = Response{status, std::move(headers), std::move(body)};
+  return exchange;
+}
+
+// The strict counter: no window of the vendor's, whenever it begins, may hold more than its limit.
+void Vendor::arrive() {
+  const Instant now = clock_.instant();
+  std::erase_if(arrivals_, [&](Instant at) { return at + kRateWindow <= now; });
+  arrivals_.push_back(now);
+  if (arrivals_.size() > kRateCount) complaints_.push_back("over its rate: " + std::to_string(arrivals_.size()));
+}
+
+void Vendor::apply(const Request& request, json::Value body) {
+  if (request.url.find("/get") != std::string::npos || request.url.find("/find") != std::string::npos) return;
+  const std::string identity(body["identity"].as_string());
+  const std::string key(find_header(request.headers, "Idempotency-Key"));
+  if (!key.empty() && !by_idempotency_key_.emplace(key, identity).second) return;
+  made_[identity].push_back(clock_.now());
+  effects_.push_back(Effect{std::string(body["flow"].as_string()), std::string(body["event"].as_string()),
+                            std::string(body["key"].as_string()), identity,
+                            body["version"].as_int64().value_or(0), clock_.now()});
+}
+
+Response Vendor::answer(const Request& request, json::Value body) {
+  const std::string identity(body["identity"].as_string());
+  if (request.url.find("/find") != std::string::npos) {
+    const auto found = made_.find(identity);
+    // A new thing is found only after a while.
+    const bool visible = found != made_.end() && found->second.front() + kIndexLag <= clock_.now();
+    return visible ? Response{200, {}, "{\"id\":\"" + identity + "\"}"} : Response{404, {}, "{}"};
+  }
+  return Response{200, {}, "{\"id\":\"" + identity + "\"}"};
+}
+
+asio::awaitable<Exchange> Vendor::send(Request request, Deadline deadline) {
+  (void)deadline;
+  const Instant sent = clock_.instant();
+  if (sent > limit_told_ && sent < limit_told_until_) complaints_.push_back("called before Retry-After was over");
+  const auto document = json::parse(request.body);
+  const json::Value body = document->root();
+  const std::string action = request.url.substr(request.url.rfind('/') + 1);
+  std::uint32_t& tried = attempts_[std::string(body["flow"].as_string()) + "/" + std::string(body["event"].as_string()) +
+                                   "/" + action];
+  ++tried;
+  const std::uint64_t dice = calm_ ? 99 : prng_.below(100);
+  const auto delay = [&] { return Duration(static_cast<std::int64_t>(prng_.below(calm_ ? 5'000 : 400'000))); };
+  std::uint64_t bound = options_.not_sent;
+  if (dice < bound) {
+    co_await clock_.sleep(delay());
+    co_return not_sent(Code::kUnavailable, "connection refused");
+  }
+  // Whoever is cut off between here and the arrival may have been heard all the same.
+  struct OnItsWay {
+    Vendor& vendor;
+    const Request& request;
+    json::Value body;
+    bool over = false;
+    ~OnItsWay() {
+      if (!over && vendor.prng_.chance(1, 2)) vendor.apply(request, body);
+    }
+  } on_its_way{*this, request, body};
+  co_await clock_.sleep(delay());
+  on_its_way.over = true;
+  arrive();
+  const Instant now = clock_.instant();
+  if (now >= locked_from_ && now < locked_until_) {
+    --tried;
+    co_return answered(401);
+  }
+  if (!calm_ && now >= limited_until_ && prng_.chance(1, 25))
+    limited_until_ = now + Duration(static_cast<std::int64_t>(1 + prng_.below(40)) * 1'000'000);
+  if (now < limited_until_ && !calm_) {
+    --tried;
+    const std::int64_t seconds = (limited_until_ - now).count() / 1'000'000 + 1;
+    limit_told_ = now;
+    limit_told_until_ = now + Duration(seconds * 1'000'000);
+    co_return answered(429, {{"Retry-After", std::to_string(seconds)}});
+  }
+  bound += options_.failures;
+  if (dice < bound) co_return answered(prng_.chance(1, 2) ? 500 : 503);
+  apply(request, body);
+  const Response response = answer(request, body);
+  co_await clock_.sleep(delay());
+  bound += options_.lost_answers;
+  if (dice < bound) {
+    ++lost_;
+    if (prng_.chance(1, 4)) co_return answered(prng_.chance(1, 2) ? 502 : 504);
+    co_return reset("connection reset");
+  }
+  co_return answered(response.status, response.headers, response.body);
+}
+
+}  // namespace tieline::sim

@@ -1,0 +1,71 @@
+// A simulated vendor behind the Transport port: it keeps its state over crashes of the engine, and loses answers. It must
+// never forget an effect, since every check compares with what it holds.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "async/clock.h"
+#include "base/prng.h"
+#include "core/transport.h"
+#include "json/value.h"
+#include "sim/options.h"
+
+namespace tieline::sim {
+
+inline constexpr Duration kRateWindow{1'000'000};
+inline constexpr std::size_t kRateCount = 20;
+inline constexpr Duration kIndexLag{2'000'000};
+
+class Vendor final : public Transport {
+ public:
+  Vendor(Clock& clock, const Options& options);
+
+  asio::awaitable<Exchange> send(Request request, Deadline deadline) override;
+
+  // From now on everything works.
+  void calm();
+  bool is_calm() const { return calm_; }
+  // A new process begins: what the old one knew of limits is gone.
+  void new_caller();
+
+  struct Effect {
+    std::string flow, event, key, identity;
+    std::int64_t version = 0;
+    Time at;
+  };
+  const std::vector<Effect>& effects() const { return effects_; }
+  // How often the effect was made.
+  std::size_t count(const std::string& identity) const;
+  // Attempts that a policy counts, by "flow/event/action".
+  const std::map<std::string, std::uint32_t>& attempts() const { return attempts_; }
+  const std::vector<std::string>& complaints() const { return complaints_; }
+  std::size_t lost() const { return lost_; }  // effects whose answer was lost
+
+ private:
+  struct Arrival;
+  void arrive();
+  void apply(const Request& request, json::Value body);
+  Response answer(const Request& request, json::Value body);
+  Exchange not_sent(Code code, const char* why) const;
+  Exchange reset(const char* why) const;
+  Exchange answered(int status, Headers headers = {}, Bytes body = "{}") const;
+
+  Clock& clock_;
+  Options options_;
+  Prng prng_;
+  bool calm_ = false;
+  std::vector<Effect> effects_;
+  std::map<std::string, std::vector<Time>> made_;    // by identity
+  std::map<std::string, std::string> by_idempotency_key_;
+  std::map<std::string, std::uint32_t> attempts_;
+  std::vector<Instant> arrivals_;
+  std::vector<std::string> complaints_;
+  Instant limited_until_{}, limit_told_{}, limit_told_until_{};
+  Instant locked_from_ = Instant::max(), locked_until_{};
+  std::size_t lost_ = 0;
+};
+
+}  // namespace tieline::sim
