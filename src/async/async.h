@@ -1,4 +1,4 @@
-// The coroutine vocabulary: what an asynchronous port returns. Nothing here may pull in more of Asio than awaitable.hpp.
+// The coroutine vocabulary: what an asynchronous port returns. It must never pull in more of Asio than awaitable.hpp.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>

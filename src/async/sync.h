@@ -1,5 +1,5 @@
-// What coroutines of one shard wait on: a signal, a bounded channel, a counting gate. One thread only; every queue has a
-// named bound, and full means that the producer waits.
+// What coroutines of one shard wait on: a signal, a bounded channel, a counting gate. One thread only; every queue has
+// a named bound, and full means that the producer waits.
 #pragma once
 
 #include <cstddef>

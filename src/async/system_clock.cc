@@ -17,9 +17,7 @@ class SystemClock final : public Clock {
  public:
   Time now() const override { return std::chrono::floor<Duration>(std::chrono::system_clock::now()); }
 
-  Instant instant() const override {
-    return Instant(std::chrono::floor<Duration>(Steady::now().time_since_epoch()));
-  }
+  Instant instant() const override { return Instant(std::chrono::floor<Duration>(Steady::now().time_since_epoch())); }
 
   asio::awaitable<void> sleep_until(Instant when) override {
     const Instant present = instant();

@@ -1,5 +1,5 @@
-// One suspended coroutine, held as the completion handler that resumes it. It must never resume the coroutine inside wake()
-// or inside a cancellation: both only post.
+// One suspended coroutine, held as the completion handler that resumes it. It must never resume the coroutine inside
+// wake() or inside a cancellation: both only post.
 #include "async/waiter.h"
 
 #include <boost/asio/append.hpp>
@@ -56,7 +56,7 @@ asio::awaitable<void> Waiter::wait() {
   if (state_->woken) co_return;
   CHECK(!waiting());
   co_await asio::async_initiate<const asio::use_awaitable_t<>, void(error_code)>(State::Suspend(), asio::use_awaitable,
-                                                                                  state_);
+                                                                                 state_);
 }
 
 void Waiter::wake() {

@@ -1,5 +1,5 @@
-// The port to the durable journal: what each run did, and in which state it stands. An implementation folds records into
-// run states, cursors and key-value entries; it must never interpret a record's body.
+// The port to the durable journal: what each run did, and in which state it stands. It folds records
+// into run states, cursors and key-value entries; it must never interpret a record's body.
 #pragma once
 
 #include <compare>
