@@ -1,0 +1,190 @@
+#include "connect/args.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "connect/encode.h"
+
+namespace tieline::connect {
+namespace {
+
+constexpr std::size_t kShownMax = 60;
+
+void build(json::Builder& out, const spec::Data& data) {
+  switch (data.kind) {
+    case spec::Data::Kind::kNull: out.null(); break;
+    case spec::Data::Kind::kBool: out.boolean(data.text == "true"); break;
+    case spec::Data::Kind::kNumber: out.number(data.text); break;
+    case spec::Data::Kind::kText:
+    case spec::Data::Kind::kProgram: out.string(data.text); break;
+    case spec::Data::Kind::kList:
+      out.begin_array();
+      for (const spec::Data& item : data.items) build(out, item);
+      out.end_array();
+      break;
+    case spec::Data::Kind::kMap:
+      out.begin_object();
+      for (const auto& [key, value] : data.entries) {
+        out.key(key);
+        build(out, value);
+      }
+      out.end_object();
+      break;
+  }
+}
+
+// The value as one number, if it is that.
+std::optional<json::Document> as_number(std::string_view text) {
+  if (text.empty() || (text[0] != '-' && (text[0] < '0' || text[0] > '9'))) return std::nullopt;
+  auto parsed = json::parse(std::string(text));
+  if (!parsed || !parsed->root().is_number() || parsed->root().number_text() != text) return std::nullopt;
+  return std::move(*parsed);
+}
+
+bool whole_number(json::Value value) {
+  if (!value.is_number()) return false;
+  if (value.as_int64()) return true;
+  const std::string_view text = value.number_text();
+  return text.find_first_of(".eE") == text.npos;
+}
+
+json::Document copy_of(json::Value value) {
+  json::Builder out;
+  out.copy(value);
+  return out.finish();
+}
+
+// Exact conversions only; what is not of the type afterwards is the caller's to refuse.
+json::Document coerced(ArgType type, json::Value value) {
+  if (type == ArgType::kString && (value.is_number() || value.kind() == json::Kind::kBool))
+    return json::make_string(*scalar_text(value));
+  if ((type == ArgType::kInteger || type == ArgType::kNumber) && value.is_string()) {
+    if (auto number = as_number(value.as_string())) return std::move(*number);
+  }
+  if (type == ArgType::kBoolean && value.is_string() && (value.as_string() == "true" || value.as_string() == "false"))
+    return json::make_bool(value.as_string() == "true");
+  return copy_of(value);
+}
+
+bool fits(ArgType type, json::Value value) {
+  switch (type) {
+    case ArgType::kString: return value.is_string();
+    case ArgType::kInteger: return whole_number(value);
+    case ArgType::kNumber: return value.is_number();
+    case ArgType::kBoolean: return value.kind() == json::Kind::kBool;
+    case ArgType::kArray: return value.is_array();
+    case ArgType::kObject: return value.is_object();
+    case ArgType::kAny: return true;
+    case ArgType::kRefused: return false;
+  }
+  return false;
+}
+
+std::string shown(json::Value value) { return truncated(json::print(value), kShownMax); }
+
+Result<json::Document> check_one(const ArgPlan& plan, const std::string& name, json::Value value) {
+  if (plan.type == ArgType::kRefused) return failure(Code::kInvalid, "argument `" + name + "` is not taken here");
+  json::Document out = coerced(plan.type, value);
+  if (!fits(plan.type, out.root()))
+    return failure(Code::kInvalid, "argument `" + name + "` must be " + std::string(arg_type_name(plan.type)) +
+                                       ", is " + std::string(json::kind_name(value.kind())) + " " + shown(value));
+  if (plan.pattern && !plan.pattern->matches(out.root().as_string()))
+    return failure(Code::kInvalid,
+                   "argument `" + name + "` must match " + plan.pattern->text() + ", is " + shown(out.root()));
+  const bool listed = std::any_of(plan.choices.begin(), plan.choices.end(),
+                                  [&](const json::Document& choice) { return json::equal(choice.root(), out.root()); });
+  if (!plan.choices.empty() && !listed) {
+    std::vector<std::string> texts;
+    for (const json::Document& choice : plan.choices) texts.push_back(scalar_text(choice.root()).value_or("null"));
+    return failure(Code::kInvalid, "argument `" + name + "` must be one of " + join(texts, ", ") + ", is " +
+                                       shown(out.root()) + did_you_mean(out.root().as_string(), texts));
+  }
+  return out;
+}
+
+ArgPlan plan_one(const std::string& name, const ArgSpec& spec, spec::Problems& problems) {
+  ArgPlan plan{name, spec.type, spec.required, {}, {}, {}};
+  if (!spec.pattern.empty()) {
+    auto pattern = spec::Pattern::compile(spec.pattern);
+    if (pattern) {
+      plan.pattern = std::move(*pattern);
+    } else {
+      problems.error(spec.place, "pattern of `" + name + "`: " + pattern.error().message);
+    }
+  }
+  for (const spec::Data& choice : spec.choices) plan.choices.push_back(literal_value(choice));
+  if (spec.fallback) {
+    auto fallback = check_one(plan, name, literal_value(*spec.fallback).root());
+    if (fallback) {
+      plan.fallback = std::move(*fallback);
+    } else {
+      problems.error(spec.place, "default: " + fallback.error().message);
+    }
+  }
+  return plan;
+}
+
+}  // namespace
+
+std::string_view arg_type_name(ArgType type) {
+  constexpr std::string_view kTypeNames[] = {"string", "integer", "number", "boolean",
+                                             "array",  "object",  "any",    "refused"};
+  return kTypeNames[static_cast<std::size_t>(type)];
+}
+
+json::Document literal_value(const spec::Data& data) {
+  json::Builder out;
+  build(out, data);
+  return out.finish();
+}
+
+const ArgPlan* ArgsPlan::find(std::string_view name) const {
+  const auto at = std::find_if(named.begin(), named.end(), [&](const ArgPlan& arg) { return arg.name == name; });
+  return at == named.end() ? nullptr : &*at;
+}
+
+ArgsPlan plan_args(const spec::Map<ArgSpec>& specs, spec::Problems& problems) {
+  ArgsPlan plan;
+  for (const auto& [name, spec] : specs) {
+    if (name == "*") {
+      plan.others = plan_one(name, spec, problems);
+    } else {
+      plan.named.push_back(plan_one(name, spec, problems));
+    }
+  }
+  return plan;
+}
+
+Result<json::Document> check_args(const ArgsPlan& plan, json::Value args) {
+  if (!args.is_object() && !args.is_null())
+    return failure(Code::kInvalid, "the arguments must be an object, are " + std::string(json::kind_name(args.kind())));
+  json::Builder out;
+  out.begin_object();
+  for (const json::KeyValue member : args.members()) {
+    if (member.value.is_null()) continue;
+    const std::string name(member.key);
+    const ArgPlan* arg = plan.find(name);
+    if (arg == nullptr && plan.others) arg = &*plan.others;
+    if (arg == nullptr) {
+      std::vector<std::string> known;
+      for (const ArgPlan& one : plan.named) {
+        if (one.type != ArgType::kRefused) known.push_back(one.name);
+      }
+      return failure(Code::kInvalid, "unknown argument `" + name + "`" + did_you_mean(name, known));
+    }
+    TRY(const json::Document value, check_one(*arg, name, member.value));
+    out.key(name).copy(value.root());
+  }
+  for (const ArgPlan& arg : plan.named) {
+    if (!args[arg.name].is_null()) continue;
+    if (arg.fallback) {
+      out.key(arg.name).copy(arg.fallback->root());
+    } else if (arg.required) {
+      return failure(Code::kInvalid, "argument `" + arg.name + "` is missing");
+    }
+  }
+  out.end_object();
+  return out.finish();
+}
+
+}  // namespace tieline::connect
