@@ -1,0 +1,170 @@
+// `call`: performs an action of a connection. It says what is to be called; how it is sent, repeated, limited and
+// journaled is the engine's, and nothing here may know that a system speaks HTTP.
+#include "base/text.h"
+#include "steps/flow_builder.h"
+#include "steps/policy.h"
+
+namespace tieline::steps {
+namespace {
+
+// What `on:` says of each expected answer.
+struct Answers {
+  std::optional<OnAnswer> empty, missing, conflict;
+  spec::Map<OnAnswer> codes;
+
+  std::vector<AnswerRule> rules() const {
+    std::vector<AnswerRule> rules;
+    if (empty) rules.push_back({"empty", *empty});
+    if (missing) rules.push_back({"missing", *missing});
+    if (conflict) rules.push_back({"conflict", *conflict});
+    for (const auto& [code, then] : codes) rules.push_back({code, then});
+    return rules;
+  }
+};
+const spec::Table<Answers>& describe(const Answers*) {
+  static const auto table =
+      spec::Table<Answers>("on",
+                           "What expected answers mean: `skip` ends the run as skipped, `continue` binds null and goes "
+                           "on, `fail` makes it a dead letter")
+          .field("empty", &Answers::empty,
+                 {.doc = "The action gives one thing or a list, and there is none",
+                  .example = "skip",
+                  .fallback = "continue"})
+          .field("missing", &Answers::missing,
+                 {.doc = "The thing that the call names does not exist", .example = "continue", .fallback = "fail"})
+          .field("conflict", &Answers::conflict,
+                 {.doc = "It exists already, or has changed since", .example = "continue", .fallback = "fail"})
+          .rest("CODE", &Answers::codes, {.doc = "The vendor's own error code", .example = "skip"});
+  return table;
+}
+
+struct CallOptions {
+  ActionPtr action;
+  Template with;
+  std::shared_ptr<const json::Program> once;
+  std::optional<std::size_t> slot;
+  std::vector<AnswerRule> on;
+  std::optional<RetryPolicy> retry;
+  std::optional<Duration> timeout;
+  OnUnknown on_unknown = OnUnknown::kHold;
+};
+
+class CallStep final : public Step {
+ public:
+  explicit CallStep(CallOptions options) : options_(std::move(options)) {}
+
+  asio::awaitable<StepResult> run(RunContext& context) const override {
+    Result<CallRequest> request = make_request(context);
+    if (!request) co_return StepResult::fail(std::move(request.error()));
+    RunContext::CallResult result = co_await context.call(std::move(*request));
+    if (result.step.kind == StepResult::Kind::kNext && options_.slot) {
+      context.bind(*options_.slot, std::move(result.value));
+    }
+    co_return std::move(result.step);
+  }
+
+ private:
+  Result<CallRequest> make_request(RunContext& context) const {
+    CallRequest request;
+    request.action = options_.action;
+    TRY(json::Document args, options_.with.evaluate(context.input(), context.variables(), "with"));
+    if (!args.root().is_object()) {
+      return failure(Code::kInvalid,
+                     "`with` gave " + std::string(json::kind_name(args.root().kind())) + ", a call takes an object",
+                     place());
+    }
+    request.args = std::move(args);
+    if (options_.once != nullptr) {
+      auto key = options_.once->run_one(context.input(), context.variables());
+      if (!key) return failure(std::move(key.error()).in("once"));
+      const json::Value value = key->root();
+      if (value.is_null() || (value.is_string() && value.size() == 0)) {
+        return failure(Code::kInvalid, "`once` gave no key, so the call could not be told from any other", place());
+      }
+      request.once = value.is_string() ? std::string(value.as_string()) : json::print(value);
+    }
+    request.on = &options_.on;
+    request.retry = options_.retry ? &*options_.retry : nullptr;
+    request.timeout = options_.timeout;
+    request.on_unknown = options_.on_unknown;
+    return request;
+  }
+
+  CallOptions options_;
+};
+
+struct CallSpec final : StepSpec {
+  spec::At<std::string> path;
+  spec::Data with;
+  std::optional<spec::At<std::string>> as;
+  spec::ProgramText once;
+  Answers on;
+  std::optional<RetryPolicy> retry;
+  std::optional<Duration> timeout;
+  OnUnknown on_unknown = OnUnknown::kHold;
+
+  std::string kind() const override { return "call"; }
+  std::vector<BoundName> names() const override {
+    if (!as) return {};
+    return {BoundName{as->value, as->place}};
+  }
+  std::shared_ptr<Step> compile(FlowBuilder& builder) const override {
+    std::optional<ActionInfo> info;
+    if (!path.value.empty()) info = builder.resolve(path);
+    // A misspelled `with` is one mistake: its arguments are not missing, too.
+    if (info && (whole || with.kind == spec::Data::Kind::kMap)) builder.check_arguments(with, *info, path);
+    std::optional<Template> arguments =
+        with.kind == spec::Data::Kind::kNull ? std::optional(Template::map({})) : builder.compile(with);
+    std::shared_ptr<const json::Program> key;
+    if (!once.empty()) key = builder.compile(once);
+    std::optional<std::size_t> slot;
+    if (as) slot = builder.bind({as->value, as->place});
+    if (!info || !arguments || (!once.empty() && key == nullptr) || (as && !slot)) return nullptr;
+    return std::make_shared<CallStep>(CallOptions{.action = std::move(info->action),
+                                                  .with = std::move(*arguments),
+                                                  .once = std::move(key),
+                                                  .slot = slot,
+                                                  .on = on.rules(),
+                                                  .retry = retry,
+                                                  .timeout = timeout,
+                                                  .on_unknown = on_unknown});
+  }
+};
+const spec::Table<CallSpec>& describe(const CallSpec*) {
+  static const auto table =
+      spec::Table<CallSpec>("call step", "Performs an action of a connection")
+          .field("call", &CallSpec::path,
+                 {.doc = "Which action, as CONNECTION.RESOURCE.ACTION",
+                  .example = "hubspot.contacts.search",
+                  .required = true})
+          .field("with", &CallSpec::with,
+                 {.doc = "The action's arguments: a map whose leaves are literals or programs, or one program",
+                  .example = "{ email: =.email }",
+                  .text_is_program = true})
+          .field("as", &CallSpec::as, {.doc = "The name that the answer is bound to", .example = "contact"})
+          .field(
+              "once", &CallSpec::once,
+              {.doc =
+                   "A key: the effect happens once for it, across all runs; a second run binds the first one's answer",
+               .example = "=\"payout-\\(.data.object.id)\""})
+          .field("on", &CallSpec::on,
+                 {.doc = "What expected answers mean", .example = "{ empty: skip, missing: continue }"})
+          .field("retry", &CallSpec::retry, {.doc = "How this call is tried again", .fallback = "the flow's `retry`"})
+          .field("timeout", &CallSpec::timeout,
+                 {.doc = "How long one try may take",
+                  .example = "10s",
+                  .fallback = "the action's own",
+                  .min = "100ms",
+                  .max = "10m"})
+          .field("on_unknown", &CallSpec::on_unknown,
+                 {.doc = "What happens when an unsafe call's answer is lost and nothing can tell whether it happened"})
+          .reserved("replay", "Whether a replay sends the call again")
+          .inherit(describe(static_cast<const StepCommon*>(nullptr)));
+  return table;
+}
+
+}  // namespace
+
+StepKind call_step() { return step_kind<CallSpec>("call"); }
+
+}  // namespace tieline::steps

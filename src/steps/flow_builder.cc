@@ -1,0 +1,188 @@
+#include "steps/flow_builder.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/text.h"
+#include "json/program.h"
+
+namespace tieline {
+namespace {
+
+bool is_name_start(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
+bool is_name_char(char c) { return is_name_start(c) || (c >= '0' && c <= '9'); }
+
+bool is_variable_name(std::string_view name) {
+  return !name.empty() && is_name_start(name.front()) && std::all_of(name.begin(), name.end(), is_name_char);
+}
+
+// Does `$name` stand anywhere in the text? Strings and comments count too: a cheap first look.
+bool mentions(std::string_view source, std::string_view name) {
+  for (std::size_t at = source.find('$'); at != std::string_view::npos; at = source.find('$', at + 1)) {
+    const std::string_view rest = source.substr(at + 1);
+    if (rest.starts_with(name) && (rest.size() == name.size() || !is_name_char(rest[name.size()]))) return true;
+  }
+  return false;
+}
+
+constexpr std::array<std::string_view, kFixedSlots> kFixedNames{"event", "vars", "flow", "run"};
+// Names with a meaning of their own in the language, now or later.
+constexpr std::array<std::string_view, 4> kReservedNames{"item", "index", "ENV", "__loc__"};
+
+std::string position(const Place& place) { return "line " + std::to_string(place.line); }
+
+}  // namespace
+
+FlowBuilder::FlowBuilder(std::span<const steps::BoundName> names, const steps::Actions& actions,
+                         spec::Problems& problems)
+    : actions_(actions), problems_(problems) {
+  static_assert(kSlotEvent == 0 && kSlotVars == 1 && kSlotFlow == 2 && kSlotRun == 3);
+  for (const std::string_view name : kFixedNames) {
+    variables_.emplace_back(name);
+    states_.push_back({.place = {}, .bound = true});
+  }
+  for (const steps::BoundName& bound : names) {
+    const std::string name = bound.name;
+    if (std::find(kFixedNames.begin(), kFixedNames.end(), name) != kFixedNames.end() ||
+        std::find(kReservedNames.begin(), kReservedNames.end(), name) != kReservedNames.end()) {
+      problems_.error(bound.place, "`$" + name + "` has a meaning of its own: bind another name");
+      continue;
+    }
+    if (!is_variable_name(name)) {
+      problems_.error(
+          bound.place,
+          "\"" + name + "\" cannot be a variable: a name has letters, digits and _, and starts with no digit");
+      continue;
+    }
+    if (std::find(variables_.begin(), variables_.end(), name) != variables_.end()) continue;
+    variables_.push_back(name);
+    states_.push_back({.place = bound.place, .bound = false});
+  }
+}
+
+std::shared_ptr<const json::Program> FlowBuilder::compile(const spec::ProgramText& text) {
+  if (text.empty()) return nullptr;
+  Result<std::unique_ptr<const json::Program>> program = json::compile(text.source, variables_, Place{"", 1, 1});
+  if (!program) {
+    problems_.error(text.located(std::move(program.error())));
+    return nullptr;
+  }
+  if (uses_unbound(text)) return nullptr;
+  return std::move(*program);
+}
+
+bool FlowBuilder::uses_unbound(const spec::ProgramText& text) {
+  bool reported = false;
+  for (std::size_t slot = kFixedSlots; slot < variables_.size(); ++slot) {
+    if (states_[slot].bound || !mentions(text.source, variables_[slot])) continue;
+    // The name may be one that the program binds itself (`. as $x`): only a compilation without it can tell.
+    std::vector<std::string> without = variables_;
+    without[slot] = "__unbound";
+    Result<std::unique_ptr<const json::Program>> program = json::compile(text.source, without, Place{"", 1, 1});
+    if (program) continue;
+    Error error = text.located(std::move(program.error()));
+    const Place& bound_at = states_[slot].place;
+    error.message = "`$" + variables_[slot] + "` is not bound yet: " + position(bound_at) +
+                    " binds it, and steps see only what steps before them bound";
+    problems_.error(std::move(error));
+    reported = true;
+  }
+  return reported;
+}
+
+std::optional<Template> FlowBuilder::compile(const spec::Data& data) {
+  json::Builder literal;
+  switch (data.kind) {
+    case spec::Data::Kind::kNull: return Template::literal(literal.null().finish());
+    case spec::Data::Kind::kBool: return Template::literal(literal.boolean(data.text == "true").finish());
+    case spec::Data::Kind::kNumber: return Template::literal(literal.number(data.text).finish());
+    case spec::Data::Kind::kText: return Template::literal(json::make_string(data.text));
+    case spec::Data::Kind::kProgram: {
+      auto program = compile(data.program);
+      if (program == nullptr) return std::nullopt;
+      return Template::program(std::move(program));
+    }
+    case spec::Data::Kind::kList: {
+      std::vector<Template> items;
+      for (const spec::Data& item : data.items) {
+        if (std::optional<Template> compiled = compile(item)) items.push_back(std::move(*compiled));
+      }
+      if (items.size() != data.items.size()) return std::nullopt;
+      return Template::list(std::move(items));
+    }
+    case spec::Data::Kind::kMap: {
+      std::vector<std::pair<std::string, Template>> members;
+      for (const auto& [key, value] : data.entries) {
+        if (std::optional<Template> compiled = compile(value)) members.emplace_back(key, std::move(*compiled));
+      }
+      if (members.size() != data.entries.size()) return std::nullopt;
+      return Template::map(std::move(members));
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<std::size_t> FlowBuilder::bind(const steps::BoundName& name) {
+  const auto found = std::find(variables_.begin() + kFixedSlots, variables_.end(), name.name);
+  if (found == variables_.end()) return std::nullopt;
+  const auto slot = static_cast<std::size_t>(found - variables_.begin());
+  states_[slot].bound = true;
+  return slot;
+}
+
+std::optional<steps::ActionInfo> FlowBuilder::resolve(const spec::At<std::string>& path) {
+  const std::vector<std::string_view> parts = split(path.value, '.');
+  if (parts.size() != 3 ||
+      std::any_of(parts.begin(), parts.end(), [](std::string_view part) { return part.empty(); })) {
+    problems_.error(path.place, "\"" + path.value + "\" is not a call: write CONNECTION.RESOURCE.ACTION");
+    return std::nullopt;
+  }
+  const auto part_place = [&](std::size_t part) {
+    Place place = path.place;
+    place.column += static_cast<std::uint32_t>(parts[part].data() - path.value.data());
+    return place;
+  };
+  const std::string connection(parts[0]);
+  const std::vector<std::string> connections = actions_.connections();
+  if (std::find(connections.begin(), connections.end(), connection) == connections.end()) {
+    const std::string hint = did_you_mean(connection, connections);
+    problems_.error(part_place(0), "there is no connection \"" + connection + "\"" +
+                                       (hint.empty() ? ": write connections/" + connection + ".yaml" : hint));
+    return std::nullopt;
+  }
+  connections_.insert(connection);
+  if (!actions_.loaded(connection)) return std::nullopt;
+  const auto unknown = [&](std::size_t part, std::string_view what, const std::vector<std::string>& names) {
+    const std::string name(parts[part]);
+    std::string message = "\"" + connection + "\" has no " + std::string(what) + " \"" + name + "\"";
+    const std::string hint = did_you_mean(name, names);
+    message += hint.empty() ? "; it has " + join(names, ", ") : hint;
+    problems_.error(part_place(part), std::move(message));
+  };
+  const std::vector<std::string> resources = actions_.resources(connection);
+  if (std::find(resources.begin(), resources.end(), parts[1]) == resources.end()) {
+    unknown(1, "resource", resources);
+    return std::nullopt;
+  }
+  std::optional<steps::ActionInfo> info = actions_.find(connection, parts[1], parts[2]);
+  if (!info) unknown(2, "action", actions_.actions(connection, parts[1]));
+  return info;
+}
+
+std::shared_ptr<const Step> FlowBuilder::build(const steps::StepSpec& spec) {
+  std::shared_ptr<const json::Program> condition;
+  bool ok = true;
+  if (!spec.condition.empty()) {
+    condition = compile(spec.condition);
+    ok = condition != nullptr;
+  }
+  std::shared_ptr<Step> step = spec.compile(*this);
+  if (step == nullptr || !ok || !spec.whole) return nullptr;
+  step->kind_ = spec.kind();
+  step->name_ = spec.name;
+  step->place_ = spec.place;
+  step->condition_ = std::move(condition);
+  return step;
+}
+
+}  // namespace tieline

@@ -1,0 +1,64 @@
+// Compiles what a flow's tables read: programs and data with the flow's variables, names to slots, calls to actions.
+// It reports every problem where it was written, and must never give out a step that has one.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "steps/actions.h"
+#include "steps/step_kind.h"
+
+namespace tieline {
+
+// For one flow, used once from its first step to its last.
+class FlowBuilder {
+ public:
+  // `names` are all that the flow's steps bind, in order of appearance; a name may stand several times and is one
+  // variable. Reports names that cannot be variables. `actions` and `problems` must outlive the builder.
+  FlowBuilder(std::span<const steps::BoundName> names, const steps::Actions& actions, spec::Problems& problems);
+
+  // The flow's variables by slot: event vars flow run, then the names.
+  const std::vector<std::string>& variables() const { return variables_; }
+  spec::Problems& problems() { return problems_; }
+
+  // Null after reporting: a syntax error, an unknown variable, a name that only a later step binds. An empty text is
+  // null without a report: it could not be read.
+  std::shared_ptr<const json::Program> compile(const spec::ProgramText& text);
+  std::optional<Template> compile(const spec::Data& data);
+
+  // From here on programs may use the name; its slot. Nothing for a name that cannot be a variable.
+  std::optional<std::size_t> bind(const steps::BoundName& name);
+
+  // The action of "CONNECTION.RESOURCE.ACTION", or nothing after reporting which part is wrong. Nothing, without a
+  // report, when the connection itself did not load.
+  std::optional<steps::ActionInfo> resolve(const spec::At<std::string>& path);
+  // Compares what `with` says with what the action takes, as far as it is written out; `call` is where a missing one
+  // is reported.
+  void check_arguments(const spec::Data& with, const steps::ActionInfo& info, const spec::At<std::string>& call);
+
+  // The connections that calls named so far and that exist.
+  const std::set<std::string, std::less<>>& connections() const { return connections_; }
+
+  // Compiles a step with its `if:` and the rest that every step has. Null after reporting.
+  std::shared_ptr<const Step> build(const steps::StepSpec& spec);
+
+ private:
+  struct Variable {
+    Place place;  // of its first binding; unknown for the four that are always there
+    bool bound = false;
+  };
+  // True after reporting that the program uses a name which only a later step binds.
+  bool uses_unbound(const spec::ProgramText& text);
+
+  const steps::Actions& actions_;
+  spec::Problems& problems_;
+  std::vector<std::string> variables_;
+  std::vector<Variable> states_;  // beside variables_
+  std::set<std::string, std::less<>> connections_;
+};
+
+}  // namespace tieline

@@ -1,0 +1,80 @@
+#include "steps/policy.h"
+
+#include "base/text.h"
+
+namespace tieline {
+
+const spec::Table<RetryPolicy>& describe(const RetryPolicy*) {
+  static const auto table =
+      spec::Table<RetryPolicy>("retry", "How long and how often a call that failed for a passing reason is tried again")
+          .field("first", &RetryPolicy::first, {.doc = "The first wait", .example = "5s", .min = "10ms", .max = "1h"})
+          .field("max", &RetryPolicy::max, {.doc = "The longest wait between two tries", .min = "10ms", .max = "24h"})
+          .field(
+              "multiplier", &RetryPolicy::multiplier,
+              {.doc = "By how much each wait is longer than the one before; every wait is spread at random below that",
+               .min = "1",
+               .max = "10"})
+          .field("for", &RetryPolicy::keep_for,
+                 {.doc = "After so long of trying the run is a dead letter; limits, holds and outages do not count",
+                  .min = "1s",
+                  .max = "30d"})
+          .field("tries", &RetryPolicy::tries,
+                 {.doc = "At most so many tries; 0 is no limit", .example = "10", .min = "0", .max = "1000"})
+          .check([](const RetryPolicy& retry, const spec::Node& node, spec::Problems& problems) {
+            if (retry.first <= retry.max) return;
+            problems.error(node.place(), "`first` (" + format_duration(retry.first) + ") is longer than `max` (" +
+                                             format_duration(retry.max) + "): make `max` at least as long");
+          });
+  return table;
+}
+
+const spec::Names<OnUnknown>& describe(const OnUnknown*) {
+  static const spec::Names<OnUnknown> names{
+      {OnUnknown::kHold, "hold", "a person decides"},
+      {OnUnknown::kRepeat, "repeat", "send it again: the effect may happen twice"},
+      {OnUnknown::kDrop, "drop", "take it as done: the effect may be missing"}};
+  return names;
+}
+
+namespace {
+
+std::optional<OnAnswer> read_on_answer(const spec::Node& node, spec::Problems& problems) {
+  static const std::vector<std::string> words{"skip", "continue", "fail"};
+  if (node.is_map() && node.find("wait") != nullptr) {
+    problems.error(node.place(), "`wait` is not available in this version", Code::kUnsupported);
+    return std::nullopt;
+  }
+  if (node.is_scalar()) {
+    if (node.text() == "skip") return OnAnswer::kSkip;
+    if (node.text() == "continue") return OnAnswer::kContinue;
+    if (node.text() == "fail") return OnAnswer::kFail;
+    problems.error(node.place(),
+                   "expected skip, continue or fail, found \"" + node.text() + "\"" + did_you_mean(node.text(), words));
+    return std::nullopt;
+  }
+  problems.error(node.place(), "expected skip, continue or fail, found " + std::string(node.kind_name()));
+  return std::nullopt;
+}
+
+}  // namespace
+
+const spec::Custom<OnAnswer>& describe(const OnAnswer*) {
+  static const spec::Custom<OnAnswer> custom{
+      .what = "skip, continue or fail",
+      .word = "skip, continue, fail",
+      .schema = R"({"enum": ["skip", "continue", "fail"]})",
+      .read = read_on_answer,
+      .print =
+          [](const OnAnswer& answer) {
+            switch (answer) {
+              case OnAnswer::kSkip: return std::string("skip");
+              case OnAnswer::kContinue: return std::string("continue");
+              case OnAnswer::kFail: return std::string("fail");
+            }
+            return std::string();
+          },
+  };
+  return custom;
+}
+
+}  // namespace tieline

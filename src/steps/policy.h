@@ -1,0 +1,13 @@
+// The options of retries and unknown outcomes, shared by flows and calls: the descriptions of core's types.
+#pragma once
+
+#include "core/flow.h"
+#include "spec/table.h"
+
+namespace tieline {
+
+const spec::Table<RetryPolicy>& describe(const RetryPolicy*);
+const spec::Names<OnUnknown>& describe(const OnUnknown*);
+const spec::Custom<OnAnswer>& describe(const OnAnswer*);
+
+}  // namespace tieline

@@ -1,0 +1,148 @@
+#include "workspace/compile.h"
+
+#include <algorithm>
+
+#include "base/bytes.h"
+#include "base/check.h"
+#include "steps/flow_builder.h"
+#include "workspace/flow_file.h"
+
+namespace tieline::workspace {
+namespace {
+
+constexpr std::int64_t kSourceFormat = 1;
+
+std::string write_source(const FlowInput& input) {
+  json::Builder out;
+  out.begin_object();
+  out.key("format").integer(kSourceFormat);
+  out.key("file").string(input.file);
+  out.key("variables").copy(input.variables.root());
+  out.key("yaml").string(input.yaml);
+  out.end_object();
+  return json::print(out.finish().root());
+}
+
+Result<FlowInput> read_source(const std::string& name, const std::string& source) {
+  TRY(const json::Document document, json::parse(source));
+  const json::Value root = document.root();
+  if (root["format"].as_int64() != kSourceFormat || !root["yaml"].is_string()) {
+    return failure(Code::kInvalid,
+                   "the stored source of the flow \"" + name + "\" has a form that this version does not read");
+  }
+  return FlowInput{.name = name,
+                   .file = std::string(root["file"].as_string()),
+                   .yaml = std::string(root["yaml"].as_string()),
+                   .variables = document.part(root["variables"])};
+}
+
+// 128 bits of a stable, fast hash: two different flows of one workspace must not meet; nobody gains by making them.
+std::string content_hash(std::string_view name, std::string_view source) {
+  Bytes bytes;
+  put_u64(bytes, hash64(source, hash64(name, 1)));
+  put_u64(bytes, hash64(source, hash64(name, 2)));
+  return to_hex(bytes);
+}
+
+// Names that steps which could not be read at all would have bound, so that the steps behind them are not blamed for
+// using them.
+void add_names_of_broken_steps(const spec::Node& flow, std::vector<steps::BoundName>& names) {
+  const spec::Node* list = flow.find("steps");
+  if (list == nullptr) return;
+  for (const spec::Node& step : list->items()) {
+    const spec::Node* as = step.find("as");
+    if (as != nullptr && as->is_scalar()) names.push_back({as->text(), as->place()});
+    const spec::Node* let = step.find("let");
+    if (let == nullptr) continue;
+    for (const spec::Entry& entry : let->entries()) names.push_back({entry.key, entry.key_place});
+  }
+}
+
+std::shared_ptr<Flow> compile_parts(const FlowFile& file, FlowBuilder& builder) {
+  auto flow = std::make_shared<Flow>();
+  const auto program = [&](const spec::ProgramText& text) { return text.empty() ? nullptr : builder.compile(text); };
+  flow->key = program(file.key);
+  flow->version = program(file.version);
+  for (const auto& [name, text] : file.index) flow->index.push_back({name, builder.compile(text)});
+  for (const steps::StepDraft& draft : file.steps) flow->steps.push_back(builder.build(draft.spec()));
+  for (const TriggerFile& trigger : file.on) {
+    flow->triggers.push_back({trigger.webhook.connection.value, trigger.webhook.types});
+  }
+  flow->retry = file.retry;
+  flow->variables = builder.variables();
+  return flow;
+}
+
+}  // namespace
+
+CompiledFlow compile_flow(const FlowInput& input, const steps::Actions& actions, spec::Problems& problems) {
+  CompiledFlow out;
+  const std::size_t errors_before = problems.error_count();
+  const std::optional<spec::Node> node = spec::parse_yaml(input.yaml, input.file, problems);
+  if (!node) return out;
+  FlowFile file;
+  spec::Context context{problems};
+  describe(static_cast<const FlowFile*>(nullptr)).read(context, *node, file);
+  for (const TriggerFile& trigger : file.on) {
+    out.triggers.push_back({trigger.webhook.connection.value, trigger.webhook.connection.place});
+  }
+  std::vector<steps::BoundName> names;
+  for (const steps::StepDraft& draft : file.steps) {
+    for (steps::BoundName& name : draft.spec().names()) names.push_back(std::move(name));
+  }
+  const std::size_t read = names.size();
+  const bool whole = problems.error_count() == errors_before;
+  if (!whole) add_names_of_broken_steps(*node, names);
+  spec::Problems found;
+  FlowBuilder builder(names, actions, found);
+  const std::vector<steps::BoundName> recovered(names.begin() + static_cast<std::ptrdiff_t>(read), names.end());
+  const auto known = [&](const steps::BoundName& name) {
+    return std::any_of(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(read),
+                       [&](const steps::BoundName& other) { return other.name == name.name; });
+  };
+  for (const steps::BoundName& name : recovered) {
+    if (!known(name)) builder.bind(name);
+  }
+  std::shared_ptr<Flow> flow = compile_parts(file, builder);
+  problems.add(found);
+  out.calls = builder.connections();
+  if (problems.error_count() != errors_before) return out;
+  flow->name = input.name;
+  flow->source = write_source(input);
+  flow->hash = content_hash(input.name, flow->source);
+  flow->workspace_variables = input.variables;
+  out.flow = std::move(flow);
+  return out;
+}
+
+void FlowArchive::use(std::shared_ptr<const steps::Actions> actions, std::vector<FlowPtr> current) {
+  const std::lock_guard lock(mutex_);
+  actions_ = std::move(actions);
+  current_ = std::move(current);
+}
+
+Result<FlowPtr> FlowArchive::compile(const std::string& name, const std::string& hash, const std::string& source) {
+  std::shared_ptr<const steps::Actions> actions;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = std::find_if(current_.begin(), current_.end(),
+                                    [&](const FlowPtr& flow) { return flow->name == name && flow->hash == hash; });
+    if (found != current_.end()) return *found;
+    actions = actions_;
+  }
+  if (actions == nullptr) return failure(Code::kUnavailable, "no workspace is loaded yet");
+  if (content_hash(name, source) != hash) {
+    return failure(Code::kInvalid,
+                   "the stored source of the flow \"" + name + "\" is not the one that the run began with");
+  }
+  TRY(const FlowInput input, read_source(name, source));
+  spec::Problems problems;
+  CompiledFlow compiled = compile_flow(input, *actions, problems);
+  if (compiled.flow == nullptr) {
+    CHECK(!problems.ok());
+    return failure(problems.first_error().in("the flow as it was when the run began no longer compiles"));
+  }
+  return compiled.flow;
+}
+
+}  // namespace tieline::workspace

@@ -1,0 +1,75 @@
+#include "workspace/flow_file.h"
+
+namespace tieline::workspace {
+
+const spec::Table<WebhookTriggerFile>& describe(const WebhookTriggerFile*) {
+  static const auto table =
+      spec::Table<WebhookTriggerFile>("webhook trigger",
+                                      "A vendor's webhook, verified, starts a run for each event in it")
+          .field("webhook", &WebhookTriggerFile::connection,
+                 {.doc = "The connection that receives it", .example = "shopify", .required = true})
+          .field("event", &WebhookTriggerFile::types,
+                 {.doc = "The event types, one or a list",
+                  .example = "orders/create",
+                  .fallback = "all",
+                  .one_or_list = true})
+          .check([](const WebhookTriggerFile& trigger, const spec::Node& node, spec::Problems& problems) {
+            const spec::Node* event = node.find("event");
+            if (event != nullptr && trigger.types.empty()) {
+              problems.error(event->place(),
+                             "`event` is an empty list, so nothing would start the flow: name a type, or "
+                             "leave `event` out for all");
+            }
+          });
+  return table;
+}
+
+const spec::Union<TriggerFile>& describe(const TriggerFile*) {
+  static const auto triggers = [] {
+    spec::Union<TriggerFile> kinds("trigger", "What starts a flow");
+    kinds.kind<WebhookTriggerFile>("webhook");
+    kinds.reserved("manual", "A person starts it");
+    kinds.reserved("poll", "An API that is asked again and again");
+    kinds.reserved("route", "A call to the gateway");
+    kinds.reserved("schedule", "Times, like cron");
+    kinds.reserved("sync", "What changed at a vendor, asked for regularly");
+    kinds.reserved("topic", "Events that other flows publish");
+    return kinds;
+  }();
+  return triggers;
+}
+
+const spec::Table<FlowFile>& describe(const FlowFile*) {
+  static const auto table =
+      spec::Table<FlowFile>("flow", "A trigger and steps; the file's name is the flow's name")
+          .field("on", &FlowFile::on,
+                 {.doc = "What starts a run, one trigger or a list",
+                  .example = "{ webhook: shopify, event: orders/create }",
+                  .required = true,
+                  .one_or_list = true})
+          .field("key", &FlowFile::key,
+                 {.doc = "Runs with one key happen in the order of their events; null or missing is a lane of its own",
+                  .example = ".customer.id"})
+          .field("version", &FlowFile::version,
+                 {.doc = "A run that is not newer than its key's last completed one ends as stale",
+                  .example = ".updated_at"})
+          .field("index", &FlowFile::index,
+                 {.doc = "What people will search by", .example = "{ order: .order_number, email: .email }"})
+          .field("retry", &FlowFile::retry, {.doc = "How calls that failed for a passing reason are tried again"})
+          .field("steps", &FlowFile::steps, {.doc = "What is done, in this order", .required = true})
+          .reserved("batch", "One run over several events")
+          .reserved("brake", "Holds the flow when it does too much at once")
+          .reserved("mode", "live, shadow or paused")
+          .reserved("priority", "high, normal or low, where budgets are short")
+          .reserved("was", "The flow's former name, whose state it keeps")
+          .check([](const FlowFile& flow, const spec::Node& node, spec::Problems& problems) {
+            if (flow.on.empty())
+              problems.error(node.find("on")->place(), "`on` is an empty list: name at least one trigger");
+            if (flow.steps.empty()) {
+              problems.error(node.find("steps")->place(), "a flow without steps does nothing: write at least one step");
+            }
+          });
+  return table;
+}
+
+}  // namespace tieline::workspace

@@ -1,0 +1,281 @@
+#include "workspace/load.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "base/text.h"
+#include "workspace/compile.h"
+#include "workspace/connection_file.h"
+
+namespace tieline::workspace {
+namespace {
+
+// A connection while the workspace is being loaded: any part may be missing when it has errors.
+struct Draft {
+  ConnectionFile file;
+  const ConnectorInfo* connector = nullptr;
+  std::shared_ptr<const BoundConnection> bound;
+  bool verifiable = false;  // its webhooks: a secret is set, or none is wanted
+  Place place;
+};
+using Drafts = std::map<std::string, Draft, std::less<>>;
+
+// Names resolve as soon as the connector is known, so that a missing secret does not hide what is wrong with a call.
+class WorkspaceActions final : public steps::Actions {
+ public:
+  explicit WorkspaceActions(const Drafts& drafts) : drafts_(drafts) {}
+  std::vector<std::string> connections() const override {
+    std::vector<std::string> names;
+    for (const auto& [name, draft] : drafts_) names.push_back(name);
+    return names;
+  }
+  bool loaded(std::string_view connection) const override { return connector(connection) != nullptr; }
+  std::vector<std::string> resources(std::string_view connection) const override {
+    const ConnectorInfo* info = connector(connection);
+    return info == nullptr ? std::vector<std::string>{} : info->resources();
+  }
+  std::vector<std::string> actions(std::string_view connection, std::string_view resource) const override {
+    const ConnectorInfo* info = connector(connection);
+    return info == nullptr ? std::vector<std::string>{} : info->actions(resource);
+  }
+  std::optional<steps::ActionInfo> find(std::string_view connection, std::string_view resource,
+                                        std::string_view action) const override {
+    const ConnectorInfo* info = connector(connection);
+    if (info == nullptr) return std::nullopt;
+    std::optional<steps::ActionInfo> found = info->find(resource, action);
+    const Draft& draft = drafts_.find(connection)->second;
+    if (found && draft.bound != nullptr) found->action = draft.bound->action(resource, action);
+    return found;
+  }
+
+ private:
+  const ConnectorInfo* connector(std::string_view connection) const {
+    const auto found = drafts_.find(connection);
+    return found == drafts_.end() ? nullptr : found->second.connector;
+  }
+  Drafts drafts_;
+};
+
+void write_literal(json::Builder& out, const spec::Data& data) {
+  switch (data.kind) {
+    case spec::Data::Kind::kNull: out.null(); return;
+    case spec::Data::Kind::kBool: out.boolean(data.text == "true"); return;
+    case spec::Data::Kind::kNumber: out.number(data.text); return;
+    case spec::Data::Kind::kText:
+    case spec::Data::Kind::kProgram: out.string(data.text); return;
+    case spec::Data::Kind::kList:
+      out.begin_array();
+      for (const spec::Data& item : data.items) write_literal(out, item);
+      out.end_array();
+      return;
+    case spec::Data::Kind::kMap:
+      out.begin_object();
+      for (const auto& [key, value] : data.entries) {
+        out.key(key);
+        write_literal(out, value);
+      }
+      out.end_object();
+      return;
+  }
+}
+
+bool is_object_name(std::string_view name) {
+  const auto ok = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_'; };
+  return !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), ok) && name.front() != '-';
+}
+
+class Loader {
+ public:
+  Loader(const Files& files, const ConnectorCatalog& catalog, const SecretSources& secrets)
+      : files_(files), catalog_(catalog), secrets_(secrets) {}
+
+  Loaded run() {
+    auto workspace = std::make_shared<Workspace>();
+    settings(*workspace);
+    each_file("connections/", [&](const std::string& name, const std::string& file, const std::string& text) {
+      connection(name, file, text);
+    });
+    auto actions = std::make_shared<WorkspaceActions>(drafts_);
+    each_file("flows/", [&](const std::string& name, const std::string& file, const std::string& text) {
+      flow({.name = name, .file = file, .yaml = text, .variables = workspace->variables}, *actions, *workspace);
+    });
+    each_file("env/", [&](const std::string&, const std::string& file, const std::string&) {
+      problems_.error({file, 1, 1}, "environments (`env/`) are not available in this version: remove the file",
+                      Code::kUnsupported);
+    });
+    usage(*workspace);
+    if (!problems_.ok()) return {nullptr, std::move(problems_)};
+    for (const auto& [name, draft] : drafts_) workspace->connections.push_back(draft.bound);
+    workspace->actions = std::move(actions);
+    return {std::move(workspace), std::move(problems_)};
+  }
+
+ private:
+  template <class Use>
+  void each_file(const std::string& folder, Use use) {
+    for (const auto& [path, text] : files_.texts) {
+      if (!path.starts_with(folder)) continue;
+      const std::string shown = files_.prefix + path;
+      const std::string base = path.substr(folder.size());
+      if (!base.ends_with(".yaml")) {
+        problems_.warning({shown, 1, 1}, "this file is not read: names of " + folder + " end in .yaml");
+        continue;
+      }
+      const std::string name = base.substr(0, base.size() - 5);
+      if (!is_object_name(name)) {
+        if (folder == "flows/") flows_whole_ = false;
+        problems_.error({shown, 1, 1}, "\"" + name + "\" cannot be a name: use a-z, 0-9, - and _, at most 64 of them");
+        continue;
+      }
+      use(name, shown, text);
+    }
+  }
+
+  void settings(Workspace& workspace) {
+    const auto text = files_.texts.find("tieline.yaml");
+    const std::string shown = files_.prefix + "tieline.yaml";
+    if (text == files_.texts.end()) {
+      problems_.error({shown, 0, 0},
+                      "there is no such file: a workspace starts with it (an empty one has all defaults)");
+      return;
+    }
+    const std::optional<spec::Node> node = spec::parse_yaml(text->second, shown, problems_);
+    if (!node) return;
+    // What could be read is used even when the rest has errors: flows are then checked with the variables there are.
+    spec::Context context{problems_};
+    describe(static_cast<const Settings*>(nullptr)).read(context, *node, workspace.settings);
+    while (workspace.settings.public_url.ends_with('/')) workspace.settings.public_url.pop_back();
+    json::Builder variables;
+    variables.begin_object();
+    for (const auto& [name, value] : workspace.settings.variables) {
+      variables.key(name);
+      write_literal(variables, value);
+    }
+    workspace.variables = variables.end_object().finish();
+  }
+
+  void connection(const std::string& name, const std::string& shown, const std::string& text) {
+    Draft& draft = drafts_[name];
+    draft.place = {shown, 1, 1};
+    const std::optional<spec::Node> node = spec::parse_yaml(text, shown, problems_);
+    if (!node) return;
+    spec::Context context{problems_};
+    const bool whole = describe(static_cast<const ConnectionFile*>(nullptr)).read(context, *node, draft.file);
+    draft.file.name = name;
+    draft.verifiable = !draft.file.secrets.empty() || draft.file.verify == VerifyWebhooks::kNone ||
+                       (!whole && node->find("secrets") != nullptr);
+    const spec::At<std::string>& connector = draft.file.connector;
+    if (connector.value.empty()) return;
+    draft.connector = catalog_.find(connector.value);
+    if (draft.connector == nullptr) {
+      const std::vector<std::string> names = catalog_.connectors();
+      const std::string hint = did_you_mean(connector.value, names);
+      problems_.error(connector.place, "there is no connector \"" + connector.value + "\"" +
+                                           (hint.empty() ? "; there are " + join(names, ", ") : hint));
+      return;
+    }
+    std::optional<ConnectionSettings> settings = check_connection(draft.file, *draft.connector, secrets_, problems_);
+    if (!settings || !whole) return;
+    Result<std::shared_ptr<const BoundConnection>> bound = draft.connector->bind(*settings);
+    if (!bound) {
+      if (!bound.error().place.known()) bound.error().place = draft.place;
+      problems_.error(std::move(bound.error()));
+      return;
+    }
+    draft.bound = std::move(*bound);
+  }
+
+  void flow(FlowInput input, const steps::Actions& actions, Workspace& workspace) {
+    const std::size_t before = problems_.error_count();
+    CompiledFlow compiled = compile_flow(input, actions, problems_);
+    for (const TriggerUse& trigger : compiled.triggers) check_trigger(trigger);
+    for (const std::string& connection : compiled.calls) {
+      used_.insert(connection);
+      called_.insert(connection);
+    }
+    if (problems_.error_count() != before) flows_whole_ = false;
+    if (compiled.flow != nullptr) workspace.flows.push_back(std::move(compiled.flow));
+  }
+
+  void check_trigger(const TriggerUse& trigger) {
+    if (trigger.connection.empty()) return;
+    const auto found = drafts_.find(trigger.connection);
+    if (found == drafts_.end()) {
+      std::vector<std::string> names;
+      for (const auto& [name, draft] : drafts_) names.push_back(name);
+      const std::string hint = did_you_mean(trigger.connection, names);
+      problems_.error(trigger.place, "there is no connection \"" + trigger.connection + "\"" +
+                                         (hint.empty() ? ": write connections/" + trigger.connection + ".yaml" : hint));
+      return;
+    }
+    used_.insert(trigger.connection);
+    const ConnectorInfo* connector = found->second.connector;
+    if (connector == nullptr) return;
+    const std::vector<std::string> secrets = connector->webhook_secrets();
+    if (secrets.empty()) {
+      problems_.error(trigger.place, "the connector \"" + connector->name() + "\" receives no webhooks");
+    } else if (!found->second.verifiable) {
+      problems_.error(
+          found->second.file.connector.place,
+          "a flow receives webhooks of this connection, and there is no secret to verify them: write `secrets: { " +
+              secrets.front() + ": env:NAME }`, or `verify: none` to take them unsigned");
+    }
+  }
+
+  void usage(const Workspace& workspace) {
+    for (const auto& [name, draft] : drafts_) {
+      if (draft.connector == nullptr) continue;
+      if (!used_.contains(name) && flows_whole_) {
+        problems_.warning(draft.place, "no flow uses this connection");
+      } else if (called_.contains(name) && draft.file.auth.empty() && !draft.connector->auth_methods().empty() &&
+                 draft.file.node.find("auth") == nullptr) {
+        problems_.warning(draft.place,
+                          "flows call this connection and it has no `auth`: its calls go out without credentials");
+      }
+    }
+    const bool any = std::any_of(files_.texts.begin(), files_.texts.end(),
+                                 [](const auto& file) { return file.first.starts_with("flows/"); });
+    if (workspace.flows.empty() && !any) {
+      problems_.warning({files_.prefix + "tieline.yaml", 1, 1}, "the workspace has no flow: write flows/NAME.yaml");
+    }
+  }
+
+  const Files& files_;
+  const ConnectorCatalog& catalog_;
+  const SecretSources& secrets_;
+  spec::Problems problems_;
+  Drafts drafts_;
+  std::set<std::string, std::less<>> used_, called_;
+  bool flows_whole_ = true;  // false: what an unreadable flow would have used is not known
+};
+
+}  // namespace
+
+const BoundConnection* Workspace::connection(std::string_view name) const {
+  for (const auto& connection : connections) {
+    if (connection->info().name == name) return connection.get();
+  }
+  return nullptr;
+}
+
+Loaded load(const Files& files, const ConnectorCatalog& catalog, const SecretSources& secrets) {
+  return Loader(files, catalog, secrets).run();
+}
+
+std::string problems_json(const spec::Problems& problems) {
+  json::Builder out;
+  out.begin_array();
+  for (const spec::Problem& problem : problems.sorted()) {
+    out.begin_object();
+    out.key("file").string(problem.error.place.file);
+    out.key("line").integer(problem.error.place.line);
+    out.key("column").integer(problem.error.place.column);
+    out.key("severity").string(problem.severity == spec::Problem::Severity::kError ? "error" : "warning");
+    out.key("message").string(problem.error.message);
+    out.end_object();
+  }
+  return json::print(out.end_array().finish().root(), json::PrintStyle{});
+}
+
+}  // namespace tieline::workspace

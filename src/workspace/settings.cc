@@ -1,0 +1,194 @@
+#include "workspace/settings.h"
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+
+#include "base/text.h"
+
+namespace tieline::workspace {
+namespace {
+
+std::optional<std::uint16_t> read_port(std::string_view text) {
+  std::uint16_t port = 0;
+  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), port);
+  if (failed != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return port;
+}
+
+bool is_host_char(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
+}
+
+std::optional<Address> read_address(const spec::Node& node, spec::Problems& problems) {
+  const std::string& text = node.text();
+  const auto refuse = [&]() {
+    problems.error(node.place(), "expected HOST:PORT like 127.0.0.1:8080, found " +
+                                     (node.is_scalar() ? "\"" + text + "\"" : std::string(node.kind_name())));
+    return std::nullopt;
+  };
+  if (!node.is_scalar()) return refuse();
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string::npos) return refuse();
+  std::string host = text.substr(0, colon);
+  const std::optional<std::uint16_t> port = read_port(std::string_view(text).substr(colon + 1));
+  if (!port) return refuse();
+  if (host.starts_with('[') && host.ends_with(']')) {
+    host = host.substr(1, host.size() - 2);
+    const bool ipv6 = !host.empty() && host.find_first_not_of("0123456789abcdefABCDEF:.") == std::string::npos;
+    if (!ipv6) return refuse();
+  } else if (host.empty() || !std::all_of(host.begin(), host.end(), is_host_char)) {
+    return refuse();
+  }
+  return Address{std::move(host), *port};
+}
+
+void check_public_url(const std::string& url, const Place& place, spec::Problems& problems) {
+  const bool http = url.starts_with("http://") || url.starts_with("https://");
+  const std::string_view rest = http ? std::string_view(url).substr(url.find("://") + 3) : std::string_view();
+  if (!http || rest.empty() || rest.front() == '/') {
+    problems.error(place, "\"" + url + "\" is not an address that vendors can call: write https://HOST");
+  } else if (rest.find_first_of("?# ") != std::string_view::npos) {
+    problems.error(
+        place, "\"" + url + "\" has a query, a fragment or a space: write only https://HOST, with a path if need be");
+  }
+}
+
+// Against the machine's time zone database, where it has one.
+void check_zone(const std::string& zone, const Place& place, spec::Problems& problems) {
+  namespace fs = std::filesystem;
+  const fs::path database = "/usr/share/zoneinfo";
+  std::error_code failed;
+  const bool plain = !zone.empty() && zone.front() != '/' && zone.find("..") == std::string::npos;
+  if (plain && (zone == "UTC" || !fs::is_directory(database, failed) || fs::is_regular_file(database / zone, failed)))
+    return;
+  std::vector<std::string> names{"UTC"};
+  const fs::path area = plain ? fs::path(zone).parent_path() : fs::path();
+  if (!area.empty()) {
+    for (const fs::directory_entry& entry : fs::directory_iterator(database / area, failed)) {
+      names.push_back((area / entry.path().filename()).generic_string());
+    }
+  }
+  std::sort(names.begin(), names.end());
+  const std::string hint = did_you_mean(zone, names);
+  problems.error(place,
+                 "there is no time zone \"" + zone + "\"" + (hint.empty() ? ": write one like Europe/Berlin" : hint));
+}
+
+Place place_of(const spec::Node& node, std::string_view key) {
+  const spec::Node* value = node.find(key);
+  return value == nullptr ? node.place() : value->place();
+}
+
+}  // namespace
+
+std::string Address::text() const {
+  const bool ipv6 = host.find(':') != std::string::npos;
+  return (ipv6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+}
+
+const spec::Custom<Address>& describe(const Address*) {
+  static const spec::Custom<Address> custom{.what = "HOST:PORT like 127.0.0.1:8080",
+                                            .word = "HOST:PORT",
+                                            .schema = R"({"type": "string"})",
+                                            .read = read_address,
+                                            .print = [](const Address& address) { return address.text(); }};
+  return custom;
+}
+
+const spec::Table<Listen>& describe(const Listen*) {
+  static const auto table =
+      spec::Table<Listen>("listen", "The addresses that Tieline listens on")
+          .field("hooks", &Listen::hooks, {.doc = "Where vendors' webhooks come in", .example = "\"0.0.0.0:8080\""})
+          .field("admin", &Listen::admin,
+                 {.doc = "Where operators and the command line come in; keep it off the internet",
+                  .example = "\"127.0.0.1:8081\""});
+  return table;
+}
+
+const spec::Table<StoreSettings>& describe(const StoreSettings*) {
+  static const auto table =
+      spec::Table<StoreSettings>("store", "Where events and runs are kept")
+          .field("url", &StoreSettings::url,
+                 {.doc = "sqlite:DIRECTORY; a relative one is below the workspace",
+                  .example = "\"sqlite:data\"",
+                  .pattern = "^sqlite:.+"})
+          .field("keep", &StoreSettings::keep,
+                 {.doc = "How long finished events are kept; what dead, held or waiting runs need stays longer",
+                  .example = "30d",
+                  .min = "1h",
+                  .max = "3650d"})
+          .field("max", &StoreSettings::max,
+                 {.doc = "How much disk the store may take; the oldest finished events go first",
+                  .example = "20GB",
+                  .min = "256MB"});
+  return table;
+}
+
+const spec::Table<Limits>& describe(const Limits*) {
+  static const auto table =
+      spec::Table<Limits>("limits", "Bounds of what the door accepts")
+          .field("body", &Limits::body,
+                 {.doc = "The largest request body; a larger one gets 413", .min = "1KiB", .max = "64MiB"})
+          .field("headers", &Limits::headers,
+                 {.doc = "The most that a request's headers may take; more gets 431", .min = "1KiB", .max = "1MiB"})
+          .field(
+              "depth", &Limits::depth,
+              {.doc = "How deep a document's lists and maps may be nested; deeper gets 400", .min = "8", .max = "1000"})
+          .field("request", &Limits::request,
+                 {.doc = "How long a sender may take for one request; slower gets 408", .min = "100ms", .max = "5m"});
+  return table;
+}
+
+const spec::Table<Settings>& describe(const Settings*) {
+  static const auto table =
+      spec::Table<Settings>("tieline.yaml", "What one Tieline is told about itself")
+          .field("listen", &Settings::listen, {.doc = "The addresses that Tieline listens on"})
+          .field("public_url", &Settings::public_url,
+                 {.doc = "The address that vendors sign and call", .example = "https://hooks.example.com"})
+          .field("store", &Settings::store, {.doc = "Where events and runs are kept"})
+          .field("zone", &Settings::zone,
+                 {.doc = "The time zone that times without one are meant in", .example = "Europe/Berlin"})
+          .field("variables", &Settings::variables,
+                 {.doc = "Literal values that programs see as `$vars`", .example = "{ slack: { leads: C0123LEADS } }"})
+          .field("ack_within", &Settings::ack_within,
+                 {.doc = "A webhook that is not on disk after so long is answered with 503, so that the vendor sends "
+                         "it again",
+                  .example = "2s",
+                  .min = "100ms",
+                  .max = "1m"})
+          .field("drain", &Settings::drain,
+                 {.doc = "How long a stopping Tieline lets calls that are under way come to an end",
+                  .min = "0s",
+                  .max = "10m"})
+          .field("limits", &Settings::limits, {.doc = "Bounds of what the door accepts"})
+          .reserved("alerts", "Who is told of what goes wrong")
+          .reserved("consumers", "Who may call the gateway")
+          .reserved("environments", "Overlays for test and live systems")
+          .reserved("gateway", "The one entry point for the company's APIs")
+          .reserved("telemetry", "Where traces and metrics are sent")
+          .reserved("topics", "Named streams of events inside Tieline")
+          .reserved("users", "Who may see, replay, edit and authorize")
+          .reserved("vault", "The encrypted store of secrets")
+          .check([](const Settings& settings, const spec::Node& node, spec::Problems& problems) {
+            if (!settings.public_url.empty())
+              check_public_url(settings.public_url, place_of(node, "public_url"), problems);
+            check_zone(settings.zone, place_of(node, "zone"), problems);
+            const Address& hooks = settings.listen.hooks;
+            if (hooks == settings.listen.admin && hooks.port != 0) {
+              problems.error(place_of(node, "listen"),
+                             "`hooks` and `admin` have the same address: give each its own port");
+            }
+            for (const auto& [name, value] : settings.variables) {
+              if (value.has_programs()) {
+                problems.error(value.node.place(),
+                               "the variable \"" + name +
+                                   "\" holds a program: workspace variables are literal; put quotes "
+                                   "around a text that starts with `=`, or compute it in a `let` step");
+              }
+            }
+          });
+  return table;
+}
+
+}  // namespace tieline::workspace

@@ -1,0 +1,216 @@
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "connect/catalog.h"
+#include "json/value.h"
+#include "workspace/compile.h"
+#include "workspace/connect_catalog.h"
+#include "workspace/docs.h"
+#include "workspace/load.h"
+
+namespace tieline::workspace {
+namespace {
+
+SecretSources all_secrets() {
+  return {.environment = [](const std::string& name) { return std::optional<std::string>("value of " + name); },
+          .file = [](const std::string& path) { return Result<std::string>("content of " + path + "\n"); }};
+}
+
+const ConnectorCatalog& catalog() {
+  static const connect::Catalog manifests;
+  static const ConnectCatalog catalog(manifests);
+  return catalog;
+}
+
+Files small_workspace() {
+  return {.texts = {{"tieline.yaml", "variables: { stage: closedwon, ids: [1, 12345678901234567890] }\n"},
+                    {"connections/shopify.yaml",
+                     "connector: shopify\nvariables: { shop: acme }\nauth: { access_token: { token: env:A } }\n"
+                     "secrets: { client_secret: env:B }\n"},
+                    {"connections/hubspot.yaml", "connector: hubspot\nauth: { private_app: { token: env:C } }\n"},
+                    {"flows/orders.yaml",
+                     "on: { webhook: shopify, event: [orders/create, orders/updated] }\nkey: .customer.id\n"
+                     "index: { order: .order_number }\nretry: { first: 2s, tries: 4 }\nsteps:\n"
+                     "  - let: { email: =.email }\n"
+                     "  - { call: hubspot.contacts.search, with: { email: =$email }, as: contact }\n"
+                     "  - { filter: $contact != null, if: .id > 0 }\n"}}};
+}
+
+TEST(Load, GivesEverythingThatAServerNeeds) {
+  const Loaded loaded = load(small_workspace(), catalog(), all_secrets());
+  ASSERT_NE(loaded.workspace, nullptr) << loaded.problems.text();
+  EXPECT_TRUE(loaded.problems.empty()) << loaded.problems.text();
+  const Workspace& workspace = *loaded.workspace;
+  EXPECT_EQ(workspace.settings.listen.hooks.text(), "0.0.0.0:8080");
+  EXPECT_EQ(json::print(workspace.variables.root()), R"({"stage":"closedwon","ids":[1,12345678901234567890]})");
+  ASSERT_EQ(workspace.connections.size(), 2u);
+  EXPECT_NE(workspace.connection("hubspot"), nullptr);
+  EXPECT_EQ(workspace.connection("none"), nullptr);
+  ASSERT_EQ(workspace.flows.size(), 1u);
+  const Flow& flow = *workspace.flows[0];
+  EXPECT_EQ(flow.name, "orders");
+  EXPECT_EQ(flow.variables, (std::vector<std::string>{"event", "vars", "flow", "run", "email", "contact"}));
+  ASSERT_EQ(flow.triggers.size(), 1u);
+  EXPECT_EQ(flow.triggers[0].connection, "shopify");
+  EXPECT_EQ(flow.triggers[0].types, (std::vector<std::string>{"orders/create", "orders/updated"}));
+  EXPECT_EQ(flow.retry.first, Duration(2s));
+  EXPECT_EQ(flow.retry.tries, 4u);
+  ASSERT_EQ(flow.steps.size(), 3u);
+  EXPECT_EQ(flow.steps[1]->kind(), "call");
+  EXPECT_EQ(flow.steps[1]->place().text(), "flows/orders.yaml:7:5");
+  EXPECT_EQ(flow.steps[0]->condition(), nullptr);
+  EXPECT_NE(flow.steps[2]->condition(), nullptr);
+}
+
+TEST(Load, HashChangesWithTheTextAndTheVariablesOnly) {
+  const auto hash = [](const Files& files) { return load(files, catalog(), all_secrets()).workspace->flows[0]->hash; };
+  const std::string first = hash(small_workspace());
+  EXPECT_EQ(hash(small_workspace()), first);
+  Files text = small_workspace();
+  text.texts["flows/orders.yaml"] += "  - stop: done\n";
+  EXPECT_NE(hash(text), first);
+  Files variables = small_workspace();
+  variables.texts["tieline.yaml"] = "variables: { stage: lost }\n";
+  EXPECT_NE(hash(variables), first);
+  Files zone = small_workspace();
+  zone.texts["tieline.yaml"] += "zone: UTC\n";
+  EXPECT_EQ(hash(zone), first);
+}
+
+TEST(Load, ShowsPlacesWithThePrefix) {
+  Files files = small_workspace();
+  files.prefix = "work/";
+  files.texts["flows/orders.yaml"] = "steps: []\n";
+  const Loaded loaded = load(files, catalog(), all_secrets());
+  EXPECT_EQ(loaded.workspace, nullptr);
+  EXPECT_EQ(loaded.problems.text().find("work/flows/orders.yaml:1:1: error: "), 0u) << loaded.problems.text();
+}
+
+TEST(Archive, RecompilesTheFlowThatARunBeganWith) {
+  const Loaded then = load(small_workspace(), catalog(), all_secrets());
+  Files changed = small_workspace();
+  changed.texts["flows/orders.yaml"] = "on: { webhook: shopify }\nsteps: [ { stop: not any more } ]\n";
+  const Loaded now = load(changed, catalog(), all_secrets());
+  ASSERT_NE(now.workspace, nullptr) << now.problems.text();
+  const Flow& old = *then.workspace->flows[0];
+
+  FlowArchive archive;
+  EXPECT_EQ(archive.compile(old.name, old.hash, old.source).error().code, Code::kUnavailable);
+  archive.use(now.workspace->actions, now.workspace->flows);
+  const Result<FlowPtr> again = archive.compile(old.name, old.hash, old.source);
+  ASSERT_TRUE(again) << again.error().text();
+  EXPECT_EQ((*again)->hash, old.hash);
+  EXPECT_EQ((*again)->source, old.source);
+  EXPECT_EQ((*again)->steps.size(), 3u);
+  EXPECT_EQ(json::print((*again)->workspace_variables.root()), json::print(old.workspace_variables.root()));
+  const FlowPtr& current = now.workspace->flows[0];
+  EXPECT_EQ(*archive.compile(current->name, current->hash, current->source), current);
+}
+
+TEST(Archive, RefusesWhatIsNotWhatTheRunBeganWith) {
+  const Loaded loaded = load(small_workspace(), catalog(), all_secrets());
+  const Flow& flow = *loaded.workspace->flows[0];
+  FlowArchive archive;
+  archive.use(loaded.workspace->actions, {});
+  std::string other = flow.source;
+  other.replace(other.find("closedwon"), 9, "closedlos");
+  EXPECT_EQ(archive.compile(flow.name, flow.hash, other).error().code, Code::kInvalid);
+  EXPECT_TRUE(archive.compile(flow.name, flow.hash, flow.source));
+
+  Files without = small_workspace();
+  without.texts.erase("connections/hubspot.yaml");
+  without.texts["flows/orders.yaml"] = "on: { webhook: shopify }\nsteps: [ { stop: x } ]\n";
+  const Loaded smaller = load(without, catalog(), all_secrets());
+  ASSERT_NE(smaller.workspace, nullptr) << smaller.problems.text();
+  archive.use(smaller.workspace->actions, smaller.workspace->flows);
+  const Result<FlowPtr> gone = archive.compile(flow.name, flow.hash, flow.source);
+  ASSERT_FALSE(gone);
+  EXPECT_NE(gone.error().message.find("there is no connection \"hubspot\""), std::string::npos) << gone.error().text();
+}
+
+TEST(Secrets, ComeFromTheEnvironmentAndFilesAndAreNeverNamedByTheirText) {
+  const auto resolve = [](std::string_view text, const SecretSources& sources) {
+    spec::SecretRef reference = *spec::parse_secret_ref(text);
+    reference.place = {"connections/a.yaml", 3, 4};
+    return resolve_secret(reference, sources);
+  };
+  EXPECT_EQ(resolve("env:A", all_secrets())->reveal(), "value of A");
+  EXPECT_EQ(resolve("file:a/b", all_secrets())->reveal(), "content of a/b");
+  const SecretSources empty{.environment = [](const std::string&) { return std::optional<std::string>(""); },
+                            .file = [](const std::string&) { return Result<std::string>("\r\n"); }};
+  EXPECT_EQ(resolve("env:A", empty).error().code, Code::kNotFound);
+  EXPECT_EQ(resolve("file:a", empty).error().text(), "connections/a.yaml:3:4: error: `file:a`: the file is empty");
+  EXPECT_EQ(resolve("secret:a", all_secrets()).error().code, Code::kUnsupported);
+}
+
+TEST(Secrets, FilesAreRelativeToTheWorkspace) {
+  const std::filesystem::path directory = std::filesystem::path(testing::TempDir()) / "tieline_secrets_test";
+  std::filesystem::create_directories(directory / "secrets");
+  std::ofstream(directory / "secrets" / "token") << "t0p\n";
+  const SecretSources sources = system_secrets(directory.string());
+  EXPECT_EQ(resolve_secret(*spec::parse_secret_ref("file:secrets/token"), sources)->reveal(), "t0p");
+  EXPECT_EQ(resolve_secret(*spec::parse_secret_ref("file:secrets/none"), sources).error().code, Code::kNotFound);
+  std::filesystem::remove_all(directory);
+}
+
+TEST(Settings, RefusesAddressesThatCannotBe) {
+  for (const auto& [text, ok] : {std::pair{"127.0.0.1:0", true},
+                                 {"localhost:65535", true},
+                                 {"[::1]:8080", true},
+                                 {"0.0.0.0", false},
+                                 {":8080", false},
+                                 {"a:65536", false},
+                                 {"a:80x", false},
+                                 {"[x]:1", false},
+                                 {"a b:1", false}}) {
+    spec::Problems problems;
+    const auto address = spec::parse<Address>(spec::Node::make_scalar(text), problems);
+    EXPECT_EQ(address.has_value(), ok) << text;
+    EXPECT_EQ(address ? address->text() : text, text);
+  }
+}
+
+TEST(Problems, AreOneJsonArray) {
+  spec::Problems problems;
+  problems.warning({"b.yaml", 2, 3}, "second");
+  problems.error({"a.yaml", 1, 1}, "first");
+  const json::Document parsed = *json::parse(problems_json(problems));
+  ASSERT_EQ(parsed.root().size(), 2u);
+  EXPECT_EQ(json::print(parsed.root().at(0)),
+            R"({"file":"a.yaml","line":1,"column":1,"severity":"error","message":"first"})");
+  EXPECT_EQ(parsed.root().at(1)["severity"].as_string(), "warning");
+}
+
+TEST(Examples, Load) {
+  for (const char* name : {"orders-to-deals", "leads-to-slack", "failed-payment-alert"}) {
+    const Result<Files> files = read_files(std::string("examples/") + name);
+    ASSERT_TRUE(files) << files.error().text();
+    const Loaded loaded = load(*files, catalog(), all_secrets());
+    EXPECT_NE(loaded.workspace, nullptr) << name;
+    EXPECT_EQ(loaded.problems.text(), "") << name;
+  }
+}
+
+TEST(Docs, ArePageAndSchemasOfTheTables) {
+  const auto stored = [](const std::string& path, const std::string& text) {
+    if (std::getenv("TIELINE_WRITE_DOCS") != nullptr) {
+      std::filesystem::create_directories(std::filesystem::path(path).parent_path());
+      std::ofstream(path, std::ios::binary) << text;
+    }
+    std::ifstream in(path, std::ios::binary);
+    EXPECT_EQ(std::string(std::istreambuf_iterator<char>(in), {}), text)
+        << path << " is not what the tables say: run this test with TIELINE_WRITE_DOCS=1";
+  };
+  stored("docs/flows-reference.md", reference_page());
+  for (const SchemaFile& schema : json_schemas()) {
+    EXPECT_TRUE(json::parse(schema.text)) << schema.name;
+    stored("docs/schemas/" + schema.name, schema.text);
+  }
+}
+
+}  // namespace
+}  // namespace tieline::workspace
