@@ -1,0 +1,89 @@
+#include "engine/answer.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+
+namespace tieline::engine {
+namespace {
+
+constexpr std::size_t kReasonBytesMax = 300;
+
+const AnswerRule* find_rule(const std::vector<AnswerRule>* on, std::string_view answer) {
+  if (on == nullptr || answer.empty()) return nullptr;
+  const auto found = std::find_if(on->begin(), on->end(), [&](const AnswerRule& rule) { return rule.answer == answer; });
+  return found == on->end() ? nullptr : &*found;
+}
+
+std::string one_line(const RecordBody& outcome, std::string_view what) {
+  std::string reason = outcome.action + ": " + std::string(what);
+  if (!outcome.code.empty()) reason += " (" + outcome.code + ")";
+  if (!outcome.message.empty()) reason += ": " + outcome.message;
+  std::replace(reason.begin(), reason.end(), '\n', ' ');
+  return truncated(reason, kReasonBytesMax);
+}
+
+Answer ruled(const AnswerRule& rule, const RecordBody& outcome, std::string_view what) {
+  Answer answer;
+  switch (rule.then) {
+    case OnAnswer::kContinue:
+      answer.null = true;
+      break;
+    case OnAnswer::kSkip:
+      answer.then = Answer::Then::kSkip;
+      answer.reason = one_line(outcome, what);
+      break;
+    case OnAnswer::kFail:
+      answer.then = Answer::Then::kDead;
+      answer.category = Category::kValidation;
+      answer.reason = one_line(outcome, what);
+      break;
+  }
+  return answer;
+}
+
+Answer dead(const RecordBody& outcome, Category category) {
+  Answer answer;
+  answer.then = Answer::Then::kDead;
+  answer.category = category;
+  answer.reason = one_line(outcome, category_name(*outcome.category));
+  return answer;
+}
+
+}  // namespace
+
+Answer interpret(const RecordBody& outcome, const std::vector<AnswerRule>* on, std::uint32_t conflicts,
+                 std::uint32_t conflict_tries) {
+  const Category category = outcome.category.value_or(Category::kDelivered);
+  Answer answer;
+  if (category == Category::kUnknown) {
+    answer.then = Answer::Then::kResolve;
+    return answer;
+  }
+  if (category == Category::kAuth) {
+    answer.then = Answer::Then::kHold;
+    return answer;
+  }
+  if (category != Category::kDelivered) {
+    if (const AnswerRule* rule = find_rule(on, outcome.code)) return ruled(*rule, outcome, category_name(category));
+  }
+  switch (category) {
+    case Category::kDelivered:
+      if (const AnswerRule* rule = outcome.empty ? find_rule(on, "empty") : nullptr)
+        return ruled(*rule, outcome, "found nothing");
+      return answer;
+    case Category::kMissing:
+      if (const AnswerRule* rule = find_rule(on, "missing")) return ruled(*rule, outcome, "missing");
+      return dead(outcome, Category::kPermanent);
+    case Category::kConflict:
+      if (const AnswerRule* rule = find_rule(on, "conflict")) return ruled(*rule, outcome, "conflict");
+      if (conflicts > conflict_tries) return dead(outcome, Category::kValidation);
+      answer.then = Answer::Then::kRetry;
+      return answer;
+    case Category::kRateLimited: answer.then = Answer::Then::kLimited; return answer;
+    case Category::kTransient: answer.then = Answer::Then::kRetry; return answer;
+    default: return dead(outcome, category);
+  }
+}
+
+}  // namespace tieline::engine

@@ -1,0 +1,97 @@
+// What one connection may spend at its vendor: named buckets, waiters in order. It must never let one call more through
+// than a bucket allows, wherever in its flight the vendor counts it.
+//
+// A call counts against a bucket from the moment it gets its permit, and its window begins only when its exchange has
+// ended: the vendor saw it at some moment between the two, so that no window of the vendor's holds more than the bucket's
+// count, however long a request was under way. The price is a rate lower by latency/window.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "async/clock.h"
+#include "async/sync.h"
+#include "base/prng.h"
+#include "core/connector.h"
+#include "engine/engine.h"
+
+namespace tieline::engine {
+
+// One thread only.
+class Budget {
+ public:
+  Budget(Clock& clock, std::uint64_t seed, std::vector<Bucket> buckets);
+  ~Budget();
+  Budget(const Budget&) = delete;
+  Budget& operator=(const Budget&) = delete;
+
+  // New limits for buckets of the same name, which keep what was spent; those that are gone limit nothing.
+  void set_buckets(std::vector<Bucket> buckets);
+
+  struct State;
+  // The right to send one request. Ends its part in the buckets when it dies.
+  class Permit {
+   public:
+    Permit() = default;
+    Permit(Permit&& other) noexcept;
+    Permit& operator=(Permit&& other) noexcept;
+    ~Permit();
+    // Nothing was sent: gives the units back.
+    void unused();
+    // The vendor has shut one of its buckets since the permit was given.
+    bool shut() const;
+    // The vendor turned it away for its limits: shuts its buckets for `wait`, or for a while that doubles with every
+    // such answer in a row. Returns how long they are shut.
+    Duration limited(std::optional<Duration> wait);
+    // The vendor served it: buckets that a limit had slowed down open fully again.
+    void served();
+
+   private:
+    friend class Budget;
+    Permit(Budget* budget, std::vector<State*> buckets);
+    void end();
+    Budget* budget_ = nullptr;
+    std::vector<State*> buckets_;
+    std::uint64_t order_ = 0;
+    bool sent_ = true;
+  };
+
+  // Waits, first come first served per bucket, until every named bucket has room; unknown names have no limit. Nothing
+  // when refuse_waiters was called. The empty list means the connection's unnamed bucket, which only the vendor shuts.
+  asio::awaitable<std::optional<Permit>> acquire(std::vector<std::string> names);
+
+  // Grants what time alone makes free; never returns. Spawn it once for as long as the budget lives.
+  asio::awaitable<void> run();
+  // From now on nobody waits: those who do, and those who would have to, get nothing.
+  void refuse_waiters();
+
+  std::vector<BucketSnapshot> snapshot() const;
+
+ private:
+  struct Node;
+  State& find(const std::string& name);
+  void configure(State& state, const Bucket& bucket);
+  void prune(State& state) const;
+  bool has_room(State& state) const;
+  std::optional<Instant> opens(State& state) const;
+  Instant opens(const Node& node) const;
+  bool grantable(const Node& node) const;
+  void take(const std::vector<State*>& buckets);
+  void grant_from(std::vector<State*> buckets);
+  void leave(Node& node);
+
+  Clock& clock_;
+  Prng prng_;
+  const Duration wall_offset_;  // wall time at instant 0, once: fixed windows must not move when the wall clock jumps
+  std::vector<std::unique_ptr<State>> buckets_;
+  Signal changed_;
+  Instant planned_ = Instant::max();  // when run() looks again
+  std::uint64_t permits_ = 0;
+  bool refusing_ = false;
+};
+
+}  // namespace tieline::engine

@@ -1,0 +1,545 @@
+#include "engine/caller.h"
+
+#include <algorithm>
+
+#include "base/bytes.h"
+#include "base/check.h"
+#include "base/text.h"
+
+namespace tieline::engine {
+namespace {
+
+constexpr std::size_t kSummaryBytesMax = 300;
+
+std::string one_line(std::string text) {
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return truncated(text, kSummaryBytesMax);
+}
+
+}  // namespace
+
+Caller::Caller(Shard& shard, Run& run, CallRequest& request, std::uint16_t step, std::uint32_t call)
+    : shard_(shard),
+      run_(run),
+      request_(request),
+      action_(*request.action),
+      connection_(shard.connections.get(action_.connection())),
+      history_(run.history.call(step, call)),
+      step_(step),
+      call_(call) {}
+
+asio::awaitable<RunContext::CallResult> Caller::perform(Transition& transition) {
+  transition_ = &transition;
+  // A call that need not be unsafe may simply be made again, whatever came of the last attempt.
+  if (!unsafe()) history_.open = false;
+  if (!history_.open && history_.last) {
+    // Only an end is remembered: waits and holds were served before the run came back.
+    const Answer known = interpret(*history_.last, request_.on, history_.conflicts, shard_.limits.conflict_tries);
+    if (known.then == Answer::Then::kBind || known.then == Answer::Then::kSkip || known.then == Answer::Then::kDead) {
+      Ending ending = follow(*history_.last);
+      co_return std::move(*ending);
+    }
+  }
+  while (true) {
+    Ending ending;
+    if (shard_.draining) ending = abandoned();
+    if (!ending && history_.open) ending = co_await resolve();
+    if (!ending && history_.open) continue;
+    if (!ending) ending = co_await attempt();
+    if (ending) co_return std::move(*ending);
+  }
+}
+
+// An attempt's outcome is not known: idempotency key, look-up, else what the call says (FLOWS.md §4).
+asio::awaitable<Caller::Ending> Caller::resolve() {
+  CHECK(history_.open);
+  if (repeats_unknown()) {
+    const RetryPolicy& rule = policy();
+    if (rule.tries != 0 && history_.policy.tries >= rule.tries)
+      co_return hold(Hold::kUnknownOutcome, "no try is left to repeat it");
+    history_.open = false;
+    co_return std::nullopt;
+  }
+  if (action_.has_find()) co_return co_await look_up();
+  if (request_.on_unknown == OnUnknown::kDrop) {
+    RecordBody body;
+    body.category = Category::kDelivered;
+    body.message = "its outcome is unknown, and the flow goes on without it";
+    body.resolved = Resolved::kDropped;
+    body.result = json::Document();
+    auto written = co_await journal_outcome(std::move(body), history_.attempts);
+    if (!written) co_return refused(written.error());
+    co_return follow(*history_.last);
+  }
+  co_return hold(Hold::kUnknownOutcome, "it may have happened; say whether it did");
+}
+
+asio::awaitable<Caller::Ending> Caller::look_up() {
+  if (!history_.open_known) {
+    history_.open_since = shard_.now();
+    history_.open_known = true;
+  }
+  const Time visible = history_.open_since + action_.settle();
+  if (shard_.now() < visible) co_return wait_until(visible, "an unanswered call becomes visible", Category::kUnknown);
+  if (Ending held = gate()) co_return held;
+  auto request = action_.render_find(request_.args, identity());
+  if (!request) co_return hold(Hold::kUnknownOutcome, "cannot look for it: " + request.error().message);
+  auto permit = co_await connection_.budget().acquire(action_.buckets());
+  if (!permit) co_return abandoned();
+  if (Ending held = gate()) {
+    permit->unused();
+    co_return held;
+  }
+  Sent sent;
+  sent.request = std::move(*request);
+  sent.exchange = co_await send(sent.request);
+  sent.took = sent.exchange.took;
+  sent.verdict = action_.judge_find(sent.exchange, shard_.now());
+  if (sent.verdict.category == Category::kUnknown) sent.verdict.category = Category::kTransient;
+  const Category category = sent.verdict.category;
+  Duration shut{0};
+  settle_permit(*permit, sent.verdict, shut);
+  permit.reset();
+  observe(sent, true, history_.attempts);
+  RecordBody body = outcome_of(sent, true);
+  if (category == Category::kDelivered) body.resolved = Resolved::kFound;
+  if (category == Category::kMissing) body.resolved = Resolved::kNotFound;
+  auto written = co_await journal_outcome(body, history_.attempts);
+  if (!written) co_return refused(written.error());
+  switch (category) {
+    case Category::kDelivered: co_return follow(*history_.last);
+    case Category::kMissing: co_return std::nullopt;  // known not to have happened: a next attempt may leave
+    case Category::kRateLimited: co_return limited(shut);
+    case Category::kAuth: co_return follow(body);
+    case Category::kTransient:
+    case Category::kConflict: break;
+    default: co_return hold(Hold::kUnknownOutcome, "the look-up failed: " + body.message);
+  }
+  AttemptHistory lookups;
+  lookups.tries = history_.lookups;
+  lookups.first = history_.open_since;
+  const NextAttempt next = next_attempt(policy(), lookups, sent.verdict.wait, shard_.limits.vendor_wait_max,
+                                        shard_.now(), shard_.prng);
+  if (!next.retry) co_return hold(Hold::kUnknownOutcome, "the look-up failed: " + body.message);
+  co_return wait_until(shard_.now() + next.wait, "look-up: " + body.message, category);
+}
+
+// Binds what another run made, or claims the key for this one.
+asio::awaitable<Caller::Ending> Caller::claim_once() {
+  if (!request_.once) co_return std::nullopt;
+  if (!once_.entered()) co_await once_.enter(shard_, once_key(action_, *request_.once));
+  auto entry = co_await once_look(shard_.deps.state, once_.key());
+  if (!entry) co_return refused(entry.error());
+  if (entry->state == OnceEntry::State::kFree) co_return std::nullopt;
+  if (entry->state == OnceEntry::State::kClaimed && (entry->run == run_.id || history_.repeat_asked))
+    co_return std::nullopt;
+  const std::string other = "the run of event " + std::to_string(entry->run.event.value);
+  RecordBody body;
+  body.category = Category::kDelivered;
+  body.resolved = Resolved::kOnce;
+  body.message = "done once by " + other;
+  if (entry->state == OnceEntry::State::kClaimed) {
+    auto status = co_await shard_.deps.journal.status(entry->run);
+    if (!status) co_return refused(status.error());
+    const bool gone = !status->has_value();
+    if (!gone && !is_terminal((*status)->state))
+      co_return wait_until(shard_.now() + shard_.limits.once_retry, "waits for " + other, Category::kUnknown);
+    if (gone || (*status)->state == RunState::kDead || (*status)->state == RunState::kDiscarded)
+      co_return hold(Hold::kUnknownOutcome, other + " ended without knowing whether it happened");
+  } else {
+    body.result = entry->result;
+  }
+  if (!body.result) body.result = json::Document();
+  auto written = co_await append_record(shard_, run_, draft(RecordKind::kOutcome, body), Sync::kWithNext);
+  if (!written) co_return refused(written.error());
+  history_.outcome(body, history_.attempts, shard_.now());
+  co_return follow(body);
+}
+
+asio::awaitable<Caller::Ending> Caller::attempt() {
+  if (Ending held = gate()) co_return held;
+  if (Ending known = co_await claim_once()) co_return known;
+  auto request = action_.render(request_.args, identity());
+  if (!request) {
+    const Code code = request.error().code;
+    if (code == Code::kDenied) {
+      RecordBody body;
+      body.action = action_.name();
+      body.category = Category::kAuth;
+      body.message = request.error().message;
+      co_return follow(body);
+    }
+    co_return dead(Category::kValidation, action_.name() + ": " + request.error().message);
+  }
+  if (request_.timeout) {
+    request->timeout = *request_.timeout;
+  } else {
+    request->timeout = action_.timeout();
+  }
+  auto permit = co_await connection_.budget().acquire(action_.buckets());
+  if (!permit) co_return abandoned();
+  Ending stop = gate();
+  if (shard_.draining) stop = abandoned();
+  if (stop) {
+    permit->unused();
+    co_return stop;
+  }
+  const std::uint32_t number = history_.attempts + 1;
+  Sent sent;
+  sent.request = std::move(*request);
+  if (journals_intent()) {
+    RecordBody body;
+    body.request = kept(sent.request);
+    RecordDraft intent = draft(RecordKind::kIntent, std::move(body));
+    intent.attempt = static_cast<std::uint16_t>(number);
+    if (request_.once) intent.puts.push_back(once_entry(OnceEntry::State::kClaimed, json::Document()));
+    const Sync sync = shard_.deps.faults.unsynced_intents ? Sync::kWithNext : Sync::kWait;
+    auto written = co_await append_record(shard_, run_, std::move(intent), sync);
+    if (!written) {
+      permit->unused();
+      co_return refused(written.error());
+    }
+    history_.intent(number, shard_.now());
+  }
+  if (journals_intent() && permit->shut()) {
+    // While the intent was being synced the vendor asked for a wait: it stays unsent, and the journal says so.
+    permit->unused();
+    RecordBody body;
+    body.category = Category::kRateLimited;
+    body.message = "not sent: " + action_.connection() + " is at its limit";
+    auto written = co_await journal_outcome(std::move(body), number);
+    if (!written) co_return refused(written.error());
+    co_return std::nullopt;
+  }
+  if (!journals_intent() && shard_.store_refuses) {
+    // What cannot be journaled is not sent: a full disk must not become a vendor called again and again.
+    auto written = co_await append_record(shard_, run_, draft(RecordKind::kState, RecordBody()), Sync::kWait);
+    if (!written) {
+      permit->unused();
+      co_return refused(written.error());
+    }
+  }
+  const bool whole = co_await pages(sent, *permit);
+  if (!whole) co_return abandoned();
+  Duration shut{0};
+  settle_permit(*permit, sent.verdict, shut);
+  permit.reset();
+  observe(sent, false, number);
+  RecordBody body = outcome_of(sent, false);
+  auto written = co_await journal_outcome(std::move(body), number);
+  if (!written && written.error().code == Code::kTooLarge)
+    co_return dead(Category::kValidation, action_.name() + ": its answer is too large to be kept");
+  if (!written) co_return refused(written.error());
+  if (history_.last->category == Category::kRateLimited) co_return limited(shut);
+  co_return follow(*history_.last);
+}
+
+// Sends the request and, for a safe call, those for the pages that follow. False when it had to stop between two pages.
+asio::awaitable<bool> Caller::pages(Sent& sent, Budget::Permit& permit) {
+  const Time began = shard_.now();
+  sent.exchange = co_await send(sent.request);
+  sent.verdict = guarded(action_.judge(sent.exchange, shard_.now()), sent.exchange);
+  if (action_.safety() == Safety::kSafe && sent.verdict.category == Category::kDelivered) {
+    std::vector<json::Document> results;
+    results.push_back(sent.verdict.result);
+    Request request = sent.request;
+    while (true) {
+      auto next = action_.next_page(request, sent.exchange);
+      if (!next) {
+        sent.verdict.category = Category::kValidation;
+        sent.verdict.message = next.error().message;
+        break;
+      }
+      if (!next->has_value()) break;
+      if (results.size() >= shard_.limits.pages_max) {
+        sent.verdict.category = Category::kPermanent;
+        sent.verdict.message = "more than " + std::to_string(shard_.limits.pages_max) + " pages";
+        break;
+      }
+      request = std::move(**next);
+      request.timeout = sent.request.timeout;
+      permit.served();
+      permit = Budget::Permit();
+      auto other = co_await connection_.budget().acquire(action_.buckets());
+      if (!other) co_return false;
+      permit = std::move(*other);
+      sent.exchange = co_await send(request);
+      sent.verdict = guarded(action_.judge(sent.exchange, shard_.now()), sent.exchange);
+      ++sent.pages;
+      if (sent.verdict.category != Category::kDelivered) break;
+      results.push_back(sent.verdict.result);
+    }
+    if (sent.verdict.category == Category::kDelivered && results.size() > 1) {
+      json::Builder merged;
+      merged.begin_array();
+      for (const json::Document& result : results) {
+        for (const json::Value item : result.root().elements()) merged.copy(item);
+      }
+      merged.end_array();
+      sent.verdict.result = merged.finish();
+      sent.verdict.empty = sent.verdict.result.root().size() == 0;
+    }
+  }
+  sent.took = sent.pages == 1 ? sent.exchange.took : Duration(shard_.now() - began);
+  co_return true;
+}
+
+asio::awaitable<Exchange> Caller::send(Request request) {
+  const Deadline deadline = Deadline::never();  // the request's own timeout ends it
+  co_return co_await shard_.deps.transport.send(std::move(request), deadline);
+}
+
+// Waits for the vendor: shortly here, longer in the journal. Neither costs a try.
+Caller::Ending Caller::limited(Duration shut) {
+  history_.stand(shard_.now());
+  if (shut > shard_.limits.limited_in_memory_max)
+    return wait_until(shard_.now() + shut, action_.connection() + " is at its limit", Category::kRateLimited);
+  // The budget's queue is where it waits: its buckets are shut for as long.
+  return std::nullopt;
+}
+
+// Calls of a connection that needs authorization are held, but for one in a while that tries whether it works again.
+Caller::Ending Caller::gate() {
+  if (!connection_.needs_authorization || probing_) return std::nullopt;
+  const Instant now = shard_.deps.clock.instant();
+  if (now < connection_.probe_at) return hold(Hold::kAuthorization, "its calls are refused");
+  connection_.probe_at = now + shard_.limits.authorization_probe;
+  probing_ = true;
+  return std::nullopt;
+}
+
+Caller::Ending Caller::follow(const RecordBody& outcome) {
+  const Answer answer = interpret(outcome, request_.on, history_.conflicts, shard_.limits.conflict_tries);
+  switch (answer.then) {
+    case Answer::Then::kBind:
+      return bind(answer.null || !outcome.result ? json::Document() : *outcome.result);
+    case Answer::Then::kSkip: {
+      RunContext::CallResult result;
+      result.step = StepResult::skip(answer.reason);
+      return result;
+    }
+    case Answer::Then::kDead: return dead(answer.category, answer.reason);
+    case Answer::Then::kRetry: return try_again(outcome);
+    case Answer::Then::kLimited: return std::nullopt;
+    case Answer::Then::kHold:
+      probing_ = false;
+      if (!connection_.needs_authorization) {
+        connection_.needs_authorization = true;
+        connection_.probe_at = shard_.deps.clock.instant() + shard_.limits.authorization_probe;
+        if (shard_.deps.observer != nullptr) shard_.deps.observer->authorization_changed(connection_.name(), true);
+      }
+      return hold(Hold::kAuthorization, outcome.message);
+    case Answer::Then::kResolve:
+      // Repeated after a wait like any other attempt; the rest is decided by resolve().
+      return repeats_unknown() ? try_again(outcome) : std::nullopt;
+  }
+  return std::nullopt;
+}
+
+Caller::Ending Caller::try_again(const RecordBody& outcome) {
+  const NextAttempt next = next_attempt(policy(), history_.policy, outcome.wait, shard_.limits.vendor_wait_max,
+                                        shard_.now(), shard_.prng);
+  const Category category = outcome.category.value_or(Category::kTransient);
+  const std::string what = action_.name() + ": " + outcome.message;
+  if (next.retry) return wait_until(shard_.now() + next.wait, what, category);
+  if (category == Category::kUnknown) return hold(Hold::kUnknownOutcome, next.reason + ": " + what);
+  return dead(category == Category::kConflict ? Category::kValidation : category, what + "; " + next.reason);
+}
+
+Caller::Ending Caller::wait_until(Time due, std::string summary, Category category) {
+  transition_->kind = Transition::Kind::kState;
+  transition_->state = RunState::kRetrying;
+  transition_->due = due;
+  transition_->summary = one_line(std::move(summary));
+  transition_->body.category = category;
+  transition_->body.wait = due - shard_.now();
+  return suspended();
+}
+
+Caller::Ending Caller::hold(Hold why, std::string text) {
+  transition_->kind = Transition::Kind::kState;
+  transition_->state = RunState::kHeld;
+  transition_->hold = why;
+  transition_->connection = action_.connection();
+  transition_->summary =
+      one_line(std::string(hold_name(why)) + ": " + action_.connection() + ": " + action_.name() + ": " + text);
+  transition_->body.hold = why;
+  return suspended();
+}
+
+Caller::Ending Caller::dead(Category category, std::string why) {
+  transition_->kind = Transition::Kind::kState;
+  transition_->state = RunState::kDead;
+  transition_->summary = one_line(std::string(category_name(category)) + ": " + std::move(why));
+  transition_->body.category = category;
+  return suspended();
+}
+
+Caller::Ending Caller::abandoned() {
+  transition_->kind = Transition::Kind::kAbandoned;
+  return suspended();
+}
+
+Caller::Ending Caller::refused(const Error& error) {
+  transition_->kind = Transition::Kind::kRefused;
+  transition_->summary = error.message;
+  return suspended();
+}
+
+Caller::Ending Caller::suspended() {
+  transition_->step = step_;
+  transition_->attempt = static_cast<std::uint16_t>(history_.attempts);
+  transition_->body.call = call_;
+  transition_->body.action = action_.name();
+  RunContext::CallResult result;
+  result.step = StepResult::suspend();
+  return result;
+}
+
+Caller::Ending Caller::bind(json::Document value) const {
+  RunContext::CallResult result;
+  result.value = std::move(value);
+  return result;
+}
+
+bool Caller::repeats_unknown() const {
+  if (shard_.deps.faults.repeat_unknown || action_.has_idempotency_key()) return true;
+  return !action_.has_find() && request_.on_unknown == OnUnknown::kRepeat;
+}
+
+// Whatever a connector's rules say: no whole answer to an unsafe call is unknown, and only an unsafe call can be that.
+Verdict Caller::guarded(Verdict verdict, const Exchange& exchange) const {
+  if (unsafe() && exchange.phase == Phase::kSent) {
+    verdict.category = Category::kUnknown;
+  } else if (!unsafe() && verdict.category == Category::kUnknown) {
+    verdict.category = Category::kTransient;
+  }
+  if (verdict.message.empty() && verdict.category != Category::kDelivered) {
+    verdict.message = exchange.phase == Phase::kAnswered ? "status " + std::to_string(exchange.response.status)
+                                                         : exchange.error.message;
+  }
+  return verdict;
+}
+
+void Caller::settle_permit(Budget::Permit& permit, const Verdict& verdict, Duration& shut) {
+  switch (verdict.category) {
+    case Category::kRateLimited: {
+      std::optional<Duration> wait = verdict.wait;
+      if (wait) wait = std::clamp(*wait, Duration(0), shard_.limits.vendor_wait_max);
+      shut = permit.limited(wait);
+      return;
+    }
+    case Category::kTransient:
+    case Category::kUnknown: return;
+    case Category::kAuth: permit.served(); return;
+    default: break;
+  }
+  permit.served();
+  if (connection_.needs_authorization) shard_.authorized(connection_);
+}
+
+KeptRequest Caller::kept(const Request& request) {
+  const Redactor& redactor = connection_.redactor(request.secrets);
+  KeptRequest out{request.method, redactor.text(request.url), harmless_headers(request.headers),
+                  redactor.body(request.body, shard_.limits.kept_body_bytes)};
+  for (auto& [name, value] : out.headers) value = redactor.text(value);
+  return out;
+}
+
+RecordBody Caller::outcome_of(const Sent& sent, bool lookup) {
+  const Redactor& redactor = connection_.redactor(sent.request.secrets);
+  RecordBody body;
+  body.category = sent.verdict.category;
+  body.code = sent.verdict.code;
+  body.message = redactor.text(sent.verdict.message);
+  body.took = sent.took;
+  body.wait = sent.verdict.wait;
+  body.lookup = lookup;
+  body.empty = sent.verdict.empty;
+  body.pages = sent.pages;
+  // An intent holds its request already.
+  if (lookup || !journals_intent()) body.request = kept(sent.request);
+  KeptResponse response;
+  response.status = sent.exchange.response.status;
+  response.phase = sent.exchange.phase == Phase::kAnswered ? "answered"
+                                                           : (sent.exchange.phase == Phase::kSent ? "sent" : "not sent");
+  response.headers = harmless_headers(sent.exchange.response.headers);
+  for (auto& [name, value] : response.headers) value = redactor.text(value);
+  response.body = redactor.body(sent.exchange.response.body, shard_.limits.kept_body_bytes);
+  body.response = std::move(response);
+  if (sent.verdict.category == Category::kDelivered) body.result = redactor.document(sent.verdict.result);
+  return body;
+}
+
+RecordDraft Caller::draft(RecordKind kind, RecordBody body) const {
+  RecordDraft out;
+  out.kind = kind;
+  out.step = step_;
+  out.attempt = static_cast<std::uint16_t>(history_.attempts);
+  out.body = std::move(body);
+  out.body.call = call_;
+  out.body.action = action_.name();
+  if (request_.once) out.body.once = *request_.once;
+  return out;
+}
+
+Async<void> Caller::journal_outcome(RecordBody body, std::uint32_t number) {
+  body.action = action_.name();
+  history_.outcome(body, number, shard_.now());
+  RecordDraft outcome = draft(RecordKind::kOutcome, std::move(body));
+  outcome.attempt = static_cast<std::uint16_t>(number);
+  // What stays unknown stays claimed; a known failure leaves the key to whoever comes first.
+  if (request_.once && !history_.open) {
+    const bool done = history_.last && history_.last->category == Category::kDelivered;
+    outcome.puts.push_back(once_entry(done ? OnceEntry::State::kDone : OnceEntry::State::kFree,
+                                      done && history_.last->result ? *history_.last->result : json::Document()));
+  }
+  co_return co_await append_record(shard_, run_, std::move(outcome), Sync::kWithNext);
+}
+
+void Caller::observe(const Sent& sent, bool lookup, std::uint32_t number) {
+  connection_.count(sent.verdict.category, connection_.redactor(sent.request.secrets).text(sent.verdict.message));
+  if (shard_.deps.observer == nullptr) return;
+  AttemptInfo info;
+  info.run = run_.id;
+  info.flow = run_.flow->name;
+  info.connection = action_.connection();
+  info.action = action_.name();
+  info.category = sent.verdict.category;
+  info.lookup = lookup;
+  info.attempt = number;
+  info.status = sent.exchange.response.status;
+  info.took = sent.took;
+  info.bytes_out = sent.request.body.size();
+  info.bytes_in = sent.exchange.response.body.size();
+  shard_.deps.observer->attempt_ended(info);
+}
+
+// The event's own names are in it, because two stores count positions and flows alike.
+CallIdentity Caller::identity() const {
+  std::string text;
+  if (request_.once) {
+    text = once_key(action_, *request_.once);
+  } else {
+    text = run_.flow->name + '\n' + run_.event->source + '\n' + run_.event->id + '\n' + std::to_string(step_) + '\n' +
+           std::to_string(call_);
+  }
+  Bytes bits;
+  put_u64(bits, hash64(text, 1));
+  put_u64(bits, hash64(text, 2));
+  CallIdentity identity;
+  identity.key = "tl-" + to_hex(bits);
+  return identity;
+}
+
+KeyPut Caller::once_entry(OnceEntry::State state, json::Document result) const {
+  OnceEntry entry;
+  entry.state = state;
+  entry.run = run_.id;
+  entry.result = std::move(result);
+  const bool kept_on = state != OnceEntry::State::kFree;
+  return once_put(once_key(action_, *request_.once), entry,
+                  kept_on ? shard_.now() + shard_.limits.once_keep : shard_.now());
+}
+
+}  // namespace tieline::engine

@@ -1,0 +1,77 @@
+// One call of one run: intent, budget, sending, outcome, and what is not known. It must never send an unsafe call whose
+// earlier attempt may have happened, unless the vendor's idempotency key, a look-up, a person or the flow allows it.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "core/flow.h"
+#include "engine/answer.h"
+#include "engine/once.h"
+#include "engine/shard.h"
+
+namespace tieline::engine {
+
+// Made for one performance; `request` must outlive it. When the run cannot go on, `transition` says where it goes.
+class Caller {
+ public:
+  Caller(Shard& shard, Run& run, CallRequest& request, std::uint16_t step, std::uint32_t call);
+  asio::awaitable<RunContext::CallResult> perform(Transition& transition);
+
+ private:
+  using Ending = std::optional<RunContext::CallResult>;  // nothing: go on
+  struct Sent {
+    Request request;  // the first page's
+    Exchange exchange;  // the last one
+    Verdict verdict;
+    std::uint32_t pages = 1;
+    Duration took{0};
+  };
+
+  asio::awaitable<Ending> resolve();
+  asio::awaitable<Ending> look_up();
+  asio::awaitable<Ending> claim_once();
+  asio::awaitable<Ending> attempt();
+  asio::awaitable<bool> pages(Sent& sent, Budget::Permit& permit);
+  asio::awaitable<Exchange> send(Request request);
+
+  Ending limited(Duration shut);
+  Ending gate();
+  Ending follow(const RecordBody& outcome);
+  Ending try_again(const RecordBody& outcome);
+  Ending wait_until(Time due, std::string summary, Category category);
+  Ending hold(Hold hold, std::string why);
+  Ending dead(Category category, std::string why);
+  Ending suspended();
+  Ending abandoned();
+  Ending refused(const Error& error);
+  Ending bind(json::Document value) const;
+
+  bool unsafe() const { return action_.safety() == Safety::kUnsafe; }
+  bool repeats_unknown() const;
+  void settle_permit(Budget::Permit& permit, const Verdict& verdict, Duration& shut);
+  KeptRequest kept(const Request& request);
+  bool journals_intent() const { return unsafe() || request_.once.has_value(); }
+  Verdict guarded(Verdict verdict, const Exchange& exchange) const;
+  RecordBody outcome_of(const Sent& sent, bool lookup);
+  RecordDraft draft(RecordKind kind, RecordBody body) const;
+  Async<void> journal_outcome(RecordBody body, std::uint32_t number);
+  void observe(const Sent& sent, bool lookup, std::uint32_t number);
+  const RetryPolicy& policy() const { return request_.retry != nullptr ? *request_.retry : run_.flow->retry; }
+  CallIdentity identity() const;
+  KeyPut once_entry(OnceEntry::State state, json::Document result) const;
+
+  Shard& shard_;
+  Run& run_;
+  CallRequest& request_;
+  const Action& action_;
+  Connection& connection_;
+  CallHistory& history_;
+  const std::uint16_t step_;
+  const std::uint32_t call_;
+  OnceGuard once_;
+  bool probing_ = false;  // this call is the one that tries whether its connection works again
+  Transition* transition_ = nullptr;
+};
+
+}  // namespace tieline::engine

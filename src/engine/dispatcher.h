@@ -1,0 +1,114 @@
+// One flow's share of the engine: it reads the log, finds each event's lane, keeps a bounded window of runs in memory and
+// the rest in the journal. It must never start a run while an older one of its lane has not ended.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "engine/lane_table.h"
+#include "engine/shard.h"
+
+namespace tieline::engine {
+
+class Dispatcher {
+ public:
+  Dispatcher(Shard& shard, FlowId id, std::string name);
+  Dispatcher(const Dispatcher&) = delete;
+  Dispatcher& operator=(const Dispatcher&) = delete;
+
+  FlowId id() const { return id_; }
+  const std::string& name() const { return name_; }
+  // Nothing: the flow is removed; it takes no more events.
+  void set_flow(FlowPtr flow);
+
+  // Finds again what an earlier process left (recovery.cc). Starts nothing.
+  Async<void> recover();
+  // Starts what recover() found, and the reading of the log. Once.
+  void begin();
+
+  // A timer that was set for the run has run out.
+  void due(Position event, Time at);
+  // Lets a run go on that is held for `hold`.
+  void release(Position event, Hold hold);
+  void release_all(Hold hold);
+  // As Engine::settle_held.
+  Async<void> settle_held(Position event, HeldAnswer answer, std::string by);
+
+  FlowSnapshot snapshot() const;
+
+ private:
+  // A run that is not in memory: everything else about it stands in the journal.
+  struct Waiting {
+    RunState state = RunState::kRetrying;  // kRunning: the store refused a record, or a decision is being written
+    Time due = Time::max();
+    std::uint64_t lane = 0;
+    Hold hold = Hold::kUnknownOutcome;
+    Time received;
+  };
+  struct Ready {
+    Position event;
+    std::uint64_t lane = 0;
+    bool expired = false;  // held for too long
+  };
+  struct Unsettled {
+    std::uint64_t ordinal;
+    Position event;
+  };
+
+  // Reading.
+  asio::awaitable<void> pump();
+  asio::awaitable<void> take(EventPtr event);
+  asio::awaitable<void> settle_old();
+  bool has_room() const;
+  std::size_t taken() const { return active_.size() - resumed_active_; }
+  std::size_t waiting() const { return waiting_.size() + parked_ + ready_.size(); }
+
+  // Working.
+  void start(Run& run);
+  asio::awaitable<void> work_on(Run* run);
+  asio::awaitable<void> load(Ready ready);
+  asio::awaitable<void> finish(Run& run, Transition end);
+  asio::awaitable<void> park(std::unique_ptr<Run> run);
+  asio::awaitable<void> park_followers(std::uint64_t lane);
+  void wait_again(Position event, const Waiting& entry);
+  void start_head(std::uint64_t lane, Position event);
+  void make_ready(const Ready& ready);
+  void start_ready();
+  void observe(const Run& run, const Transition& end);
+
+  // Recovery.
+  struct Found {
+    std::unordered_set<std::uint64_t> settled, unfinished;
+    Position horizon;  // the last event that the earlier process may have taken before others it settled
+  };
+  Async<void> find_unfinished(Found& found);
+  asio::awaitable<std::uint64_t> find_lane(RunStatus status);
+  Async<void> read_gap(Found& found, Position floor);
+  void recovered(const RunStatus& status, std::uint64_t lane);
+
+  Shard& shard_;
+  const FlowId id_;
+  const std::string name_;
+  FlowPtr flow_;       // present, or null
+  FlowPtr last_flow_;  // the latest that there was
+  Position read_to_;
+  std::uint64_t ordinal_ = 0;  // events read
+  std::deque<Unsettled> unsettled_;
+  LaneTable lanes_;
+  std::unordered_map<std::uint64_t, std::unique_ptr<Run>> active_;  // by position: in memory, working or queued
+  std::size_t resumed_active_ = 0;
+  std::size_t working_ = 0;   // of active_
+  std::size_t loading_ = 0;   // resumed runs between ready_ and their end
+  std::unordered_map<std::uint64_t, Waiting> waiting_;  // by position
+  std::size_t parked_ = 0;    // in lanes_ only
+  std::deque<Ready> ready_;   // to be loaded
+  Signal room_;
+  FlowSnapshot counts_;
+};
+
+}  // namespace tieline::engine

@@ -1,0 +1,134 @@
+// The path of one webhook request, and the book of what was refused.
+#include "engine/door.h"
+
+#include "base/check.h"
+#include "base/text.h"
+
+namespace tieline::engine {
+namespace {
+
+constexpr std::size_t kMessageBytesMax = 300;  // a stranger's name can be as long as a header
+constexpr std::string_view kRetryAfterSeconds = "5";
+
+Reply json_reply(int status, std::string body) {
+  Reply reply;
+  reply.status = status;
+  reply.headers.emplace_back("Content-Type", "application/json");
+  reply.body = std::move(body);
+  return reply;
+}
+
+// The stable word for an append that failed.
+std::string_view reason_of(Code code) {
+  switch (code) {
+    case Code::kTimeout: return "not_durable_in_time";
+    case Code::kFull: return "store_full";
+    case Code::kTooLarge: return "event_too_large";
+    default: return "store_unavailable";
+  }
+}
+
+std::string_view without_trailing_slash(std::string_view url) {
+  while (url.ends_with('/')) url.remove_suffix(1);
+  return url;
+}
+
+}  // namespace
+
+Door::Door(DoorOptions options, EventLog& log, Clock& clock, DoorObserver* observer)
+    : options_(std::move(options)), log_(log), clock_(clock), observer_(observer) {
+  CHECK(options_.hooks_path.starts_with('/') && options_.hooks_path.ends_with('/'));
+}
+
+void Door::configure(DoorSources sources) {
+  for (const auto& [name, source] : sources) CHECK(source != nullptr);
+  sources_ = std::move(sources);
+}
+
+asio::awaitable<Reply> Door::receive(InboundRequest request) {
+  const std::string_view path = std::string_view(request.target).substr(0, request.target.find('?'));
+  if (!path.starts_with(options_.hooks_path)) {
+    count_refusal("", "unknown_path", "called " + truncated(path, kMessageBytesMax));
+    co_return json_reply(404, R"({"error":"not found"})");
+  }
+  const std::string_view name = path.substr(options_.hooks_path.size());
+  const auto found = sources_.find(name);
+  if (request.method != "POST") {
+    // Before the name is looked at: the answer must not tell which connections exist.
+    count_refusal(found == sources_.end() ? "" : name, "method_not_allowed",
+                  "called with " + truncated(request.method, 20) + ", webhooks are sent with POST");
+    Reply reply = json_reply(405, R"({"error":"method not allowed"})");
+    reply.headers.emplace_back("Allow", "POST");
+    co_return reply;
+  }
+  if (found == sources_.end()) co_return refuse_unknown(name);
+  request.url = std::string(without_trailing_slash(options_.public_url)) + request.target;
+  auto source = found->second;
+  auto taking_in = take_in(std::move(source), std::move(request));
+  co_return co_await std::move(taking_in);
+}
+
+asio::awaitable<Reply> Door::take_in(std::shared_ptr<const WebhookSource> source, InboundRequest request) {
+  const Instant begin = clock_.instant();
+  auto reception = source->receive(request);
+  if (!reception) {
+    Refusal& refusal = reception.error();
+    count_refusal(source->connection(), refusal.reason, std::move(refusal.message));
+    co_return std::move(refusal.reply);
+  }
+  const std::size_t events = reception->events.size();
+  std::size_t duplicates = 0;
+  if (events > 0 && !options_.drop_events) {
+    const Deadline deadline{begin + options_.ack_within};
+    auto appending = log_.append(std::move(reception->events), deadline);
+    const auto appended = co_await std::move(appending);
+    if (!appended) co_return refuse_append(source->connection(), appended.error());
+    for (const Appended& one : *appended) duplicates += one.duplicate ? 1 : 0;
+  }
+  counts_.received += events - duplicates;
+  counts_.duplicates += duplicates;
+  ++counts_.acknowledged;
+  if (observer_ != nullptr) observer_->received(source->connection(), events, duplicates, clock_.instant() - begin);
+  co_return std::move(reception->reply);
+}
+
+Reply Door::refuse_unknown(std::string_view name) {
+  std::vector<std::string> names;
+  for (const auto& [known, source] : sources_) names.push_back(known);
+  // A long name is not near to any, and the distance would cost its length.
+  const std::string hint = name.size() <= 64 ? did_you_mean(name, names) : "";
+  count_refusal("", "unknown_connection",
+                "no connection \"" + truncated(name, kMessageBytesMax) + "\" takes webhooks" + hint);
+  return json_reply(404, R"({"error":"not found"})");
+}
+
+Reply Door::refuse_append(const std::string& connection, const Error& error) {
+  count_refusal(connection, reason_of(error.code), error.message);
+  // An item over the store's limit stays so: trying again cannot help.
+  if (error.code == Code::kTooLarge) return json_reply(413, R"({"error":"event too large"})");
+  Reply reply = json_reply(503, R"({"error":"not taken in, try again"})");
+  reply.headers.emplace_back("Retry-After", kRetryAfterSeconds);
+  return reply;
+}
+
+void Door::count_refusal(std::string_view connection, std::string_view reason, std::string message) {
+  ++counts_.refused;
+  if (observer_ != nullptr) observer_->refused(connection, reason);
+  std::pair<std::string, std::string> key(connection, reason);
+  if (refusals_.size() >= options_.refusals_max && !refusals_.contains(key)) key = {"", "other"};
+  RefusalCount& entry = refusals_[key];
+  entry.connection = key.first;
+  entry.reason = key.second;
+  ++entry.count;
+  entry.last = clock_.now();
+  entry.message = truncated(message, kMessageBytesMax);
+}
+
+std::vector<RefusalCount> Door::refusals() const {
+  std::vector<RefusalCount> all;
+  all.reserve(refusals_.size());
+  for (const auto& [key, entry] : refusals_) all.push_back(entry);
+  return all;
+}
+
+}  // namespace tieline::engine

@@ -1,0 +1,28 @@
+#include "engine/flow_cache.h"
+
+#include "engine/runner.h"
+
+namespace tieline::engine {
+
+Async<void> FlowCache::keep(FlowPtr flow) {
+  const std::string bucket(kFlowSourceBucket);
+  CO_TRY(const auto present, co_await state_.get(bucket, flow->hash));
+  if (present) co_return Result<void>();
+  auto created = co_await state_.create(bucket, flow->hash, flow->source);
+  if (!created && created.error().code != Code::kConflict) co_return failure(std::move(created.error()));
+  co_return Result<void>();
+}
+
+Async<FlowPtr> FlowCache::find(std::string name, std::string hash) {
+  if (const auto found = flows_.find(hash); found != flows_.end()) {
+    if (FlowPtr flow = found->second.lock()) co_return flow;
+  }
+  const std::string bucket(kFlowSourceBucket);
+  CO_TRY(const auto source, co_await state_.get(bucket, hash));
+  if (!source) co_return failure(Code::kNotFound, "the source of the flow it began with is not kept");
+  CO_TRY(FlowPtr flow, source_.compile(name, hash, source->value));
+  flows_[hash] = flow;
+  co_return flow;
+}
+
+}  // namespace tieline::engine

@@ -1,0 +1,111 @@
+#include "engine/history.h"
+
+#include <algorithm>
+
+namespace tieline::engine {
+
+void CallHistory::begin(Time at) {
+  if (standing_since) {
+    if (policy.first) policy.standing += std::max(Duration(0), Duration(at - *standing_since));
+    standing_since.reset();
+  }
+  if (!policy.first) policy.first = at;
+}
+
+void CallHistory::intent(std::uint32_t attempt, Time at) {
+  begin(at);
+  attempts = attempt;
+  ++policy.tries;
+  open = true;
+  open_since = at;
+  open_known = false;
+  lookups = 0;
+  repeat_asked = false;
+}
+
+void CallHistory::outcome(const RecordBody& body, std::uint32_t attempt, Time at) {
+  if (body.lookup) {
+    ++lookups;
+    if (body.resolved == Resolved::kAnswer) return;  // the look-up itself failed: nothing is known yet
+    open = false;
+    if (body.resolved == Resolved::kFound) last = body;
+    return;
+  }
+  if (body.resolved == Resolved::kDropped) {
+    open = false;
+    last = body;
+    return;
+  }
+  if (attempt > attempts) {  // without an intent
+    begin(at - body.took);
+    attempts = attempt;
+    ++policy.tries;
+  }
+  open = body.category == Category::kUnknown;
+  if (open) {
+    open_since = at;
+    open_known = true;
+  }
+  if (body.category == Category::kRateLimited) {
+    --policy.tries;
+    stand(at);
+  }
+  if (body.category == Category::kAuth) --policy.tries;
+  if (body.category == Category::kConflict) ++conflicts;
+  last = body;
+}
+
+void CallHistory::answered(HeldAnswer answer) {
+  open = false;
+  if (answer == HeldAnswer::kRepeat) {
+    // Whoever asks for it again gives it a whole policy's worth of tries.
+    policy = AttemptHistory();
+    conflicts = 0;
+    standing_since.reset();
+    last.reset();
+    repeat_asked = true;
+    return;
+  }
+  RecordBody delivered;
+  delivered.category = Category::kDelivered;
+  delivered.result = json::Document();
+  last = std::move(delivered);
+}
+
+bool RunHistory::began() const {
+  return std::any_of(calls_.begin(), calls_.end(),
+                     [](const auto& entry) { return entry.second.attempts > 0 || entry.second.last.has_value(); });
+}
+
+Result<RunHistory> RunHistory::of(const std::vector<Record>& records) {
+  RunHistory history;
+  for (const Record& record : records) {
+    history.records_ = std::max(history.records_, record.number);
+    TRY(RecordBody body, decode(record.body));
+    if (body.start) history.start_ = body.start;
+    CallHistory& call = history.call(record.step, body.call);
+    switch (record.kind) {
+      case RecordKind::kIntent: call.intent(record.attempt, record.at); break;
+      case RecordKind::kOutcome: call.outcome(body, record.attempt, record.at); break;
+      case RecordKind::kState:
+        history.stated_ = true;
+        history.held_.reset();
+        // Whoever wrote this knew of the open attempt, and was not under way with it any more.
+        if (call.open && !call.open_known &&
+            (record.state == RunState::kRetrying || record.state == RunState::kHeld)) {
+          call.open_since = record.at;
+          call.open_known = true;
+        }
+        if (record.state == RunState::kHeld) {
+          call.stand(record.at);
+          history.held_ = record;
+        }
+        if (body.answer) call.answered(*body.answer);
+        break;
+      case RecordKind::kNote: break;
+    }
+  }
+  return history;
+}
+
+}  // namespace tieline::engine

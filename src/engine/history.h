@@ -1,0 +1,60 @@
+// What a run's journal says of each of its calls, so that a resumed run does nothing again that is known to be done.
+// It must never take an intent without an outcome for a call that did not happen.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/journal.h"
+#include "engine/record.h"
+#include "engine/retry.h"
+
+namespace tieline::engine {
+
+struct CallHistory {
+  std::uint32_t attempts = 0;   // number of the last one
+  AttemptHistory policy;
+  std::optional<Time> standing_since;  // the policy clock stands still from here until the next attempt
+  std::uint32_t conflicts = 0;
+  std::uint32_t lookups = 0;    // of the open attempt
+  bool open = false;            // the last attempt's outcome is not known
+  Time open_since;              // when it may have happened at the latest
+  bool open_known = false;      // open_since is; else the process ended at an unknown time after it
+  bool repeat_asked = false;    // a person said that it did not happen, and no attempt has left since
+  std::optional<RecordBody> last;  // the last outcome that says what the call came to
+
+  // An attempt or a look-up begins.
+  void begin(Time at);
+  void intent(std::uint32_t attempt, Time at);
+  void outcome(const RecordBody& body, std::uint32_t attempt, Time at);
+  // The run is held, or limited, from now on.
+  void stand(Time at) { standing_since = at; }
+  void answered(HeldAnswer answer);
+};
+
+class RunHistory {
+ public:
+  // kCorrupt when a body does not decode.
+  static Result<RunHistory> of(const std::vector<Record>& records);
+
+  CallHistory& call(std::uint16_t step, std::uint32_t call) { return calls_[{step, call}]; }
+  const std::optional<RecordBody::Start>& start() const { return start_; }
+  bool began() const;  // some call of it was attempted
+  std::uint32_t records() const { return records_; }  // the highest number
+  bool stated() const { return stated_; }             // has a state record
+  // Of the last state record, where the run is held.
+  const std::optional<Record>& held() const { return held_; }
+
+ private:
+  std::map<std::pair<std::uint16_t, std::uint32_t>, CallHistory> calls_;
+  std::optional<RecordBody::Start> start_;
+  std::optional<Record> held_;
+  std::uint32_t records_ = 0;
+  bool stated_ = false;
+};
+
+}  // namespace tieline::engine

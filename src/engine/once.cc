@@ -1,0 +1,60 @@
+#include "engine/once.h"
+
+namespace tieline::engine {
+
+std::string once_key(const Action& action, const std::string& key) {
+  return action.connection() + '\n' + action.name() + '\n' + key;
+}
+
+KeyPut once_put(std::string key, const OnceEntry& entry, Time until) {
+  json::Builder out;
+  out.begin_object();
+  out.key("flow").integer(entry.run.flow.value);
+  out.key("event").integer(static_cast<std::int64_t>(entry.run.event.value));
+  out.key("state").string(entry.state == OnceEntry::State::kDone
+                              ? "done"
+                              : (entry.state == OnceEntry::State::kClaimed ? "claimed" : "free"));
+  if (entry.state == OnceEntry::State::kDone) out.key("result").copy(entry.result.root());
+  out.end_object();
+  KeyPut put;
+  put.bucket = std::string(kOnceBucket);
+  put.key = std::move(key);
+  put.value = json::print(out.finish().root());
+  put.until = until;
+  return put;
+}
+
+Async<OnceEntry> once_look(StateStore& state, std::string key) {
+  std::string bucket(kOnceBucket);
+  CO_TRY(auto found, co_await state.get(std::move(bucket), std::move(key)));
+  OnceEntry entry;
+  if (!found) co_return entry;
+  auto document = json::parse(std::move(found->value));
+  const json::Value root = document ? document->root() : json::Value();
+  const auto flow = root["flow"].as_int64(), event = root["event"].as_int64();
+  if (!flow || !event) co_return failure(Code::kCorrupt, "an entry of the once table does not decode");
+  entry.run = RunId{FlowId(static_cast<std::uint32_t>(*flow)), Position(static_cast<std::uint64_t>(*event))};
+  const std::string_view name = root["state"].as_string();
+  if (name == "done") {
+    entry.state = OnceEntry::State::kDone;
+    entry.result = document->part(root["result"]);
+  } else if (name == "claimed") {
+    entry.state = OnceEntry::State::kClaimed;
+  }
+  co_return entry;
+}
+
+OnceGuard::~OnceGuard() {
+  if (shard_ == nullptr) return;
+  shard_->once_busy.erase(key_);
+  shard_->once_changed.notify_all();
+}
+
+asio::awaitable<void> OnceGuard::enter(Shard& shard, std::string key) {
+  while (shard.once_busy.contains(key)) co_await shard.once_changed.wait();
+  shard.once_busy.insert(key);
+  key_ = std::move(key);
+  shard_ = &shard;
+}
+
+}  // namespace tieline::engine

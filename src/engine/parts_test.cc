@@ -1,0 +1,215 @@
+#include <gtest/gtest.h>
+
+#include "engine/answer.h"
+#include "engine/history.h"
+#include "engine/lane_table.h"
+#include "engine/record.h"
+#include "engine/redact.h"
+#include "engine/version.h"
+
+namespace tieline::engine {
+namespace {
+
+json::Document doc(std::string text) { return *json::parse(std::move(text)); }
+
+TEST(Version, ComparesByKind) {
+  const auto order = [](const char* a, const char* b) {
+    const json::Document left = doc(a), right = doc(b);
+    const auto result = compare_versions(left.root(), right.root());
+    const auto back = compare_versions(right.root(), left.root());
+    EXPECT_EQ(result < 0, back > 0) << a << " " << b;
+    return result < 0 ? -1 : (result > 0 ? 1 : 0);
+  };
+  EXPECT_EQ(order("1", "2"), -1);
+  EXPECT_EQ(order("9", "10"), -1);
+  EXPECT_EQ(order("1.0", "1"), 0);
+  EXPECT_EQ(order("1.10", "1.1"), 0);
+  EXPECT_EQ(order("1.2", "1.10"), 1);
+  EXPECT_EQ(order("-3", "2"), -1);
+  EXPECT_EQ(order("-3.5", "-3.4"), -1);
+  EXPECT_EQ(order("12345678901234567890123", "12345678901234567890124"), -1);
+  EXPECT_EQ(order("1e30", "999999999999999999999999999999"), 1);
+  EXPECT_EQ(order("0.1", "0.01"), 1);
+  EXPECT_EQ(order(R"("2026-01-01T00:00:00+01:00")", R"("2025-12-31T23:30:00Z")"), -1);
+  EXPECT_EQ(order(R"("2026-01-01T00:00:00+01:00")", R"("2025-12-31T23:00:00Z")"), 0);
+  EXPECT_EQ(order(R"("a")", R"("b")"), -1);
+  EXPECT_EQ(order("[1,2]", "[1,3]"), -1);
+  EXPECT_EQ(order("[1]", "[1,0]"), -1);
+  EXPECT_EQ(order("null", "0"), -1);
+}
+
+TEST(LaneTable, KeepsOneHeadALane) {
+  LaneTable lanes;
+  EXPECT_TRUE(lanes.push(7, Position(1)));
+  EXPECT_FALSE(lanes.push(7, Position(3)));
+  EXPECT_TRUE(lanes.push(8, Position(4)));
+  EXPECT_TRUE(lanes.is_head(7, Position(1)));
+  EXPECT_FALSE(lanes.is_head(7, Position(3)));
+  EXPECT_EQ(lanes.followers(7), std::vector<Position>{Position(3)});
+  EXPECT_EQ(lanes.pop(7), Position(3));
+  EXPECT_EQ(lanes.pop(7), Position());
+  EXPECT_TRUE(lanes.push(7, Position(9)));
+  EXPECT_EQ(lanes.size(), 2u);
+}
+
+TEST(LaneTable, PutsLateOnesWhereTheyBelong) {
+  LaneTable lanes;
+  for (const std::uint64_t position : {8, 3, 5}) lanes.insert(7, Position(position));
+  EXPECT_EQ(lanes.head(7), Position(3));
+  EXPECT_EQ(lanes.pop(7), Position(5));
+  EXPECT_EQ(lanes.pop(7), Position(8));
+}
+
+TEST(LaneTable, StaysInOrderOverManyPops) {
+  LaneTable lanes;
+  std::uint64_t next = 1;
+  for (std::uint64_t position = 1; position <= 1'000; ++position) {
+    lanes.push(1, Position(position));
+    if (position % 3 != 0) continue;
+    EXPECT_EQ(lanes.head(1), Position(next));
+    lanes.pop(1);
+    ++next;
+  }
+  EXPECT_EQ(lanes.followers(1).size(), 1'000 - 333 - 1u);
+}
+
+TEST(Redactor, HidesSecretsInEveryForm) {
+  const Redactor redactor({"s3cr\"t/key", "ab"});
+  EXPECT_EQ(redactor.text("x s3cr\"t/key y"), "x [redacted] y");
+  EXPECT_EQ(redactor.text("?t=s3cr%22t%2Fkey&u=1"), "?t=[redacted]&u=1");
+  EXPECT_EQ(redactor.text("{\"a\":\"s3cr\\\"t/key\"}"), "{\"a\":\"[redacted]\"}");
+  EXPECT_EQ(redactor.text("Basic czNjciJ0L2tleQ=="), "Basic [redacted]");
+  EXPECT_EQ(redactor.text("ab stays: too short to look for"), "ab stays: too short to look for");
+  const json::Document hidden = redactor.document(doc(R"({"s3cr\"t/key":["s3cr\"t/key",1]})"));
+  EXPECT_EQ(json::print(hidden.root()), R"({"[redacted]":["[redacted]",1]})");
+}
+
+TEST(Redactor, LeavesNoHalfSecretAtTheCut) {
+  const Redactor redactor({"0123456789"});
+  for (std::size_t cut = 1; cut < 30; ++cut) {
+    EXPECT_EQ(redactor.body("aaaa0123456789bbbb0123456789", cut).find("0123"), std::string::npos) << cut;
+  }
+}
+
+TEST(Redactor, KeepsHarmlessHeadersOnly) {
+  const Headers kept = harmless_headers({{"Authorization", "Bearer x"},
+                                         {"Content-Type", "application/json"},
+                                         {"X-Shopify-Access-Token", "x"},
+                                         {"Set-Cookie", "x"},
+                                         {"X-RateLimit-Remaining", "3"},
+                                         {"Retry-After", "7"}});
+  const Headers expected{{"content-type", "application/json"}, {"x-ratelimit-remaining", "3"}, {"retry-after", "7"}};
+  EXPECT_EQ(kept, expected);
+}
+
+TEST(RecordBody, ReadsBackWhatItWrote) {
+  RecordBody body;
+  body.start = RecordBody::Start{"hash", from_unix_us(12)};
+  body.call = 2;
+  body.action = "hubspot.deals.create";
+  body.once = "k";
+  body.category = Category::kConflict;
+  body.code = "TAKEN";
+  body.message = "taken";
+  body.took = Duration(5);
+  body.wait = Duration(6);
+  body.lookup = body.empty = true;
+  body.resolved = Resolved::kNotFound;
+  body.pages = 3;
+  body.request = KeptRequest{"POST", "https://x/", {{"accept", "a"}}, "body"};
+  body.response = KeptResponse{409, "answered", {{"date", "d"}}, "taken"};
+  body.result = doc(R"({"n":12345678901234567890})");
+  body.hold = Hold::kAuthorization;
+  body.answer = HeldAnswer::kRepeat;
+  body.by = "ada";
+  const Bytes bytes = encode(body);
+  const auto back = decode(bytes);
+  ASSERT_TRUE(back.has_value());
+  EXPECT_EQ(encode(*back), bytes);
+  EXPECT_EQ(back->response->status, 409);
+  EXPECT_EQ(encode(RecordBody()), "{}");
+  EXPECT_FALSE(decode("nonsense").has_value());
+  EXPECT_EQ(decode("[]").error().code, Code::kCorrupt);
+}
+
+TEST(Hold, IsReadFromASummary) {
+  EXPECT_EQ(hold_of_summary("needs authorization: hubspot: x"), Hold::kAuthorization);
+  EXPECT_EQ(hold_of_summary("unknown outcome: hubspot: x"), Hold::kUnknownOutcome);
+  EXPECT_FALSE(hold_of_summary("something else").has_value());
+}
+
+using Then = Answer::Then;
+
+TEST(Answer, FollowsCategoriesAndRules) {
+  const std::vector<AnswerRule> rules{{"empty", OnAnswer::kSkip},
+                                      {"missing", OnAnswer::kContinue},
+                                      {"conflict", OnAnswer::kFail},
+                                      {"DUP", OnAnswer::kContinue}};
+  struct Case {
+    Category category;
+    const char* code;
+    bool empty;
+    std::uint32_t conflicts;
+    Then without, with;
+  };
+  for (const Case& c : std::vector<Case>{{Category::kDelivered, "", false, 0, Then::kBind, Then::kBind},
+                                         {Category::kDelivered, "", true, 0, Then::kBind, Then::kSkip},
+                                         {Category::kMissing, "", false, 0, Then::kDead, Then::kBind},
+                                         {Category::kConflict, "", false, 1, Then::kRetry, Then::kDead},
+                                         {Category::kConflict, "", false, 4, Then::kDead, Then::kDead},
+                                         {Category::kValidation, "DUP", false, 0, Then::kDead, Then::kBind},
+                                         {Category::kPermanent, "", false, 0, Then::kDead, Then::kDead},
+                                         {Category::kTransient, "", false, 0, Then::kRetry, Then::kRetry},
+                                         {Category::kRateLimited, "", false, 0, Then::kLimited, Then::kLimited},
+                                         {Category::kAuth, "", false, 0, Then::kHold, Then::kHold},
+                                         {Category::kUnknown, "DUP", false, 0, Then::kResolve, Then::kResolve}}) {
+    RecordBody outcome;
+    outcome.action = "a.b";
+    outcome.category = c.category;
+    outcome.code = c.code;
+    outcome.empty = c.empty;
+    EXPECT_EQ(interpret(outcome, nullptr, c.conflicts, 3).then, c.without) << category_name(c.category);
+    EXPECT_EQ(interpret(outcome, &rules, c.conflicts, 3).then, c.with) << category_name(c.category);
+  }
+}
+
+Record record(std::uint32_t number, RecordKind kind, std::int64_t at_s, const RecordBody& body) {
+  Record out;
+  out.number = number;
+  out.kind = kind;
+  out.attempt = 1;
+  out.at = from_unix_us(at_s * 1'000'000);
+  out.body = encode(body);
+  return out;
+}
+
+TEST(History, AnIntentWithoutAnOutcomeIsOpen) {
+  std::vector<Record> records{record(1, RecordKind::kIntent, 10, {})};
+  auto history = RunHistory::of(records);
+  EXPECT_TRUE(history->call(0, 0).open);
+  EXPECT_FALSE(history->call(0, 0).open_known);
+  RecordBody delivered;
+  delivered.category = Category::kDelivered;
+  records.push_back(record(2, RecordKind::kOutcome, 11, delivered));
+  history = RunHistory::of(records);
+  EXPECT_FALSE(history->call(0, 0).open);
+  EXPECT_EQ(history->call(0, 0).policy.tries, 1u);
+}
+
+TEST(History, ThePolicyClockStandsStillWhileHeld) {
+  RecordBody refused;
+  refused.category = Category::kAuth;
+  Record held = record(2, RecordKind::kState, 20, {});
+  held.state = RunState::kHeld;
+  RecordBody failed;
+  failed.category = Category::kTransient;
+  Record next = record(3, RecordKind::kOutcome, 100, failed);
+  next.attempt = 2;
+  const auto history = RunHistory::of({record(1, RecordKind::kOutcome, 10, refused), held, next});
+  CallHistory call = RunHistory(*history).call(0, 0);
+  EXPECT_EQ(call.policy.standing, Duration(80s));
+  EXPECT_EQ(call.policy.tries, 1u);
+}
+
+}  // namespace
+}  // namespace tieline::engine

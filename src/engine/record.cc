@@ -1,0 +1,146 @@
+#include "engine/record.h"
+
+#include <array>
+
+namespace tieline::engine {
+namespace {
+
+constexpr std::array<std::string_view, 5> kResolved{"answer", "found", "not found", "dropped", "once"};
+constexpr std::array<std::string_view, 3> kHolds{"unknown outcome", "needs authorization", "flow does not compile"};
+
+void put_text(json::Builder& out, std::string_view key, std::string_view text) {
+  if (!text.empty()) out.key(key).string(text);
+}
+
+void put_headers(json::Builder& out, const Headers& headers) {
+  if (headers.empty()) return;
+  out.key("headers").begin_array();
+  for (const auto& [name, value] : headers) out.begin_array().string(name).string(value).end_array();
+  out.end_array();
+}
+
+void put_request(json::Builder& out, const KeptRequest& request) {
+  out.key("request").begin_object();
+  out.key("method").string(request.method).key("url").string(request.url);
+  put_headers(out, request.headers);
+  put_text(out, "body", request.body);
+  out.end_object();
+}
+
+void put_response(json::Builder& out, const KeptResponse& response) {
+  out.key("response").begin_object();
+  out.key("phase").string(response.phase);
+  if (response.status != 0) out.key("status").integer(response.status);
+  put_headers(out, response.headers);
+  put_text(out, "body", response.body);
+  out.end_object();
+}
+
+std::string text_of(json::Value object, std::string_view key) { return std::string(object[key].as_string()); }
+
+Headers headers_of(json::Value object) {
+  Headers out;
+  for (const json::Value pair : object["headers"].elements())
+    out.emplace_back(std::string(pair.at(0).as_string()), std::string(pair.at(1).as_string()));
+  return out;
+}
+
+std::optional<Duration> duration_of(json::Value object, std::string_view key) {
+  const auto us = object[key].as_int64();
+  if (!us) return std::nullopt;
+  return Duration(*us);
+}
+
+template <std::size_t N>
+std::optional<std::size_t> index_of(const std::array<std::string_view, N>& names, std::string_view name) {
+  for (std::size_t i = 0; i < N; ++i) {
+    if (names[i] == name) return i;
+  }
+  return std::nullopt;
+}
+
+void read_exchange(json::Value root, RecordBody& body) {
+  if (const json::Value request = root["request"]; request.is_object())
+    body.request = KeptRequest{text_of(request, "method"), text_of(request, "url"), headers_of(request),
+                               text_of(request, "body")};
+  if (const json::Value response = root["response"]; response.is_object())
+    body.response = KeptResponse{static_cast<int>(response["status"].as_int64().value_or(0)),
+                                 text_of(response, "phase"), headers_of(response), text_of(response, "body")};
+}
+
+}  // namespace
+
+std::string_view resolved_name(Resolved resolved) { return kResolved[static_cast<std::size_t>(resolved)]; }
+
+std::string_view hold_name(Hold hold) { return kHolds[static_cast<std::size_t>(hold)]; }
+
+std::optional<Hold> hold_of_summary(std::string_view summary) {
+  const auto index = index_of(kHolds, summary.substr(0, summary.find(": ")));
+  if (!index) return std::nullopt;
+  return static_cast<Hold>(*index);
+}
+
+Bytes encode(const RecordBody& body) {
+  json::Builder out;
+  out.begin_object();
+  if (body.start) {
+    out.key("flow").string(body.start->flow);
+    out.key("started").integer(to_unix_us(body.start->started));
+  }
+  if (body.call != 0) out.key("call").integer(body.call);
+  put_text(out, "action", body.action);
+  put_text(out, "once", body.once);
+  if (body.category) out.key("category").string(category_name(*body.category));
+  put_text(out, "code", body.code);
+  put_text(out, "message", body.message);
+  if (body.took.count() != 0) out.key("took").integer(body.took.count());
+  if (body.wait) out.key("wait").integer(body.wait->count());
+  if (body.lookup) out.key("lookup").boolean(true);
+  if (body.empty) out.key("empty").boolean(true);
+  if (body.resolved != Resolved::kAnswer) out.key("resolved").string(resolved_name(body.resolved));
+  if (body.pages != 1) out.key("pages").integer(body.pages);
+  if (body.request) put_request(out, *body.request);
+  if (body.response) put_response(out, *body.response);
+  if (body.result) out.key("result").copy(body.result->root());
+  if (body.hold) out.key("hold").string(hold_name(*body.hold));
+  if (body.answer) out.key("answer").string(*body.answer == HeldAnswer::kDelivered ? "delivered" : "repeat");
+  put_text(out, "by", body.by);
+  out.end_object();
+  return json::print(out.finish().root());
+}
+
+Result<RecordBody> decode(std::string_view bytes) {
+  RecordBody body;
+  if (bytes.empty()) return body;
+  auto document = json::parse(std::string(bytes));
+  if (!document || !document->root().is_object())
+    return failure(Code::kCorrupt, "a journal record's body is not the engine's JSON");
+  const json::Value root = document->root();
+  if (const auto started = root["started"].as_int64())
+    body.start = RecordBody::Start{text_of(root, "flow"), from_unix_us(*started)};
+  body.call = static_cast<std::uint32_t>(root["call"].as_int64().value_or(0));
+  body.action = text_of(root, "action");
+  body.once = text_of(root, "once");
+  if (root.has("category")) {
+    body.category = category_from_name(root["category"].as_string());
+    if (!body.category) return failure(Code::kCorrupt, "a journal record has an unknown category");
+  }
+  body.code = text_of(root, "code");
+  body.message = text_of(root, "message");
+  body.took = duration_of(root, "took").value_or(Duration(0));
+  body.wait = duration_of(root, "wait");
+  body.lookup = root["lookup"].as_bool();
+  body.empty = root["empty"].as_bool();
+  if (const auto index = index_of(kResolved, root["resolved"].as_string()))
+    body.resolved = static_cast<Resolved>(*index);
+  body.pages = static_cast<std::uint32_t>(root["pages"].as_int64().value_or(1));
+  read_exchange(root, body);
+  if (root.has("result")) body.result = document->part(root["result"]);
+  if (const auto index = index_of(kHolds, root["hold"].as_string())) body.hold = static_cast<Hold>(*index);
+  if (root.has("answer"))
+    body.answer = root["answer"].as_string() == "delivered" ? HeldAnswer::kDelivered : HeldAnswer::kRepeat;
+  body.by = text_of(root, "by");
+  return body;
+}
+
+}  // namespace tieline::engine

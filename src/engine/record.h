@@ -1,0 +1,75 @@
+// What the engine writes into a record's body: compact JSON, so that the timeline of a run can be read without the
+// engine. It must never hold a secret: exchanges pass through redact.h first.
+//
+// Members by kind of record (absent ones have their default):
+//   first record of a run   flow: hash of the flow it is pinned to; started: microseconds since 1970
+//   kIntent                 call action once request
+//   kOutcome                call action category code message took wait lookup empty resolved pages request response result
+//   kState                  call action category code message hold answer by
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/category.h"
+#include "core/journal.h"
+#include "core/transport.h"
+#include "engine/engine.h"
+#include "json/value.h"
+
+namespace tieline::engine {
+
+struct KeptRequest {
+  std::string method, url;
+  Headers headers;
+  std::string body;
+};
+struct KeptResponse {
+  int status = 0;     // 0: no whole answer
+  std::string phase;  // "answered", "sent" (something left, no whole answer came), "not sent"
+  Headers headers;
+  std::string body;
+};
+
+// How an outcome came to be known, where it is not the vendor's answer to the attempt.
+enum class Resolved : std::uint8_t {
+  kAnswer,    // by the answer
+  kFound,     // an unanswered attempt was looked for, and it happened
+  kNotFound,  // … and it did not
+  kDropped,   // `on_unknown: drop`
+  kOnce,      // another run made the effect; its result is bound
+};
+std::string_view resolved_name(Resolved resolved);  // "answer", "found", "not found", "dropped", "once"
+
+struct RecordBody {
+  struct Start {
+    std::string flow;  // hash
+    Time started;
+  };
+  std::optional<Start> start;
+  std::uint32_t call = 0;  // the how-manieth call of its step
+  std::string action;
+  std::string once;  // the evaluated key
+  std::optional<Category> category;
+  std::string code, message;
+  Duration took{0};
+  std::optional<Duration> wait;  // until the next attempt, or as the vendor asked
+  bool lookup = false;
+  bool empty = false;
+  Resolved resolved = Resolved::kAnswer;
+  std::uint32_t pages = 1;
+  std::optional<KeptRequest> request;
+  std::optional<KeptResponse> response;
+  std::optional<json::Document> result;  // what was bound
+  std::optional<Hold> hold;
+  std::optional<HeldAnswer> answer;
+  std::string by;
+};
+
+Bytes encode(const RecordBody& body);
+// kCorrupt when it is not what encode gives; unknown members are passed over.
+Result<RecordBody> decode(std::string_view bytes);
+
+}  // namespace tieline::engine

@@ -1,0 +1,118 @@
+// What a dispatcher does before it reads anything new: it finds the runs that an earlier process left, in their lanes and
+// in their order, whatever of its records survived. It must never start one before all of them are found.
+#include <algorithm>
+
+#include "engine/dispatcher.h"
+#include "engine/runner.h"
+
+namespace tieline::engine {
+namespace {
+constexpr std::size_t kPage = 1'000;
+}
+
+Async<void> Dispatcher::recover() {
+  CO_TRY(const FlowCursor cursor, co_await shard_.deps.journal.cursor(id_));
+  Found found;
+  found.horizon = cursor.floor;
+  for (const Position position : cursor.settled) {
+    found.settled.insert(position.value);
+    found.horizon = std::max(found.horizon, position);
+  }
+  CO_TRY_VOID(co_await find_unfinished(found));
+  // Events without a record that stand before ones with a record: they were in memory, and their lanes may be the same.
+  if (flow_ != nullptr) CO_TRY_VOID(co_await read_gap(found, cursor.floor));
+  read_to_ = flow_ != nullptr ? found.horizon : cursor.floor;
+  co_return Result<void>();
+}
+
+Async<void> Dispatcher::find_unfinished(Found& found) {
+  RunQuery query;
+  query.flow = id_;
+  query.states = {RunState::kRunning, RunState::kRetrying, RunState::kParked, RunState::kHeld};
+  query.count = kPage;
+  while (true) {
+    CO_TRY(const std::vector<RunStatus> page, co_await shard_.deps.journal.runs(query));
+    for (const RunStatus& status : page) {
+      found.unfinished.insert(status.run.event.value);
+      found.horizon = std::max(found.horizon, status.run.event);
+      query.after = status.run.event;
+      std::uint64_t lane = status.lane;
+      // Without a state record only its intents and outcomes stand: the lane is computed anew.
+      if (status.state == RunState::kRunning && lane == 0) lane = co_await find_lane(status);
+      recovered(status, lane);
+    }
+    if (page.size() < kPage) co_return Result<void>();
+  }
+}
+
+// 0 when it has none, or when its flow or its event cannot be had: then it cannot work either.
+asio::awaitable<std::uint64_t> Dispatcher::find_lane(RunStatus status) {
+  auto records = co_await shard_.deps.journal.read(status.run);
+  std::vector<Position> wanted{status.run.event};
+  auto events = co_await shard_.deps.log.get(std::move(wanted));
+  if (!records || !events || events->empty()) co_return 0;
+  const auto history = RunHistory::of(*records);
+  if (!history || !history->start()) co_return 0;
+  auto flow = co_await shard_.flows.find(name_, history->start()->flow);
+  if (!flow) co_return 0;
+  Run run;
+  run.id = status.run;
+  run.event = events->front();
+  run.flow = *flow;
+  prepare(run);
+  co_return run.lane;
+}
+
+void Dispatcher::recovered(const RunStatus& status, std::uint64_t lane) {
+  const Position event = status.run.event;
+  if (lane != 0) lanes_.insert(lane, event);
+  Waiting entry;
+  entry.state = status.state;
+  entry.lane = lane;
+  entry.due = status.due;
+  entry.received = status.changed;
+  if (status.state == RunState::kHeld) {
+    entry.hold = hold_of_summary(status.summary).value_or(Hold::kUnknownOutcome);
+    // Authorization and flows may be different now: those are simply tried again.
+    entry.due = entry.hold == Hold::kUnknownOutcome ? status.changed + shard_.limits.held_keep : shard_.now();
+  }
+  if (status.state == RunState::kRetrying || status.state == RunState::kHeld) {
+    wait_again(event, entry);
+  } else if (lane != 0) {
+    ++parked_;
+  } else {
+    Ready ready;
+    ready.event = event;
+    ready_.push_back(ready);
+  }
+}
+
+Async<void> Dispatcher::read_gap(Found& found, Position floor) {
+  Position at = floor;
+  while (at.value < found.horizon.value) {
+    ReadLimits limits;
+    limits.count = shard_.limits.read_batch;
+    CO_TRY(const std::vector<EventPtr> events, co_await shard_.deps.log.read(at, limits));
+    if (events.empty()) co_return Result<void>();
+    for (const EventPtr& event : events) {
+      at = event->position;
+      if (at.value > found.horizon.value) co_return Result<void>();
+      if (found.settled.contains(at.value) || found.unfinished.contains(at.value)) continue;
+      if (!flow_->matches(*event)) {
+        shard_.deps.journal.settle(id_, at);
+        continue;
+      }
+      auto run = std::make_unique<Run>();
+      run->id = RunId{id_, at};
+      run->event = event;
+      run->flow = flow_;
+      prepare(*run);
+      if (run->lane != 0) lanes_.insert(run->lane, at);
+      unsettled_.push_back(Unsettled{ordinal_, at});
+      active_.emplace(at.value, std::move(run));
+    }
+  }
+  co_return Result<void>();
+}
+
+}  // namespace tieline::engine

@@ -1,0 +1,48 @@
+// One run in memory, and what its work on it came to.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "core/event.h"
+#include "core/flow.h"
+#include "core/journal.h"
+#include "engine/history.h"
+#include "engine/record.h"
+
+namespace tieline::engine {
+
+struct Run {
+  RunId id;
+  EventPtr event;
+  FlowPtr flow;
+  json::Document data;         // of the event
+  json::Document key;
+  std::uint64_t lane = 0;
+  std::optional<Error> broken;  // its key does not evaluate: dead as soon as it works
+  RunHistory history;
+  std::uint32_t records = 0;   // the highest number used
+  bool stated = false;         // a state record is appended: the event is settled for the cursor
+  bool working = false;
+  bool resumed = false;        // came back from the journal, and fills no place of the window
+  std::optional<Time> started;
+};
+
+// Where a run goes when its work ends. What it is called with is journaled by the runner.
+struct Transition {
+  enum class Kind : std::uint8_t {
+    kState,      // to `state`
+    kAbandoned,  // draining: it goes on after the next start, from what is journaled
+    kRefused,    // the store takes no record: again after a while, from what is journaled
+  } kind = Kind::kState;
+  RunState state = RunState::kDelivered;
+  Time due = Time::max();
+  std::optional<Hold> hold;
+  std::string connection;  // of a hold for authorization
+  std::string summary;
+  std::uint16_t step = 0, attempt = 0;
+  RecordBody body;
+};
+
+}  // namespace tieline::engine

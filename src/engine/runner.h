@@ -1,0 +1,24 @@
+// The work on one run: its steps in order, from the beginning, with everything that is known to be done remembered. It
+// must never let a run end without a durable record that says how.
+#pragma once
+
+#include "engine/shard.h"
+
+namespace tieline::engine {
+
+inline constexpr std::string_view kVersionBucket = "version";
+inline constexpr std::string_view kFlowSourceBucket = "flow_source";
+
+// Fills data, key and lane of a new run from its event. A key that does not evaluate leaves run.broken.
+void prepare(Run& run);
+
+// The search keys of a run (index_key.h), with empty values.
+std::vector<KeyPut> index_puts(const Run& run, const std::vector<json::Document>& variables);
+// `.` and the fixed variables as every program of the run sees them.
+std::vector<json::Document> fixed_variables(const Run& run, Time started);
+
+// Works until the run ends or waits; the record that says so is durable on return, unless the transition is kAbandoned
+// or kRefused.
+asio::awaitable<Transition> work(Shard& shard, Run& run);
+
+}  // namespace tieline::engine

@@ -1,0 +1,38 @@
+#include "engine/shard.h"
+
+#include "base/check.h"
+
+namespace tieline::engine {
+
+Async<void> append_record(Shard& shard, Run& run, RecordDraft draft, Sync sync) {
+  CHECK(run.flow != nullptr || run.records > 0);
+  Record record;
+  record.run = run.id;
+  record.number = ++run.records;
+  record.kind = draft.kind;
+  record.step = draft.step;
+  record.attempt = draft.attempt;
+  record.at = shard.now();
+  if (record.number == 1) {
+    if (!run.started) run.started = record.at;
+    draft.body.start = RecordBody::Start{run.flow->hash, *run.started};
+  }
+  record.body = encode(draft.body);
+  record.puts = std::move(draft.puts);
+  if (draft.kind == RecordKind::kState) {
+    record.state = draft.state;
+    record.due = draft.due;
+    record.summary = std::move(draft.summary);
+    run.stated = true;
+  }
+  record.lane = run.lane;
+  auto written = co_await shard.deps.journal.append(std::move(record), sync);
+  if (written) {
+    shard.store_refuses = false;
+  } else {
+    shard.store_failed(written.error());
+  }
+  co_return written;
+}
+
+}  // namespace tieline::engine

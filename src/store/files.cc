@@ -1,0 +1,83 @@
+#include "store/files.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+
+namespace tieline::store {
+namespace {
+
+constexpr std::size_t kReadersMax = 8;
+
+Result<void> sync_path(const std::string& path, int flags) {
+  const int file = ::open(path.c_str(), flags | O_CLOEXEC);
+  if (file < 0) return failure(Code::kInternal, "opening " + path + ": " + std::strerror(errno));
+  const int failed = ::fsync(file) == 0 ? 0 : errno;
+  ::close(file);
+  if (failed == 0) return {};
+  return failure(failed == ENOSPC ? Code::kFull : Code::kInternal, "syncing " + path + ": " + std::strerror(failed));
+}
+
+}  // namespace
+
+std::string segment_name(std::uint64_t first_lsn, bool sealed) {
+  std::array<char, 48> name;
+  std::snprintf(name.data(), name.size(), "%s-%020llu.db", sealed ? "sealed" : "seg",
+                static_cast<unsigned long long>(first_lsn));
+  return name.data();
+}
+
+const Segment* segment_of_position(const std::vector<Segment>& segments, std::uint64_t seq) {
+  const auto next = std::upper_bound(segments.begin(), segments.end(), seq,
+                                     [](std::uint64_t value, const Segment& s) { return value < s.first_seq; });
+  return next == segments.begin() ? nullptr : &*(next - 1);
+}
+
+const Segment* segment_of_lsn(const std::vector<Segment>& segments, std::uint64_t lsn) {
+  const auto next = std::upper_bound(segments.begin(), segments.end(), lsn,
+                                     [](std::uint64_t value, const Segment& s) { return value < s.first_lsn; });
+  return next == segments.begin() ? nullptr : &*(next - 1);
+}
+
+Result<void> sync_file(const std::string& path) { return sync_path(path, O_RDWR); }
+Result<void> sync_directory(const std::string& path) { return sync_path(path, O_RDONLY | O_DIRECTORY); }
+
+void remove_database(const std::string& path) {
+  std::error_code ignored;
+  // The WAL first: a database without its WAL is short, a WAL without its database could meet a new one of that name.
+  for (const char* suffix : {"-wal", "-shm", ""}) std::filesystem::remove(path + suffix, ignored);
+}
+
+Result<SegmentReader*> Files::segment(const std::string& path) {
+  const auto known = std::find_if(open_.begin(), open_.end(), [&](const Open& open) { return open.path == path; });
+  if (known != open_.end()) {
+    open_.splice(open_.begin(), open_, known);
+    return &open_.front().reader;
+  }
+  TRY(SegmentReader reader, SegmentReader::open(path, vfs_));
+  open_.push_front({path, std::move(reader)});
+  if (open_.size() > kReadersMax) open_.pop_back();
+  return &open_.front().reader;
+}
+
+void Files::only(const std::vector<Segment>& segments) {
+  std::erase_if(open_, [&](const Open& open) {
+    return std::none_of(segments.begin(), segments.end(), [&](const Segment& s) { return s.path == open.path; });
+  });
+}
+
+Result<StateReader*> Files::state() {
+  if (state_path_.empty()) return nullptr;
+  if (!state_) {
+    TRY(state_, StateReader::open(state_path_, {}));
+  }
+  return &*state_;
+}
+
+}  // namespace tieline::store

@@ -1,0 +1,59 @@
+// The files of a store as one thread reads them: which segments stand, and a few open readers. It must never keep a
+// reader of a segment that is gone.
+#pragma once
+
+#include <list>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "store/segment.h"
+#include "store/state_db.h"
+
+namespace tieline::store {
+
+struct Segment {
+  std::string path;
+  std::uint64_t first_lsn = 1, first_seq = 1;
+  bool sealed = false;
+  // Of a segment that is full; of the hot one zero.
+  std::uint64_t bytes = 0, events = 0, records = 0;
+  std::uint64_t last_seq = 0, last_lsn = 0;
+  Time last_received = Time::min();
+};
+
+// "seg-00000000000000000001.db", "sealed-….db"
+std::string segment_name(std::uint64_t first_lsn, bool sealed);
+// The segment that holds the position or lsn, if it stands; null otherwise.
+const Segment* segment_of_position(const std::vector<Segment>& segments, std::uint64_t seq);
+const Segment* segment_of_lsn(const std::vector<Segment>& segments, std::uint64_t lsn);
+
+// kFull, kInternal.
+Result<void> sync_file(const std::string& path);
+Result<void> sync_directory(const std::string& path);
+// Also its WAL and index.
+void remove_database(const std::string& path);
+
+class Files {
+ public:
+  // `state_path` empty: there is none.
+  Files(std::string state_path, std::string vfs) : state_path_(std::move(state_path)), vfs_(std::move(vfs)) {}
+
+  // Valid until the next call of segment().
+  Result<SegmentReader*> segment(const std::string& path);
+  // Closes the readers of all but these.
+  void only(const std::vector<Segment>& segments);
+  // Null when the store has no state.db.
+  Result<StateReader*> state();
+
+ private:
+  struct Open {
+    std::string path;
+    SegmentReader reader;
+  };
+  std::string state_path_, vfs_;
+  std::list<Open> open_;  // the last used first
+  std::optional<StateReader> state_;
+};
+
+}  // namespace tieline::store

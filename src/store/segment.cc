@@ -1,0 +1,511 @@
+#include "store/segment.h"
+
+#include <sqlite3.h>
+#include <zstd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <memory>
+
+#include "store/codec.h"
+
+namespace tieline::store {
+namespace {
+
+constexpr const char* kSchema =
+    "create table head(format int, first_lsn int, first_seq int, sealed int, environment text);"
+    "create table event(seq integer primary key, ts int, codec int, key_id int, crc int, meta blob, body blob);"
+    "create table seen(seq integer primary key, hash int);"
+    "create table rec(lsn integer primary key, kind int, flow int, seq int, step int, try int, ts int, crc int, body blob);"
+    "create table flow(id integer primary key, name text);"
+    "create table mark(flow integer primary key, floor int, ranges blob);";
+
+// A block of the sealed time index: the greatest time of receipt among this many events.
+constexpr std::uint64_t kTimeBlock = 256;
+
+}  // namespace
+
+// Rows.
+
+std::uint32_t event_crc(std::uint64_t seq, std::int64_t ts, std::string_view meta, std::string_view body) {
+  std::array<char, 16> head;
+  std::memcpy(head.data(), &seq, 8);
+  std::memcpy(head.data() + 8, &ts, 8);
+  return crc32c(body, crc32c(meta, crc32c({head.data(), head.size()})));
+}
+
+std::uint32_t RawRecord::computed_crc() const {
+  std::array<char, 32> head{};
+  std::memcpy(head.data(), &lsn, 8);
+  std::memcpy(head.data() + 8, &seq, 8);
+  std::memcpy(head.data() + 16, &ts, 8);
+  const std::uint64_t rest = static_cast<std::uint64_t>(kind & 0xFF) << 56 ^ static_cast<std::uint64_t>(step) << 40 ^
+                             static_cast<std::uint64_t>(attempt) << 24 ^ flow;
+  std::memcpy(head.data() + 24, &rest, 8);
+  return crc32c(body, crc32c({head.data(), head.size()}));
+}
+
+Result<Record> RawRecord::decode() const {
+  if (!intact()) return failure(Code::kCorrupt, "record " + std::to_string(lsn) + " fails its crc");
+  Record record;
+  record.run = {FlowId(flow), Position(seq)};
+  record.kind = static_cast<RecordKind>(kind);
+  record.step = step;
+  record.attempt = attempt;
+  record.at = from_unix_us(ts);
+  TRY_VOID(decode_record(body, record));
+  return record;
+}
+
+void encode_entry(Bytes& out, const EntryWrite& entry) {
+  put_text(out, entry.bucket);
+  put_text(out, entry.key);
+  put_text(out, entry.value);
+  put_u64(out, static_cast<std::uint64_t>(to_unix_us(entry.until)));
+}
+
+Result<EntryWrite> decode_entry(std::string_view body) {
+  Reader reader(body);
+  EntryWrite entry;
+  entry.bucket = reader.text();
+  entry.key = reader.text();
+  entry.value = reader.text();
+  entry.until = from_unix_us(static_cast<std::int64_t>(reader.fixed64()));
+  if (!reader.ok()) return failure(Code::kCorrupt, "an entry's content does not decode");
+  return entry;
+}
+
+int compress_body(std::string_view body, Bytes& out) {
+  out.resize(ZSTD_compressBound(body.size()));
+  // One context a thread: creating one costs more than compressing a small body.
+  thread_local std::unique_ptr<ZSTD_CCtx, decltype(&ZSTD_freeCCtx)> context(ZSTD_createCCtx(), &ZSTD_freeCCtx);
+  const std::size_t size = ZSTD_compressCCtx(context.get(), out.data(), out.size(), body.data(), body.size(), 1);
+  if (ZSTD_isError(size) || size >= body.size()) {
+    out.assign(body);
+    return kCodecPlain;
+  }
+  out.resize(size);
+  return kCodecZstd;
+}
+
+Result<EventPtr> decode_event_row(const Statement& row) {
+  const std::uint64_t seq = row.natural(0);
+  const std::int64_t ts = row.integer(1), codec = row.integer(2);
+  const std::string_view meta = row.bytes(5), body = row.bytes(6);
+  const auto corrupt = [seq](const char* why) {
+    return failure(Code::kCorrupt, "event " + std::to_string(seq) + " " + why);
+  };
+  if (event_crc(seq, ts, meta, body) != static_cast<std::uint32_t>(row.integer(4))) return corrupt("fails its crc");
+  if (row.integer(3) != 0) return failure(Code::kUnsupported, "event " + std::to_string(seq) + " is encrypted");
+  auto event = std::make_shared<Event>();
+  event->position = Position(seq);
+  event->received = from_unix_us(ts);
+  TRY_VOID(decode_meta(meta, *event));
+  if (codec == kCodecPlain) {
+    event->data = std::make_shared<const std::string>(body);
+  } else if (codec == kCodecZstd) {
+    const unsigned long long size = ZSTD_getFrameContentSize(body.data(), body.size());
+    if (size > 1u << 30) return corrupt("has a broken frame");
+    auto data = std::make_shared<std::string>(static_cast<std::size_t>(size), '\0');
+    const std::size_t got = ZSTD_decompress(data->data(), data->size(), body.data(), body.size());
+    if (got != size) return corrupt("does not decompress");
+    event->data = std::move(data);
+  } else {
+    return failure(Code::kUnsupported, "event " + std::to_string(seq) + " has codec " + std::to_string(codec));
+  }
+  return EventPtr(std::move(event));
+}
+
+RawRecord raw_record_row(const Statement& row) {
+  RawRecord raw;
+  raw.lsn = row.natural(0);
+  raw.kind = static_cast<int>(row.integer(1));
+  raw.flow = static_cast<std::uint32_t>(row.integer(2));
+  raw.seq = row.natural(3);
+  raw.step = static_cast<std::uint16_t>(row.integer(4));
+  raw.attempt = static_cast<std::uint16_t>(row.integer(5));
+  raw.ts = row.integer(6);
+  raw.crc = static_cast<std::uint32_t>(row.integer(7));
+  raw.body = row.bytes(8);
+  return raw;
+}
+
+// Writing.
+
+Result<SegmentWriter> SegmentWriter::create(const std::string& path, const SegmentHead& head, const std::string& vfs) {
+  SegmentWriter writer;
+  TRY(writer.db_, Database::open(path, Database::Mode::kCreate, vfs));
+  TRY_VOID(writer.db_.run("pragma page_size=4096; pragma journal_mode=wal; pragma synchronous=full; "
+                          "pragma wal_autocheckpoint=0; pragma cache_size=-8192; begin immediate"));
+  TRY_VOID(writer.db_.run(kSchema));
+  {
+    TRY(Statement insert, writer.db_.prepare("insert into head values(?,?,?,0,?)"));
+    insert.bind(1, kSegmentFormat).bind(2, head.first_lsn).bind(3, head.first_seq).bind_text(4, head.environment);
+    TRY_VOID(insert.run());
+  }
+  TRY_VOID(writer.db_.run("commit"));
+  TRY_VOID(writer.prepare());
+  return writer;
+}
+
+Result<SegmentWriter> SegmentWriter::open(const std::string& path, const std::string& vfs) {
+  SegmentWriter writer;
+  TRY(writer.db_, Database::open(path, Database::Mode::kReadWrite, vfs));
+  TRY_VOID(writer.db_.run("pragma synchronous=full; pragma wal_autocheckpoint=0; pragma cache_size=-8192"));
+  TRY_VOID(writer.prepare());
+  return writer;
+}
+
+Result<void> SegmentWriter::prepare() {
+  TRY(begin_, db_.prepare("begin immediate"));
+  TRY(commit_, db_.prepare("commit"));
+  TRY(event_, db_.prepare("insert into event values(?,?,0,0,?,?,?)"));
+  TRY(seen_, db_.prepare("insert into seen values(?,?)"));
+  TRY(record_, db_.prepare("insert into rec values(?,?,?,?,?,?,?,?,?)"));
+  TRY(flow_, db_.prepare("insert or replace into flow values(?,?)"));
+  TRY(mark_, db_.prepare("insert or replace into mark values(?,?,?)"));
+  return {};
+}
+
+int SegmentWriter::begin() { return begin_.run_code(); }
+int SegmentWriter::commit() { return commit_.run_code(); }
+void SegmentWriter::roll_back() { sqlite3_exec(db_.handle(), "rollback", nullptr, nullptr, nullptr); }
+
+void SegmentWriter::abandon() { db_.abandon(); }
+
+int SegmentWriter::event(const Event& event, std::uint64_t hash) {
+  meta_.clear();
+  encode_meta(meta_, event);
+  const std::uint64_t seq = event.position.value;
+  const std::int64_t ts = to_unix_us(event.received);
+  event_.bind(1, seq).bind(2, ts).bind(3, event_crc(seq, ts, meta_, *event.data));
+  event_.bind_blob(4, meta_).bind_blob(5, *event.data);
+  if (const int code = event_.run_code(); code != SQLITE_OK) return code;
+  return seen_.bind(1, seq).bind(2, hash).run_code();
+}
+
+int SegmentWriter::record(const RawRecord& r) {
+  record_.bind(1, r.lsn).bind(2, static_cast<std::int64_t>(r.kind)).bind(3, r.flow).bind(4, r.seq);
+  record_.bind(5, static_cast<std::int64_t>(r.step)).bind(6, static_cast<std::int64_t>(r.attempt)).bind(7, r.ts);
+  return record_.bind(8, r.computed_crc()).bind_blob(9, r.body).run_code();
+}
+
+int SegmentWriter::flow(FlowId id, std::string_view name) { return flow_.bind(1, id.value).bind_text(2, name).run_code(); }
+
+int SegmentWriter::mark(FlowId id, const Cursor& cursor) {
+  const Bytes ranges = cursor.encode();
+  return mark_.bind(1, id.value).bind(2, cursor.floor().value).bind_blob(3, ranges).run_code();
+}
+
+Result<std::uint64_t> SegmentWriter::bytes() {
+  TRY(const std::int64_t pages, db_.number("pragma page_count"));
+  return static_cast<std::uint64_t>(pages) * 4096;
+}
+
+// Reading.
+
+Result<SegmentReader> SegmentReader::open(const std::string& path, const std::string& vfs) {
+  SegmentReader reader;
+  TRY(reader.db_, Database::open(path, Database::Mode::kRead, vfs));
+  TRY_VOID(reader.db_.run("pragma cache_size=-1024"));
+  TRY(const std::int64_t tables, reader.db_.number("select count(*) from sqlite_master"));
+  if (tables == 0) return failure(Code::kNotFound, path + ": nothing was ever committed to it");
+  {
+    TRY(Statement head, reader.db_.prepare("select format, first_lsn, first_seq, sealed, environment from head"));
+    TRY(const bool row, head.step());
+    if (!row) return failure(Code::kCorrupt, path + ": no head");
+    if (head.integer(0) != kSegmentFormat) {
+      return failure(Code::kUnsupported, path + ": format " + std::to_string(head.integer(0)) +
+                                             " is not known; a newer version wrote it");
+    }
+    reader.head_ = {head.natural(1), head.natural(2), std::string(head.bytes(4)), head.integer(3) != 0};
+  }
+  TRY(reader.range_, reader.db_.prepare("select seq, ts, codec, key_id, crc, meta, body from event "
+                                        "where seq between ? and ? order by seq"));
+  TRY(reader.one_, reader.db_.prepare("select seq, ts, codec, key_id, crc, meta, body from event where seq=?"));
+  TRY(reader.meta_, reader.db_.prepare("select ts, meta from event where seq=?"));
+  TRY(reader.record_, reader.db_.prepare("select lsn, kind, flow, seq, step, try, ts, crc, body from rec where lsn=?"));
+  TRY(reader.run_, reader.db_.prepare("select lsn, kind, flow, seq, step, try, ts, crc, body from rec "
+                                      "where seq=? and flow=? and kind<16 order by lsn"));
+  return reader;
+}
+
+Result<std::uint64_t> SegmentReader::events(std::uint64_t first, std::uint64_t last, std::size_t count,
+                                            std::size_t bytes, std::vector<EventPtr>& out,
+                                            std::vector<std::uint64_t>& lost) {
+  Rewind rewind(range_);
+  range_.bind(1, first).bind(2, last);
+  const std::size_t had = out.size();
+  std::size_t size = 0;
+  std::uint64_t expected = first;
+  while (expected <= last) {
+    auto row = range_.step();
+    if (!row) {
+      if (row.error().code != Code::kCorrupt) return failure(std::move(row.error()));
+      range_.reset();
+      return events_one_by_one(expected, last, count - (out.size() - had), bytes - std::min(bytes, size), out, lost);
+    }
+    if (!*row) break;
+    for (; expected < range_.natural(0); ++expected) lost.push_back(expected);
+    auto event = decode_event_row(range_);
+    ++expected;
+    if (!event) {
+      lost.push_back(expected - 1);
+      continue;
+    }
+    size += event_bytes(**event);
+    if (out.size() > had && size > bytes) return expected - 2;
+    out.push_back(std::move(*event));
+    if (out.size() - had >= count || size >= bytes) return expected - 1;
+  }
+  for (; expected <= last; ++expected) lost.push_back(expected);
+  return last;
+}
+
+Result<std::uint64_t> SegmentReader::events_one_by_one(std::uint64_t first, std::uint64_t last, std::size_t count,
+                                                       std::size_t bytes, std::vector<EventPtr>& out,
+                                                       std::vector<std::uint64_t>& lost) {
+  std::size_t size = 0, found = 0;
+  for (std::uint64_t seq = first; seq <= last; ++seq) {
+    auto one = event(seq);
+    if (!one && one.error().code != Code::kCorrupt) return failure(std::move(one.error()));
+    if (!one || *one == nullptr) {
+      lost.push_back(seq);
+      continue;
+    }
+    size += event_bytes(**one);
+    out.push_back(std::move(*one));
+    if (++found >= count || size >= bytes) return seq;
+  }
+  return last;
+}
+
+Result<EventPtr> SegmentReader::event(std::uint64_t seq) {
+  Rewind rewind(one_);
+  TRY(const bool row, one_.bind(1, seq).step());
+  if (!row) return EventPtr();
+  return decode_event_row(one_);
+}
+
+Result<std::optional<SegmentReader::Meta>> SegmentReader::meta(std::uint64_t seq) {
+  Rewind rewind(meta_);
+  TRY(const bool row, meta_.bind(1, seq).step());
+  if (!row) return std::optional<Meta>();
+  return std::optional(Meta{from_unix_us(meta_.integer(0)), Bytes(meta_.bytes(1))});
+}
+
+Result<bool> SegmentReader::raw_event(std::uint64_t seq, const std::function<Result<void>(Statement&)>& take) {
+  Rewind rewind(one_);
+  TRY(const bool row, one_.bind(1, seq).step());
+  if (row) TRY_VOID(take(one_));
+  return row;
+}
+
+Result<std::optional<Record>> SegmentReader::record(std::uint64_t lsn) {
+  Rewind rewind(record_);
+  TRY(const bool row, record_.bind(1, lsn).step());
+  if (!row) return std::optional<Record>();
+  TRY(Record record, raw_record_row(record_).decode());
+  return std::optional(std::move(record));
+}
+
+Result<void> SegmentReader::records_of(RunId run, std::vector<Record>& out, std::vector<std::uint64_t>& corrupt) {
+  Rewind rewind(run_);
+  run_.bind(1, run.event.value).bind(2, run.flow.value);
+  while (true) {
+    TRY(const bool row, run_.step());
+    if (!row) return {};
+    const RawRecord raw = raw_record_row(run_);
+    if (auto record = raw.decode()) {
+      out.push_back(std::move(*record));
+    } else {
+      corrupt.push_back(raw.lsn);
+    }
+  }
+}
+
+Result<std::vector<std::uint64_t>> SegmentReader::raw_records_of(
+    RunId run, const std::function<Result<void>(const RawRecord&)>& take) {
+  Rewind rewind(run_);
+  run_.bind(1, run.event.value).bind(2, run.flow.value);
+  std::vector<std::uint64_t> taken;
+  while (true) {
+    TRY(const bool row, run_.step());
+    if (!row) return taken;
+    const RawRecord raw = raw_record_row(run_);
+    TRY_VOID(take(raw));
+    taken.push_back(raw.lsn);
+  }
+}
+
+Result<std::vector<std::uint64_t>> SegmentReader::with_hash(std::uint64_t hash) {
+  TRY(Statement found, db_.prepare("select seq from seen where hash=? order by seq desc"));
+  found.bind(1, hash);
+  std::vector<std::uint64_t> positions;
+  while (true) {
+    TRY(const bool row, found.step());
+    if (!row) return positions;
+    positions.push_back(found.natural(0));
+  }
+}
+
+Result<std::optional<std::uint64_t>> SegmentReader::first_at_or_after(Time time) {
+  std::uint64_t from = 0;
+  if (head_.sealed) {
+    TRY(Statement block, db_.prepare("select seq from time where ts>=? order by seq limit 1"));
+    TRY(const bool row, block.bind(1, to_unix_us(time)).step());
+    if (!row) return std::optional<std::uint64_t>();
+    from = block.natural(0);
+  }
+  TRY(Statement exact, db_.prepare("select seq from event where seq>=? and ts>=? order by seq limit 1"));
+  TRY(const bool row, exact.bind(1, from).bind(2, to_unix_us(time)).step());
+  return row ? std::optional(exact.natural(0)) : std::nullopt;
+}
+
+Result<void> SegmentReader::each_record(const std::function<Result<void>(const RawRecord&)>& visit) {
+  TRY(Statement all, db_.prepare("select lsn, kind, flow, seq, step, try, ts, crc, body from rec order by lsn"));
+  while (true) {
+    TRY(const bool row, all.step());
+    if (!row) return {};
+    TRY_VOID(visit(raw_record_row(all)));
+  }
+}
+
+Result<void> SegmentReader::each_hash(const std::function<void(std::uint64_t, std::uint64_t)>& visit) {
+  TRY(Statement all, db_.prepare("select seq, hash from seen order by seq"));
+  while (true) {
+    TRY(const bool row, all.step());
+    if (!row) return {};
+    visit(all.natural(0), all.natural(1));
+  }
+}
+
+Result<void> SegmentReader::each_event(const std::function<void(std::uint64_t, const Result<EventPtr>&)>& visit) {
+  TRY(const SegmentCounts all, counts());
+  for (std::uint64_t seq = head_.first_seq; seq <= all.last_seq; ++seq) visit(seq, event(seq));
+  return {};
+}
+
+Result<std::vector<StoredFlow>> SegmentReader::flows() {
+  TRY(Statement all, db_.prepare("select id, name from flow order by id"));
+  std::vector<StoredFlow> flows;
+  while (true) {
+    TRY(const bool row, all.step());
+    if (!row) return flows;
+    flows.push_back({FlowId(static_cast<std::uint32_t>(all.integer(0))), std::string(all.bytes(1))});
+  }
+}
+
+Result<std::vector<std::pair<FlowId, Cursor>>> SegmentReader::marks() {
+  TRY(Statement all, db_.prepare("select flow, floor, ranges from mark"));
+  std::vector<std::pair<FlowId, Cursor>> marks;
+  while (true) {
+    TRY(const bool row, all.step());
+    if (!row) return marks;
+    TRY(Cursor cursor, Cursor::decode(Position(all.natural(1)), all.bytes(2)));
+    marks.emplace_back(FlowId(static_cast<std::uint32_t>(all.integer(0))), std::move(cursor));
+  }
+}
+
+Result<SegmentCounts> SegmentReader::counts() {
+  SegmentCounts counts;
+  counts.last_seq = head_.first_seq - 1;
+  // A damaged page must not cost the rest of the segment: what it hides stays unknown. True when the number is known.
+  const auto number = [this](const char* sql, auto take) -> Result<bool> {
+    auto statement = db_.prepare(sql);
+    Result<bool> row = statement ? statement->step() : failure(statement.error());
+    if (!row && row.error().code == Code::kCorrupt) return false;
+    if (!row) return row;
+    if (*row && !statement->is_null(0)) take(statement->integer(0));
+    return true;
+  };
+  const auto count = [](std::uint64_t& to) { return [&to](std::int64_t n) { to = static_cast<std::uint64_t>(n); }; };
+  TRY(const bool seen, number("select max(seq) from seen", count(counts.last_seq)));
+  TRY(const bool recorded, number("select max(lsn) from rec", count(counts.last_lsn)));
+  counts.end_known = seen && recorded;
+  TRY_VOID(number("select count(*) from seen", count(counts.events)));
+  TRY_VOID(number("select count(*) from rec", count(counts.records)));
+  // Times of receipt hardly ever run backwards: the last one is near enough for retention.
+  TRY_VOID(number("select ts from event order by seq desc limit 1",
+                  [&](std::int64_t n) { counts.last_received = from_unix_us(n); }));
+  return counts;
+}
+
+Result<void> SegmentReader::check() {
+  TRY(Statement check, db_.prepare("pragma quick_check(1)"));
+  TRY(const bool row, check.step());
+  if (row && check.bytes(0) != "ok") return failure(Code::kCorrupt, std::string(check.bytes(0)));
+  return {};
+}
+
+// Sealing.
+
+Result<void> SegmentReader::seal(const std::string& path, const std::string& vfs) {
+  TRY(Database to, Database::open(path, Database::Mode::kCreate, vfs));
+  TRY_VOID(to.run("pragma page_size=4096; pragma journal_mode=off; pragma synchronous=off; pragma cache_size=-8192; "
+                  "pragma locking_mode=exclusive; begin immediate"));
+  TRY_VOID(to.run(kSchema));
+  TRY_VOID(to.run("create table time(seq integer primary key, ts int)"));
+  TRY_VOID(copy_events(to));
+  TRY_VOID(copy_rest(to));
+  TRY_VOID(to.run("create index rec_run on rec(seq, flow) where kind<16; create index seen_hash on seen(hash); commit"));
+  return {};
+}
+
+Result<void> SegmentReader::copy_events(Database& to) {
+  TRY(Statement from, db_.prepare("select seq, ts, codec, key_id, crc, meta, body from event order by seq"));
+  TRY(Statement insert, to.prepare("insert into event values(?,?,?,?,?,?,?)"));
+  TRY(Statement time, to.prepare("insert into time values(?,?)"));
+  Bytes compressed;
+  std::uint64_t block = 0, in_block = 0;
+  std::int64_t latest = 0;
+  const auto end_block = [&]() -> Result<void> {
+    if (in_block == 0) return {};
+    in_block = 0;
+    return time.bind(1, block).bind(2, latest).run();
+  };
+  while (true) {
+    TRY(const bool row, from.step());
+    if (!row) return end_block();
+    const std::uint64_t seq = from.natural(0);
+    const std::int64_t ts = from.integer(1);
+    std::int64_t codec = from.integer(2), crc = from.integer(4);
+    const std::string_view meta = from.bytes(5);
+    std::string_view body = from.bytes(6);
+    if (codec == kCodecPlain && event_crc(seq, ts, meta, body) == static_cast<std::uint32_t>(crc)) {
+      codec = compress_body(body, compressed);
+      body = compressed;
+      crc = event_crc(seq, ts, meta, body);
+    }
+    insert.bind(1, seq).bind(2, ts).bind(3, codec).bind(4, from.integer(3)).bind(5, crc);
+    TRY_VOID(insert.bind_blob(6, meta).bind_blob(7, body).run());
+    if (in_block++ == 0) {
+      block = seq;
+      latest = ts;
+    }
+    latest = std::max(latest, ts);
+    if (in_block == kTimeBlock) TRY_VOID(end_block());
+  }
+}
+
+Result<void> SegmentReader::copy_rest(Database& to) {
+  const auto copy = [&](const char* select, const char* insert, int columns) -> Result<void> {
+    TRY(Statement from, db_.prepare(select));
+    TRY(Statement into, to.prepare(insert));
+    while (true) {
+      TRY(const bool row, from.step());
+      if (!row) return {};
+      from.copy_row(into, columns);
+      TRY_VOID(into.run());
+    }
+  };
+  TRY_VOID(copy("select seq, hash from seen order by seq", "insert into seen values(?,?)", 2));
+  TRY_VOID(copy("select lsn, kind, flow, seq, step, try, ts, crc, body from rec order by lsn",
+                "insert into rec values(?,?,?,?,?,?,?,?,?)", 9));
+  TRY_VOID(copy("select id, name from flow", "insert into flow values(?,?)", 2));
+  TRY_VOID(copy("select flow, floor, ranges from mark", "insert into mark values(?,?,?)", 3));
+  return copy("select format, first_lsn, first_seq, 1, environment from head", "insert into head values(?,?,?,?,?)", 5);
+}
+
+}  // namespace tieline::store

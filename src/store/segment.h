@@ -1,0 +1,156 @@
+// One segment file of the log: how it is written, read and sealed (docs/store-format.md). It must never hand out an
+// event or record whose check fails.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "core/event.h"
+#include "core/journal.h"
+#include "store/cursor.h"
+#include "store/sql.h"
+
+namespace tieline::store {
+
+inline constexpr std::int64_t kSegmentFormat = 1;
+// Kinds of rec rows beyond RecordKind's: stored, append only.
+inline constexpr int kRecPut = 16, kRecErase = 17;
+// How an event's body is stored.
+inline constexpr int kCodecPlain = 0, kCodecZstd = 1;
+
+// A row of `rec` as it stands on disk.
+struct RawRecord {
+  std::uint64_t lsn = 0;
+  int kind = 0;
+  std::uint32_t flow = 0;
+  std::uint64_t seq = 0;
+  std::uint16_t step = 0, attempt = 0;
+  std::int64_t ts = 0;
+  std::string_view body;
+  std::uint32_t crc = 0;
+
+  std::uint32_t computed_crc() const;
+  bool intact() const { return crc == computed_crc(); }
+  // kCorrupt. Only for RecordKind's kinds.
+  Result<Record> decode() const;
+};
+std::uint32_t event_crc(std::uint64_t seq, std::int64_t ts, std::string_view meta, std::string_view body);
+
+// A key-value write as a rec row's body.
+struct EntryWrite {
+  std::string_view bucket, key, value;
+  Time until = Time::max();
+};
+void encode_entry(Bytes& out, const EntryWrite& entry);
+Result<EntryWrite> decode_entry(std::string_view body);
+
+struct StoredFlow {
+  FlowId id;
+  std::string name;
+};
+
+struct SegmentHead {
+  std::uint64_t first_lsn = 0;  // of what it may hold
+  std::uint64_t first_seq = 0;
+  std::string environment;
+  bool sealed = false;
+};
+
+// Appends to the hot segment: one transaction a group. Writer thread only.
+class SegmentWriter {
+ public:
+  static Result<SegmentWriter> create(const std::string& path, const SegmentHead& head, const std::string& vfs);
+  static Result<SegmentWriter> open(const std::string& path, const std::string& vfs);
+
+  // SQLite's codes, 0 when it worked; the first that is not ends the group: roll_back().
+  int begin();
+  int event(const Event& event, std::uint64_t hash);
+  int record(const RawRecord& record);
+  int flow(FlowId id, std::string_view name);
+  int mark(FlowId id, const Cursor& cursor);
+  int commit();
+  void roll_back();
+  void abandon();
+  Error error(int code, std::string_view what) const { return sql_error(db_.handle(), code, what); }
+  Result<std::uint64_t> bytes();
+
+ private:
+  Result<void> prepare();
+  Database db_;  // before the statements: they go first
+  Statement begin_, commit_, event_, seen_, record_, flow_, mark_;
+  Bytes meta_;
+};
+
+struct SegmentCounts {
+  std::uint64_t events = 0, records = 0, last_seq = 0, last_lsn = 0;
+  Time last_received = Time::min();
+  bool end_known = true;  // false: pages are damaged, last_seq and last_lsn may be short
+};
+
+// Reads a segment, hot or sealed. One thread.
+class SegmentReader {
+ public:
+  // kNotFound when a crash came before the first commit, kCorrupt, kUnsupported, kInternal.
+  static Result<SegmentReader> open(const std::string& path, const std::string& vfs);
+  const SegmentHead& head() const { return head_; }
+
+  // Events first <= position <= last, in order, until `count` or `bytes` is reached (at least one). Positions that stand
+  // in the range and are missing or corrupt go to `lost`. Returns the last position looked at.
+  Result<std::uint64_t> events(std::uint64_t first, std::uint64_t last, std::size_t count, std::size_t bytes,
+                               std::vector<EventPtr>& out, std::vector<std::uint64_t>& lost);
+  // Null when there is none; kCorrupt.
+  Result<EventPtr> event(std::uint64_t seq);
+  // Time of receipt and metadata of an event, without its body and unchecked.
+  struct Meta {
+    Time received;
+    Bytes meta;
+  };
+  Result<std::optional<Meta>> meta(std::uint64_t seq);
+  // The row as stored, for copying; false when there is none.
+  Result<bool> raw_event(std::uint64_t seq, const std::function<Result<void>(Statement& row)>& take);
+
+  Result<std::optional<Record>> record(std::uint64_t lsn);  // kCorrupt
+  // The run's intact records in a sealed segment; adds to `corrupt` those that are not.
+  Result<void> records_of(RunId run, std::vector<Record>& out, std::vector<std::uint64_t>& corrupt);
+  Result<std::vector<std::uint64_t>> raw_records_of(RunId run, const std::function<Result<void>(const RawRecord&)>& take);
+
+  // Positions of events with that hash, newest first; sealed segments only.
+  Result<std::vector<std::uint64_t>> with_hash(std::uint64_t hash);
+  // The first position received at `time` or later.
+  Result<std::optional<std::uint64_t>> first_at_or_after(Time time);
+
+  // All rows in order. A visitor that fails ends the walk with its error.
+  Result<void> each_record(const std::function<Result<void>(const RawRecord&)>& visit);
+  Result<void> each_hash(const std::function<void(std::uint64_t seq, std::uint64_t hash)>& visit);
+  Result<void> each_event(const std::function<void(std::uint64_t seq, const Result<EventPtr>&)>& visit);
+  Result<std::vector<StoredFlow>> flows();
+  Result<std::vector<std::pair<FlowId, Cursor>>> marks();
+  Result<SegmentCounts> counts();
+  // SQLite's own check of the file's structure. kCorrupt.
+  Result<void> check();
+
+  // Writes the sealed form to `path` (which must not exist) and syncs it: bodies compressed with zstd level 1, indexes
+  // by run, by hash and by time. Rows that are corrupt are copied as they are.
+  Result<void> seal(const std::string& path, const std::string& vfs);
+
+ private:
+  Result<std::uint64_t> events_one_by_one(std::uint64_t first, std::uint64_t last, std::size_t count, std::size_t bytes,
+                                          std::vector<EventPtr>& out, std::vector<std::uint64_t>& lost);
+  Result<void> copy_events(Database& to);
+  Result<void> copy_rest(Database& to);
+
+  Database db_;
+  SegmentHead head_;
+  Statement range_, one_, meta_, record_, run_;
+};
+
+// From kept_event as from event: seq, ts, codec, key_id, crc, meta, body in columns 0 to 6. kCorrupt.
+Result<EventPtr> decode_event_row(const Statement& row);
+// lsn, kind, flow, seq, step, try, ts, crc, body in columns 0 to 8.
+RawRecord raw_record_row(const Statement& row);
+// Compresses where that helps; the codec.
+int compress_body(std::string_view body, Bytes& out);
+
+}  // namespace tieline::store

@@ -1,0 +1,335 @@
+#include "store/state_db.h"
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include "store/codec.h"
+
+namespace tieline::store {
+namespace {
+
+constexpr std::int64_t kStateFormat = 1;
+
+constexpr const char* kSchema =
+    "create table if not exists applied(format int, lsn int, seq int);"
+    "create table if not exists run(seq int, flow int, state int, open int, changed int, due int, lane int, records int, "
+    "last_lsn int, summary text, primary key(seq, flow)) without rowid;"
+    "create index if not exists run_open on run(seq, flow) where open=1;"
+    "create table if not exists entry(bucket text, key text, revision int, until int, value blob, "
+    "primary key(bucket, key)) without rowid;"
+    "create index if not exists entry_until on entry(until) where until is not null;"
+    "create table if not exists flow(id integer primary key, name text, floor int, ranges blob, counts blob);"
+    "create table if not exists kept_event(seq integer primary key, ts int, codec int, key_id int, crc int, meta blob, "
+    "body blob);"
+    "create table if not exists kept_rec(lsn integer primary key, kind int, flow int, seq int, step int, try int, ts int, "
+    "crc int, body blob);"
+    "create index if not exists kept_rec_run on kept_rec(seq, flow);";
+
+constexpr std::string_view kRunColumns = "select seq, flow, state, changed, due, lane, records, last_lsn, summary from run ";
+
+Bytes encode_counts(const FlowCounts& c) {
+  Bytes out;
+  for (const std::uint64_t n : {c.delivered, c.skipped, c.stale, c.dead, c.discarded, c.running, c.retrying, c.parked, c.held}) {
+    put_varint(out, n);
+  }
+  return out;
+}
+
+Result<FlowCounts> decode_counts(std::string_view bytes) {
+  Reader reader(bytes);
+  FlowCounts c;
+  for (std::uint64_t* n : {&c.delivered, &c.skipped, &c.stale, &c.dead, &c.discarded, &c.running, &c.retrying, &c.parked,
+                           &c.held}) {
+    *n = reader.varint();
+  }
+  if (!reader.ok()) return failure(Code::kCorrupt, "a flow's counts do not decode");
+  return c;
+}
+
+FoldedRun run_row(const Statement& row) {
+  FoldedRun found;
+  found.status.run = {FlowId(static_cast<std::uint32_t>(row.integer(1))), Position(row.natural(0))};
+  found.status.state = static_cast<RunState>(row.integer(2));
+  found.status.changed = from_unix_us(row.integer(3));
+  found.status.due = from_unix_us(row.integer(4));
+  found.status.lane = row.natural(5);
+  found.status.records = static_cast<std::uint32_t>(row.integer(6));
+  found.last_lsn = row.natural(7);
+  found.status.summary = row.bytes(8);
+  return found;
+}
+
+}  // namespace
+
+bool keeps_event(RunState state) { return !is_terminal(state) || state == RunState::kDead; }
+
+// Reads.
+
+Result<StateReader> StateReader::open(const std::string& path, const std::string& vfs) {
+  StateReader reader;
+  TRY(reader.db_, Database::open(path, Database::Mode::kRead, vfs));
+  TRY_VOID(reader.db_.run("pragma cache_size=-4096"));
+  TRY(const std::int64_t format, reader.db_.number("select format from applied"));
+  if (format != kStateFormat) {
+    return failure(Code::kUnsupported, path + ": format " + std::to_string(format) + " is not known; a newer version wrote it");
+  }
+  TRY(reader.run_, reader.db_.prepare(std::string(kRunColumns) + "where seq=? and flow=?"));
+  TRY(reader.entry_, reader.db_.prepare("select revision, value from entry where bucket=? and key=?"));
+  TRY(reader.kept_event_, reader.db_.prepare("select seq, ts, codec, key_id, crc, meta, body from kept_event where seq=?"));
+  TRY(reader.kept_records_, reader.db_.prepare("select lsn, kind, flow, seq, step, try, ts, crc, body from kept_rec "
+                                               "where seq=? and flow=? order by lsn"));
+  return reader;
+}
+
+Result<std::uint64_t> StateReader::applied() {
+  TRY(const std::int64_t lsn, db_.number("select lsn from applied"));
+  return static_cast<std::uint64_t>(lsn);
+}
+
+Result<std::uint64_t> StateReader::next_seq() {
+  TRY(const std::int64_t seq, db_.number("select seq from applied"));
+  return static_cast<std::uint64_t>(seq) + 1;
+}
+
+Result<std::optional<FoldedRun>> StateReader::run(RunId run) {
+  Rewind rewind(run_);
+  TRY(const bool row, run_.bind(1, run.event.value).bind(2, run.flow.value).step());
+  return row ? std::optional(run_row(run_)) : std::nullopt;
+}
+
+Result<std::optional<StateReader::Found>> StateReader::entry(std::string_view bucket, std::string_view key) {
+  Rewind rewind(entry_);
+  TRY(const bool row, entry_.bind_text(1, bucket).bind_text(2, key).step());
+  if (!row) return std::optional<Found>();
+  return std::optional(Found{Bytes(entry_.bytes(1)), entry_.natural(0)});
+}
+
+Result<void> StateReader::runs(const RunQuery& query, const std::function<bool(FoldedRun)>& visit) {
+  std::string sql(kRunColumns);
+  sql += "where seq>?1 and changed>=?2";
+  if (query.flow) sql += " and flow=" + std::to_string(query.flow->value);
+  if (!query.states.empty()) {
+    sql += " and state in (";
+    for (const RunState state : query.states) sql += std::to_string(static_cast<int>(state)) + ",";
+    sql.back() = ')';
+    if (std::all_of(query.states.begin(), query.states.end(), keeps_event)) sql += " and open=1";
+  }
+  sql += query.newest_first ? " order by seq desc, flow desc" : " order by seq, flow";
+  TRY(Statement all, db_.prepare(sql));
+  all.bind(1, query.after.value).bind(2, to_unix_us(query.since));
+  while (true) {
+    TRY(const bool row, all.step());
+    if (!row || !visit(run_row(all))) return {};
+  }
+}
+
+Result<void> StateReader::scan(std::string_view bucket, std::string_view prefix, std::string_view after,
+                               const std::function<bool(Entry)>& visit) {
+  const bool from_prefix = after < prefix;
+  TRY(Statement all, db_.prepare(std::string("select key, revision, value from entry where bucket=? and key") +
+                                 (from_prefix ? ">=" : ">") + "? order by key"));
+  all.bind_text(1, bucket).bind_text(2, from_prefix ? prefix : after);
+  while (true) {
+    TRY(const bool row, all.step());
+    if (!row || !all.bytes(0).starts_with(prefix)) return {};
+    if (!visit(Entry{std::string(all.bytes(0)), Bytes(all.bytes(2)), all.natural(1)})) return {};
+  }
+}
+
+Result<EventPtr> StateReader::kept_event(std::uint64_t seq) {
+  Rewind rewind(kept_event_);
+  TRY(const bool row, kept_event_.bind(1, seq).step());
+  if (!row) return EventPtr();
+  return decode_event_row(kept_event_);
+}
+
+Result<void> StateReader::kept_records(RunId run, std::vector<Record>& out, std::vector<std::uint64_t>& corrupt) {
+  Rewind rewind(kept_records_);
+  kept_records_.bind(1, run.event.value).bind(2, run.flow.value);
+  while (true) {
+    TRY(const bool row, kept_records_.step());
+    if (!row) return {};
+    const RawRecord raw = raw_record_row(kept_records_);
+    if (auto record = raw.decode()) {
+      out.push_back(std::move(*record));
+    } else {
+      corrupt.push_back(raw.lsn);
+    }
+  }
+}
+
+Result<std::vector<FlowState>> StateReader::flows() {
+  TRY(Statement all, db_.prepare("select id, name, floor, ranges, counts from flow order by id"));
+  std::vector<FlowState> flows;
+  while (true) {
+    TRY(const bool row, all.step());
+    if (!row) return flows;
+    flows.resize(static_cast<std::size_t>(all.integer(0)));
+    FlowState& flow = flows.back();
+    flow.name = all.bytes(1);
+    TRY(flow.cursor, Cursor::decode(Position(all.natural(2)), all.bytes(3)));
+    TRY(flow.counts, decode_counts(all.bytes(4)));
+  }
+}
+
+// Writes.
+
+Result<StateDb> StateDb::open(const std::string& path, const std::string& vfs) {
+  StateDb state;
+  TRY(state.db_, Database::open(path, Database::Mode::kCreate, vfs));
+  TRY_VOID(state.db_.run("pragma page_size=4096; pragma journal_mode=wal; pragma synchronous=normal; "
+                         "pragma cache_size=-8192; begin immediate"));
+  TRY_VOID(state.db_.run(kSchema));
+  TRY_VOID(state.db_.run("insert into applied select 1,0,0 where not exists (select 1 from applied); commit"));
+  TRY(const std::int64_t format, state.db_.number("select format from applied"));
+  if (format != kStateFormat) {
+    return failure(Code::kUnsupported, path + ": format " + std::to_string(format) + " is not known; a newer version wrote it");
+  }
+  return state;
+}
+
+Result<std::uint64_t> StateDb::applied() {
+  TRY(const std::int64_t lsn, db_.number("select lsn from applied"));
+  return static_cast<std::uint64_t>(lsn);
+}
+
+Result<void> StateDb::fold(const Generation& generation, Time now) {
+  TRY_VOID(db_.run("begin immediate"));
+  const auto all = [&]() -> Result<void> {
+    TRY(const std::uint64_t before, applied());
+    if (generation.last_lsn < before) return {};
+    TRY_VOID(fold_runs(generation));
+    TRY_VOID(fold_entries(generation, now));
+    TRY_VOID(fold_flows(generation));
+    TRY(Statement done, db_.prepare("update applied set lsn=max(lsn,?), seq=max(seq,?)"));
+    return done.bind(1, generation.last_lsn).bind(2, generation.last_seq).run();
+  };
+  auto outcome = all();
+  if (outcome) outcome = db_.run("commit");
+  if (!outcome) {
+    (void)db_.run("rollback");
+    return outcome;
+  }
+  return {};
+}
+
+Result<void> StateDb::fold_runs(const Generation& generation) {
+  std::vector<const RecentRun*> ordered;  // by key: neighbours share pages
+  ordered.reserve(generation.runs.size());
+  for (const auto& [id, run] : generation.runs) ordered.push_back(&run);
+  std::sort(ordered.begin(), ordered.end(), [](const RecentRun* a, const RecentRun* b) {
+    return std::pair(a->status.run.event, a->status.run.flow) < std::pair(b->status.run.event, b->status.run.flow);
+  });
+  TRY(Statement insert, db_.prepare("insert or replace into run values(?,?,?,?,?,?,?,?,?,?)"));
+  for (const RecentRun* run : ordered) {
+    const RunStatus& s = run->status;
+    insert.bind(1, s.run.event.value).bind(2, s.run.flow.value).bind(3, static_cast<std::int64_t>(s.state));
+    insert.bind(4, static_cast<std::int64_t>(keeps_event(s.state))).bind(5, to_unix_us(s.changed));
+    insert.bind(6, to_unix_us(s.due)).bind(7, s.lane).bind(8, s.records).bind(9, run->last_lsn);
+    TRY_VOID(insert.bind_text(10, s.summary).run());
+  }
+  return {};
+}
+
+Result<void> StateDb::fold_entries(const Generation& generation, Time now) {
+  TRY(Statement insert, db_.prepare("insert or replace into entry values(?,?,?,?,?)"));
+  TRY(Statement forever, db_.prepare("insert or replace into entry values(?,?,?,null,?)"));
+  TRY(Statement erase, db_.prepare("delete from entry where bucket=? and key=?"));
+  for (const auto& [bucket, entries] : generation.entries) {
+    std::vector<const std::pair<const std::string, RecentEntry>*> ordered;
+    ordered.reserve(entries.size());
+    for (const auto& entry : entries) ordered.push_back(&entry);
+    std::sort(ordered.begin(), ordered.end(), [](const auto* a, const auto* b) { return a->first < b->first; });
+    for (const auto* entry : ordered) {
+      const auto& [key, recent] = *entry;
+      if (!recent.value || recent.until < now) {
+        TRY_VOID(erase.bind_text(1, bucket).bind_text(2, key).run());
+      } else if (recent.until == Time::max()) {
+        TRY_VOID(forever.bind_text(1, bucket).bind_text(2, key).bind(3, recent.revision).bind_blob(4, *recent.value).run());
+      } else {
+        insert.bind_text(1, bucket).bind_text(2, key).bind(3, recent.revision).bind(4, to_unix_us(recent.until));
+        TRY_VOID(insert.bind_blob(5, *recent.value).run());
+      }
+    }
+  }
+  TRY(Statement expire, db_.prepare("delete from entry where until<?"));
+  return expire.bind(1, to_unix_us(now)).run();
+}
+
+Result<void> StateDb::fold_flows(const Generation& generation) {
+  TRY(Statement insert, db_.prepare("insert or replace into flow values(?,?,?,?,?)"));
+  for (std::size_t i = 0; i < generation.flows.size(); ++i) {
+    const FlowState& flow = generation.flows[i];
+    const Bytes ranges = flow.cursor.encode(), counts = encode_counts(flow.counts);
+    insert.bind(1, static_cast<std::int64_t>(i + 1)).bind_text(2, flow.name).bind(3, flow.cursor.floor().value);
+    TRY_VOID(insert.bind_blob(4, ranges).bind_blob(5, counts).run());
+  }
+  return {};
+}
+
+// Retention.
+
+Result<std::vector<RunId>> StateDb::keepers(std::uint64_t last_seq, std::uint64_t first_lsn) {
+  TRY(Statement open, db_.prepare("select flow, seq from run where open=1 and seq<=? and last_lsn>=?"));
+  open.bind(1, last_seq).bind(2, first_lsn);
+  std::vector<RunId> runs;
+  while (true) {
+    TRY(const bool row, open.step());
+    if (!row) return runs;
+    runs.push_back({FlowId(static_cast<std::uint32_t>(open.integer(0))), Position(open.natural(1))});
+  }
+}
+
+Result<void> StateDb::keep(SegmentReader& segment, const SegmentCounts& counts, const std::vector<RunId>& more) {
+  TRY(std::vector<RunId> runs, keepers(counts.last_seq, segment.head().first_lsn));
+  runs.insert(runs.end(), more.begin(), more.end());
+  std::sort(runs.begin(), runs.end());
+  runs.erase(std::unique(runs.begin(), runs.end()), runs.end());
+  TRY_VOID(db_.run("begin immediate"));
+  const auto all = [&]() -> Result<void> {
+    TRY(Statement event, db_.prepare("insert or replace into kept_event values(?,?,?,?,?,?,?)"));
+    TRY(Statement record, db_.prepare("insert or replace into kept_rec values(?,?,?,?,?,?,?,?,?)"));
+    for (const RunId& run : runs) {
+      if (run.event.value > counts.last_seq) continue;
+      if (run.event.value >= segment.head().first_seq) {
+        TRY_VOID(segment.raw_event(run.event.value, [&](Statement& row) {
+          row.copy_row(event, 7);
+          return event.run();
+        }));
+      }
+      TRY_VOID(segment.raw_records_of(run, [&](const RawRecord& r) {
+        record.bind(1, r.lsn).bind(2, static_cast<std::int64_t>(r.kind)).bind(3, r.flow).bind(4, r.seq);
+        record.bind(5, static_cast<std::int64_t>(r.step)).bind(6, static_cast<std::int64_t>(r.attempt)).bind(7, r.ts);
+        return record.bind(8, r.crc).bind_blob(9, r.body).run();
+      }));
+    }
+    return {};
+  };
+  auto outcome = all();
+  if (outcome) outcome = db_.run("commit");
+  if (!outcome) (void)db_.run("rollback");
+  return outcome;
+}
+
+Result<void> StateDb::forget(std::uint64_t last_seq, const std::vector<RunId>& more) {
+  TRY_VOID(db_.run("begin immediate"));
+  const auto all = [&]() -> Result<void> {
+    TRY(Statement ended, db_.prepare("delete from run where seq<=? and open=0"));
+    TRY_VOID(ended.bind(1, last_seq).run());
+    TRY_VOID(db_.run("create temp table if not exists working(seq int primary key); delete from working"));
+    TRY(Statement working, db_.prepare("insert or ignore into working values(?)"));
+    for (const RunId& run : more) TRY_VOID(working.bind(1, run.event.value).run());
+    TRY_VOID(db_.run("insert or ignore into working select seq from run where open=1"));
+    TRY_VOID(db_.run("delete from kept_event where seq not in (select seq from working)"));
+    return db_.run("delete from kept_rec where seq not in (select seq from working)");
+  };
+  auto outcome = all();
+  if (outcome) outcome = db_.run("commit");
+  if (!outcome) (void)db_.run("rollback");
+  return outcome;
+}
+
+Result<void> StateDb::checkpoint() { return db_.run("pragma wal_checkpoint(truncate)"); }
+
+}  // namespace tieline::store

@@ -1,0 +1,76 @@
+// state.db: the fold of the sealed segments, and what they owed when they went. It must never hold anything of a live
+// segment that the segment's records do not tell.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <optional>
+
+#include "store/recent.h"
+#include "store/segment.h"
+#include "store/sql.h"
+
+namespace tieline::store {
+
+// Runs that work on or may be asked for: these keep their event.
+bool keeps_event(RunState state);
+
+struct FoldedRun {
+  RunStatus status;
+  std::uint64_t last_lsn = 0;
+};
+
+// Reads of one thread.
+class StateReader {
+ public:
+  static Result<StateReader> open(const std::string& path, const std::string& vfs);
+
+  Result<std::optional<FoldedRun>> run(RunId run);
+  struct Found {
+    Bytes value;
+    std::uint64_t revision;
+  };
+  Result<std::optional<Found>> entry(std::string_view bucket, std::string_view key);
+  // Rows in the query's order until `visit` says false.
+  Result<void> runs(const RunQuery& query, const std::function<bool(FoldedRun)>& visit);
+  Result<void> scan(std::string_view bucket, std::string_view prefix, std::string_view after,
+                    const std::function<bool(Entry)>& visit);
+  Result<EventPtr> kept_event(std::uint64_t seq);  // null when there is none; kCorrupt
+  Result<void> kept_records(RunId run, std::vector<Record>& out, std::vector<std::uint64_t>& corrupt);
+  // What a restart begins with.
+  Result<std::uint64_t> applied();
+  Result<std::uint64_t> next_seq();
+  Result<std::vector<FlowState>> flows();
+
+ private:
+  Database db_;
+  Statement run_, entry_, kept_event_, kept_records_;
+};
+
+// The writes: background thread (or open()) only.
+class StateDb {
+ public:
+  static Result<StateDb> open(const std::string& path, const std::string& vfs);
+
+  // One transaction; nothing when the generation's last lsn is applied already.
+  Result<void> fold(const Generation& generation, Time now);
+  Result<std::uint64_t> applied();
+
+  // Copies what the runs still owe from a segment that is about to go: their events and all their records in it.
+  // `more`: runs that are unfinished in memory only.
+  Result<void> keep(SegmentReader& segment, const SegmentCounts& counts, const std::vector<RunId>& more);
+  // Forgets ended runs of events up to `last_seq`, and kept rows that no run needs any more.
+  Result<void> forget(std::uint64_t last_seq, const std::vector<RunId>& more);
+  // Everything so far is on disk, in the file itself.
+  Result<void> checkpoint();
+
+ private:
+  Result<void> fold_runs(const Generation& generation);
+  Result<void> fold_entries(const Generation& generation, Time now);
+  Result<void> fold_flows(const Generation& generation);
+  Result<std::vector<RunId>> keepers(std::uint64_t last_seq, std::uint64_t first_lsn);
+  Database db_;
+};
+
+}  // namespace tieline::store

@@ -1,0 +1,189 @@
+// What the shards' handles, the writer and the background thread share. It must never run SQL with its lock held.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <list>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "store/files.h"
+#include "store/recent.h"
+#include "store/segment.h"
+#include "store/sqlite_store.h"
+#include "store/state_db.h"
+
+namespace tieline::store {
+
+// What the writer takes at once.
+struct Group {
+  struct QueuedEvent {
+    EventPtr event;
+    std::uint64_t hash;
+  };
+  struct QueuedRecord {
+    RawRecord row;  // its body: `size` bytes of the arena from `at`
+    std::size_t at, size;
+  };
+  std::vector<QueuedEvent> events;
+  std::vector<QueuedRecord> records;
+  std::vector<StoredFlow> flows;
+  Bytes arena;
+  std::size_t bytes = 0;
+  std::size_t count = 0;
+  std::uint64_t ticket = 0;  // of the last call in it
+  std::uint64_t shards = 0;  // bit set: who waits
+  bool awaited = false;      // somebody waits for it: no lingering
+  // Filled when the writer takes it.
+  std::vector<std::pair<FlowId, Cursor>> marks;
+  std::uint64_t last_seq = 0, last_lsn = 0;
+  bool ends_segment = false;
+
+  void clear();
+};
+
+// What the writer tells a shard, on the shard's executor.
+class GroupListener {
+ public:
+  virtual ~GroupListener() = default;
+  virtual asio::any_io_executor executor() const = 0;
+  // Calls up to `ticket` are durable, or failed with `error`; `last` is the newest durable event.
+  virtual void resolved(std::uint64_t ticket, std::optional<Error> error, Position last) = 0;
+};
+
+class StoreCore : public std::enable_shared_from_this<StoreCore> {
+ public:
+  StoreCore(StoreOptions options, Clock& clock);
+  ~StoreCore();
+
+  Result<void> open();  // recovery; then the threads run
+  void close();
+
+  const StoreOptions options;
+  Clock& clock;
+
+  // Guarded by `mutex` from here on.
+  mutable std::mutex mutex;
+  Recent recent;
+  Tail tail;
+  Dedupe dedupe;
+  std::vector<FlowState> flows;  // by id, from 1
+  std::shared_ptr<const std::vector<Segment>> segments = std::make_shared<std::vector<Segment>>();
+  std::uint64_t next_lsn = 1, next_seq = 1;
+  std::uint64_t durable_seq = 0, durable_lsn = 0, durable_ticket = 0, last_ticket = 0;
+  std::uint64_t folds = 0;  // counts the generations dropped
+  StoreStats counters;      // commits, duplicates, corrupt records
+  std::set<std::uint64_t> corrupt_events, corrupt_records;
+  std::vector<std::string> unreadable;  // segments that could not be opened
+
+  // With the lock held.
+  Result<void> writable() const;
+  bool has_room() const;
+  void want_room(std::size_t shard) { room_wanted_ |= 1ull << shard; }
+  FlowState* flow(FlowId id);
+  Group& queue() { return queue_; }
+  // Ends a submission to the queue; the ticket to wait for. `awaited` false: it may linger.
+  std::uint64_t submitted(std::size_t shard, std::size_t bytes, bool awaited);
+  void cursor_moved() { unmarked_ = true; }
+  bool needs_kick() const { return writer_idle_; }
+  std::uint64_t oldest_seq() const { return segments->empty() ? next_seq : segments->front().first_seq; }
+
+  // Without.
+  void kick();
+  std::size_t add_listener(std::shared_ptr<GroupListener> listener);
+  void remove_listener(std::size_t shard);
+  void lost(std::span<const std::uint64_t> seqs);  // corrupt or missing events: counted, settled for every flow
+  void lost_record(std::uint64_t lsn);
+  void sample_time() { now_us_.store(to_unix_us(clock.now()), std::memory_order_relaxed); }
+  Result<void> maintain();
+  StoreStats stats() const;
+  void report(const std::string& line) const;
+  std::filesystem::path path(std::string_view name) const { return options.directory / name; }
+  std::string state_path() const { return path("state.db").string(); }
+  bool has_state() const { return has_state_; }
+  // The base of a run's first record of a generation: true when state.db may know more than memory.
+  bool may_be_folded(RunId run) const { return run.event.value < recent.first_seq() && recent.run(run) == nullptr; }
+
+ private:
+  struct Sealing {
+    Segment segment;
+    std::shared_ptr<Generation> generation;  // null: folded already
+  };
+
+  // store_recovery.cc
+  Result<void> lock_directory();
+  Result<std::vector<Segment>> list_segments();
+  Result<void> open_state(const std::vector<Segment>& found);
+  Result<void> recover(std::vector<Segment> found);
+  Result<void> check_environment(const SegmentReader& reader) const;
+  Result<void> replay(const Segment& segment, SegmentReader& reader);
+  Result<void> replay_record(const RawRecord& row);
+  Result<void> end_recovered(const Segment& segment, const Segment& next);
+  Result<void> open_hot(std::vector<Segment>& found);
+  void load_dedupe(const std::vector<Segment>& found);
+
+  // store_writer.cc
+  void write_loop();
+  void take_group(Group& group);
+  bool commit_group(Group& group);  // false: the store is stopping or refuses
+  int write_group(Group& group);
+  Result<void> new_segment();
+  void group_done(Group& group);
+  void next_hot_segment();  // with the lock held
+  void snapshot(const std::vector<FlowState>& states);
+  void refuse(Error error);
+  void notify(std::uint64_t shards, std::uint64_t ticket, const std::optional<Error>& error);
+
+  // store_background.cc
+  void background_loop();
+  Result<void> seal_and_fold(Sealing& work);
+  Result<Segment> seal(const Segment& segment);
+  Result<void> retire();
+  std::optional<Segment> next_to_retire(std::vector<RunId>& working);
+  void check_disk();
+  Time now() const { return from_unix_us(now_us_.load(std::memory_order_relaxed)); }
+
+  int lock_file_ = -1;
+  bool has_state_ = false;
+  std::atomic<std::int64_t> now_us_{0};
+
+  // Guarded by `mutex`.
+  Group queue_;
+  bool unmarked_ = false;
+  bool writer_idle_ = false;
+  bool stopping_ = false;
+  std::optional<Error> refusing_;
+  std::optional<Error> full_;  // passes when there is room again
+  bool disk_low_ = false;   // history is shed
+  bool disk_out_ = false;   // writes are refused
+  std::uint64_t hot_bytes_seen_ = 0;
+  std::uint64_t disk_free_ = 0;
+  std::uint64_t room_wanted_ = 0;
+  std::condition_variable wake_writer_;
+  std::deque<Sealing> sealing_;
+  std::uint64_t maintain_asked_ = 0, maintain_done_ = 0;
+  std::string background_error_;
+  std::condition_variable wake_background_, background_idle_;
+  std::uint64_t folded_lsn_ = 0, folded_seq_ = 0;
+
+  // Writer thread only.
+  SegmentWriter hot_;
+  bool hot_open_ = false;
+  std::uint64_t hot_bytes_ = 0;
+  std::vector<StoredFlow> snapshot_flows_;  // for the head of the next segment
+  std::vector<std::pair<FlowId, Cursor>> snapshot_marks_;
+  Segment next_segment_;
+
+  // Background thread only (open() before it starts).
+  StateDb state_;
+  std::unique_ptr<Files> background_files_;
+
+  std::mutex listeners_mutex_;
+  std::vector<std::shared_ptr<GroupListener>> listeners_;
+
+  std::thread writer_, background_;
+};
+
+}  // namespace tieline::store

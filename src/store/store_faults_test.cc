@@ -1,0 +1,240 @@
+// A disk that fails, fills and stalls on purpose: a VFS before SQLite's own. It must never fail a file by accident.
+#include <sqlite3.h>
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <cstring>
+#include <mutex>
+#include <thread>
+
+#include "store/store_fixture.h"
+
+namespace tieline::store {
+namespace {
+
+using std::chrono::seconds;
+
+struct FaultyDisk {
+  std::atomic<bool> fail_sync{false}, full{false};
+  std::mutex mutex;
+  std::condition_variable released;
+  bool stalled = false;
+
+  void stall(bool on) {
+    {
+      const std::lock_guard lock(mutex);
+      stalled = on;
+    }
+    released.notify_all();
+  }
+  void pass() {
+    std::unique_lock lock(mutex);
+    released.wait(lock, [this] { return !stalled; });
+  }
+};
+FaultyDisk& disk() {
+  static FaultyDisk one;
+  return one;
+}
+
+struct FaultyFile {
+  sqlite3_file base;
+  sqlite3_file* real() { return reinterpret_cast<sqlite3_file*>(this + 1); }
+};
+FaultyFile* own(sqlite3_file* f) { return reinterpret_cast<FaultyFile*>(f); }
+sqlite3_file* real(sqlite3_file* f) { return own(f)->real(); }
+
+const sqlite3_io_methods& methods() {
+  static const sqlite3_io_methods all = [] {
+    sqlite3_io_methods m{};
+    m.iVersion = 2;
+    m.xClose = [](sqlite3_file* f) { return real(f)->pMethods->xClose(real(f)); };
+    m.xRead = [](sqlite3_file* f, void* to, int n, sqlite3_int64 at) { return real(f)->pMethods->xRead(real(f), to, n, at); };
+    m.xWrite = [](sqlite3_file* f, const void* from, int n, sqlite3_int64 at) {
+      if (disk().full) return SQLITE_FULL;
+      return real(f)->pMethods->xWrite(real(f), from, n, at);
+    };
+    m.xTruncate = [](sqlite3_file* f, sqlite3_int64 size) { return real(f)->pMethods->xTruncate(real(f), size); };
+    m.xSync = [](sqlite3_file* f, int flags) {
+      disk().pass();
+      if (disk().fail_sync) return static_cast<int>(SQLITE_IOERR_FSYNC);
+      return real(f)->pMethods->xSync(real(f), flags);
+    };
+    m.xFileSize = [](sqlite3_file* f, sqlite3_int64* size) { return real(f)->pMethods->xFileSize(real(f), size); };
+    m.xLock = [](sqlite3_file* f, int level) { return real(f)->pMethods->xLock(real(f), level); };
+    m.xUnlock = [](sqlite3_file* f, int level) { return real(f)->pMethods->xUnlock(real(f), level); };
+    m.xCheckReservedLock = [](sqlite3_file* f, int* out) { return real(f)->pMethods->xCheckReservedLock(real(f), out); };
+    m.xFileControl = [](sqlite3_file* f, int op, void* arg) { return real(f)->pMethods->xFileControl(real(f), op, arg); };
+    m.xSectorSize = [](sqlite3_file* f) { return real(f)->pMethods->xSectorSize(real(f)); };
+    m.xDeviceCharacteristics = [](sqlite3_file* f) { return real(f)->pMethods->xDeviceCharacteristics(real(f)); };
+    m.xShmMap = [](sqlite3_file* f, int page, int size, int extend, void volatile** out) {
+      return real(f)->pMethods->xShmMap(real(f), page, size, extend, out);
+    };
+    m.xShmLock = [](sqlite3_file* f, int offset, int n, int flags) { return real(f)->pMethods->xShmLock(real(f), offset, n, flags); };
+    m.xShmBarrier = [](sqlite3_file* f) { real(f)->pMethods->xShmBarrier(real(f)); };
+    m.xShmUnmap = [](sqlite3_file* f, int remove) { return real(f)->pMethods->xShmUnmap(real(f), remove); };
+    return m;
+  }();
+  return all;
+}
+
+const char* faulty_vfs() {
+  static sqlite3_vfs vfs = [] {
+    sqlite3_vfs* base = sqlite3_vfs_find(nullptr);
+    sqlite3_vfs copy = *base;
+    copy.zName = "faulty";
+    copy.pNext = nullptr;
+    copy.szOsFile = static_cast<int>(sizeof(FaultyFile)) + base->szOsFile;
+    copy.xOpen = [](sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int* out) {
+      sqlite3_vfs* under = sqlite3_vfs_find("unix");
+      const int code = under->xOpen(under, name, real(file), flags, out);
+      file->pMethods = real(file)->pMethods != nullptr ? &methods() : nullptr;
+      return code;
+    };
+    return copy;
+  }();
+  sqlite3_vfs_register(&vfs, 0);
+  return "faulty";
+}
+
+class StoreFaults : public ::testing::Test {
+ protected:
+  StoreFaults() {
+    options_.directory = directory_.path();
+    options_.headroom_bytes = 0;
+    options_.vfs = faulty_vfs();
+    disk().fail_sync = disk().full = false;
+    open();
+  }
+  ~StoreFaults() override {
+    disk().fail_sync = disk().full = false;
+    disk().stall(false);
+    close();
+  }
+  void open() {
+    auto opened = SqliteStore::open(options_, clock_);
+    ASSERT_TRUE(opened) << opened.error().text();
+    store_ = std::move(*opened);
+    shard_ = store_->shard(loop_.executor());
+  }
+  void close() {
+    if (shard_) loop_.run(shard_->stop());
+    shard_.reset();
+    store_.reset();
+  }
+  using Answer = Result<std::vector<Appended>>;
+  std::shared_ptr<std::optional<Answer>> start(const std::string& id, Deadline deadline = Deadline::never()) {
+    return loop_.start(shard_->append(make_events({id}), deadline));
+  }
+  Answer append(const std::string& id) { return loop_.run(shard_->append(make_events({id}), Deadline::never())); }
+  std::vector<std::string> all_ids() { return ids_of(*loop_.run(shard_->read(Position(0), ReadLimits{}))); }
+  // The store's threads are real: waits until they got there.
+  template <class Condition>
+  void until(Condition condition) {
+    while (!condition()) std::this_thread::yield();
+  }
+
+  TemporaryDirectory directory_;
+  Loop loop_;
+  ManualClock clock_{kStart};
+  StoreOptions options_;
+  std::unique_ptr<SqliteStore> store_;
+  std::unique_ptr<ShardStore> shard_;
+};
+
+TEST_F(StoreFaults, FailedSyncRefusesUntilRestart) {
+  ASSERT_TRUE(append("before"));
+  disk().fail_sync = true;
+  const auto failed = append("lost");
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().code, Code::kUnavailable);
+  disk().fail_sync = false;  // the disk says that it is well again; what it dropped is gone all the same
+  EXPECT_EQ(append("after").error().code, Code::kUnavailable);
+  EXPECT_EQ(loop_.run(shard_->create("b", "k", "v")).error().code, Code::kUnavailable);
+  EXPECT_EQ(loop_.run(shard_->flush()).error().code, Code::kUnavailable);
+  ASSERT_TRUE(store_->stats().refusing);
+  EXPECT_NE(store_->stats().refusing->message.find("restarted"), std::string::npos);
+  EXPECT_EQ(all_ids(), (std::vector<std::string>{"before"}));
+  close();
+  open();
+  ASSERT_TRUE(append("after"));
+  const auto ids = all_ids();
+  EXPECT_EQ(ids.front(), "before");
+  EXPECT_EQ(ids.back(), "after");
+}
+
+TEST_F(StoreFaults, FullDiskRefusesAndResumesByItself) {
+  ASSERT_TRUE(append("before"));
+  disk().full = true;
+  auto waiting = start("waiting");
+  loop_.turn();
+  until([&] { return store_->stats().refusing.has_value(); });
+  const auto refused = append("refused");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::kFull);
+  EXPECT_NE(refused.error().message.find("disk is full"), std::string::npos);
+  disk().full = false;
+  EXPECT_TRUE(loop_.wait(waiting));
+  EXPECT_TRUE(append("after"));
+  EXPECT_EQ(all_ids(), (std::vector<std::string>{"before", "waiting", "after"}));
+  EXPECT_FALSE(store_->stats().refusing);
+}
+
+TEST_F(StoreFaults, NothingIsAnsweredBeforeItsSync) {
+  ASSERT_TRUE(append("before"));
+  disk().stall(true);
+  auto first = start("a");
+  auto duplicate = start("a");
+  loop_.turn();
+  until([&] { return store_->stats().queue == 0; });  // the writer has it, and waits for the disk
+  auto later = start("a");
+  loop_.turn();
+  EXPECT_FALSE(first->has_value());
+  EXPECT_FALSE(duplicate->has_value());
+  EXPECT_FALSE(later->has_value());
+  EXPECT_EQ(all_ids(), (std::vector<std::string>{"before"}));
+  EXPECT_EQ(shard_->last(), Position(1));
+  disk().stall(false);
+  EXPECT_FALSE(loop_.wait(first)->front().duplicate);
+  EXPECT_TRUE(loop_.wait(duplicate)->front().duplicate);
+  EXPECT_TRUE(loop_.wait(later)->front().duplicate);
+}
+
+TEST_F(StoreFaults, DeadlinesPassWhileTheDiskStalls) {
+  close();
+  options_.queue_count_max = 2;
+  open();
+  ASSERT_TRUE(append("before"));
+  disk().stall(true);
+  auto in_flight = start("in flight", clock_.deadline_in(seconds(2)));
+  loop_.turn();
+  until([&] { return store_->stats().queue == 0; });
+  auto queued = start("queued 1"), queued_too = start("queued 2", clock_.deadline_in(seconds(3)));
+  auto outside = start("outside", clock_.deadline_in(seconds(2)));
+  auto patient = start("patient");
+  loop_.turn();
+  EXPECT_EQ(store_->stats().queue, 2u);
+  clock_.advance(seconds(2));
+  EXPECT_EQ(loop_.wait(in_flight).error().code, Code::kTimeout);  // the outcome is unknown
+  EXPECT_EQ(loop_.wait(outside).error().code, Code::kFull);       // it is known: nothing was taken
+  EXPECT_FALSE(queued_too->has_value());
+  clock_.advance(seconds(1));
+  EXPECT_EQ(loop_.wait(queued_too).error().code, Code::kTimeout);
+  disk().stall(false);
+  EXPECT_TRUE(loop_.wait(queued));
+  EXPECT_TRUE(loop_.wait(patient));
+  EXPECT_EQ(all_ids(), (std::vector<std::string>{"before", "in flight", "queued 1", "queued 2", "patient"}));
+  EXPECT_TRUE(append("in flight")->front().duplicate);
+}
+
+TEST_F(StoreFaults, ClosingMakesTheQueueDurable) {
+  auto first = start("a"), second = start("b");
+  loop_.turn();
+  close();
+  open();
+  EXPECT_EQ(all_ids(), (std::vector<std::string>{"a", "b"}));
+}
+
+}  // namespace
+}  // namespace tieline::store

@@ -1,0 +1,338 @@
+// Opening: takes the directory's lock, repeats what state.db has not folded, and finds where the log ends. It must never
+// guess: what is missing is reported, counted and set aside, or refused.
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+
+#include "store/codec.h"
+#include "store/store_core.h"
+
+namespace tieline::store {
+namespace {
+
+// The number in "<prefix><20 digits>.db".
+std::optional<std::uint64_t> number_in(const std::string& name, std::string_view prefix) {
+  if (!name.starts_with(prefix) || !name.ends_with(".db") || name.size() != prefix.size() + 23) return std::nullopt;
+  std::uint64_t number = 0;
+  const char* first = name.data() + prefix.size();
+  const auto parsed = std::from_chars(first, first + 20, number);
+  if (parsed.ec != std::errc() || parsed.ptr != first + 20) return std::nullopt;
+  return number;
+}
+
+// Out of the way, but not gone: a person may want to look.
+void set_aside(const std::string& database, const std::string& why) {
+  std::error_code ignored;
+  for (const char* suffix : {"-wal", "-shm", ""}) {
+    std::filesystem::rename(database + suffix, database + why + suffix, ignored);
+  }
+}
+
+}  // namespace
+
+StoreCore::StoreCore(StoreOptions with, Clock& with_clock)
+    : options(std::move(with)), clock(with_clock), tail(options.tail_bytes) {}
+
+StoreCore::~StoreCore() {
+  close();
+  if (lock_file_ >= 0) ::close(lock_file_);
+}
+
+Result<void> StoreCore::open() {
+  sample_time();
+  TRY_VOID(lock_directory());
+  TRY(std::vector<Segment> found, list_segments());
+  TRY_VOID(open_state(found));
+  background_files_ = std::make_unique<Files>(has_state_ ? state_path() : std::string(), options.vfs);
+  TRY_VOID(recover(std::move(found)));
+  if (!options.read_only) {
+    check_disk();
+    writer_ = std::thread([this] { write_loop(); });
+    background_ = std::thread([this] { background_loop(); });
+  }
+  return {};
+}
+
+void StoreCore::close() {
+  {
+    const std::lock_guard lock(mutex);
+    stopping_ = true;
+  }
+  wake_writer_.notify_all();
+  wake_background_.notify_all();
+  if (writer_.joinable()) writer_.join();
+  if (background_.joinable()) background_.join();
+}
+
+Result<void> StoreCore::lock_directory() {
+  std::error_code failed;
+  if (!options.read_only) std::filesystem::create_directories(options.directory, failed);
+  if (failed || !std::filesystem::is_directory(options.directory, failed)) {
+    return failure(Code::kNotFound, "there is no store at " + options.directory.string());
+  }
+  const std::string file = path("lock").string();
+  lock_file_ = ::open(file.c_str(), (options.read_only ? O_RDONLY : O_RDWR) | O_CREAT | O_CLOEXEC, 0600);
+  if (lock_file_ < 0) return failure(Code::kInternal, "opening " + file + ": " + std::strerror(errno));
+  if (::flock(lock_file_, (options.read_only ? LOCK_SH : LOCK_EX) | LOCK_NB) != 0) {
+    return failure(Code::kUnavailable, "another process has the store " + options.directory.string() +
+                                           " open; stop it, or ask it through its admin port");
+  }
+  return {};
+}
+
+Result<std::vector<Segment>> StoreCore::list_segments() {
+  std::vector<Segment> found;
+  std::error_code failed;
+  for (const auto& file : std::filesystem::directory_iterator(options.directory, failed)) {
+    const std::string name = file.path().filename().string();
+    if (name.ends_with(".tmp") && !options.read_only) {
+      std::filesystem::remove(file.path(), failed);  // a sealing that a crash cut short; its source still stands
+      continue;
+    }
+    for (const bool sealed : {false, true}) {
+      const auto number = number_in(name, sealed ? "sealed-" : "seg-");
+      if (!number) continue;
+      Segment segment;
+      segment.path = file.path().string();
+      segment.first_lsn = *number;
+      segment.sealed = sealed;
+      found.push_back(std::move(segment));
+    }
+  }
+  if (failed) return failure(Code::kInternal, "listing " + options.directory.string() + ": " + failed.message());
+  // Of a segment that stands in both forms the sealed one counts: it was complete before it got its name.
+  std::sort(found.begin(), found.end(), [](const Segment& a, const Segment& b) {
+    return std::pair(a.first_lsn, !a.sealed) < std::pair(b.first_lsn, !b.sealed);
+  });
+  for (std::size_t i = 1; i < found.size();) {
+    if (found[i].first_lsn != found[i - 1].first_lsn) {
+      ++i;
+      continue;
+    }
+    if (!options.read_only) remove_database(found[i].path);
+    found.erase(found.begin() + static_cast<std::ptrdiff_t>(i));
+  }
+  return found;
+}
+
+Result<void> StoreCore::open_state(const std::vector<Segment>& found) {
+  const std::string file = state_path();
+  std::error_code ignored;
+  if (options.read_only) {
+    has_state_ = std::filesystem::exists(file, ignored);
+  } else {
+    auto opened = StateDb::open(file, {});
+    if (!opened && opened.error().code == Code::kCorrupt) {
+      report("state.db is corrupt and is rebuilt from the segments: " + opened.error().message);
+      set_aside(file, ".corrupt");
+      opened = StateDb::open(file, {});
+    }
+    if (!opened) return failure(std::move(opened.error()).in("state.db"));
+    state_ = std::move(*opened);
+    has_state_ = true;
+  }
+  if (!has_state_) return {};
+  TRY(StateReader reader, StateReader::open(file, {}));
+  TRY(folded_lsn_, reader.applied());
+  TRY(const std::uint64_t next, reader.next_seq());
+  folded_seq_ = next - 1;
+  TRY(flows, reader.flows());
+  if (!found.empty() && folded_lsn_ + 1 < found.front().first_lsn && !options.accept_loss) {
+    return failure(Code::kCorrupt, "state.db lacks what was folded before record " +
+                                       std::to_string(found.front().first_lsn) +
+                                       ", and the segments that held it are gone: restore state.db from a backup, or open "
+                                       "with accept_loss");
+  }
+  return {};
+}
+
+Result<void> StoreCore::check_environment(const SegmentReader& reader) const {
+  const std::string& stamp = reader.head().environment;
+  if (options.environment.empty() || stamp.empty() || stamp == options.environment) return {};
+  return failure(Code::kDenied, "the store " + options.directory.string() + " belongs to the environment \"" + stamp +
+                                    "\", not to \"" + options.environment + "\"");
+}
+
+Result<void> StoreCore::recover(std::vector<Segment> found) {
+  Files& files = *background_files_;
+  next_lsn = folded_lsn_ + 1;
+  next_seq = folded_seq_ + 1;
+  std::vector<Segment> standing;
+  std::vector<std::uint64_t> gaps;
+  bool end_known = true;  // of the segment before
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    Segment& segment = found[i];
+    auto reader = files.segment(segment.path);
+    Result<SegmentCounts> counts = failure(Code::kCorrupt, "unread");
+    if (reader) counts = (*reader)->counts();
+    if (!reader || !counts) {
+      Error error = reader ? counts.error() : reader.error();
+      if (error.code == Code::kNotFound && i + 1 == found.size()) {
+        report(segment.path + " was never finished and is set aside");
+        if (!options.read_only) set_aside(segment.path, ".unfinished");
+        break;
+      }
+      if (error.code != Code::kCorrupt || i + 1 == found.size()) return failure(std::move(error));
+      report(segment.path + " is corrupt and is set aside: " + error.message);
+      unreadable.push_back(segment.path);
+      continue;
+    }
+    TRY_VOID(check_environment(**reader));
+    if (!counts->end_known && i + 1 == found.size()) {
+      return failure(Code::kCorrupt, segment.path + ": the newest segment is damaged where the log ends; restore it, or move "
+                                                    "it away to go on without what it holds");
+    }
+    segment.first_seq = (*reader)->head().first_seq;
+    segment.events = counts->events;
+    segment.records = counts->records;
+    segment.last_seq = counts->last_seq;
+    segment.last_lsn = std::max(counts->last_lsn, segment.first_lsn - 1);
+    segment.last_received = counts->last_received == Time::min() ? now() : counts->last_received;
+    std::error_code ignored;
+    segment.bytes = std::filesystem::file_size(segment.path, ignored);
+    if (!standing.empty() && !end_known) {
+      standing.back().last_seq = segment.first_seq - 1;
+      standing.back().last_lsn = segment.first_lsn - 1;
+    }
+    end_known = counts->end_known;
+    const std::uint64_t expected = standing.empty() ? segment.first_seq : standing.back().last_seq + 1;
+    for (std::uint64_t seq = expected; seq < segment.first_seq; ++seq) gaps.push_back(seq);
+    standing.push_back(segment);
+  }
+  for (std::size_t i = 0; i < standing.size(); ++i) {
+    const bool newest = i + 1 == standing.size();
+    next_lsn = std::max(next_lsn, standing[i].last_lsn + 1);
+    next_seq = std::max(next_seq, standing[i].last_seq + 1);
+    if (!newest && folded_lsn_ + 1 >= standing[i + 1].first_lsn && folded_seq_ + 1 >= standing[i + 1].first_seq) {
+      if (!standing[i].sealed && !options.read_only) sealing_.push_back({standing[i], nullptr});
+      continue;
+    }
+    TRY(SegmentReader * reader, files.segment(standing[i].path));
+    TRY_VOID(replay(standing[i], *reader));
+    if (!newest) TRY_VOID(end_recovered(standing[i], standing[i + 1]));
+  }
+  TRY_VOID(open_hot(standing));
+  load_dedupe(standing);
+  for (FlowState& flow : flows) {
+    flow.cursor.settle_up_to(Position(standing.front().first_seq - 1));
+    flow.durable_floor = flow.cursor.floor();
+  }
+  segments = std::make_shared<std::vector<Segment>>(std::move(standing));
+  durable_seq = next_seq - 1;
+  durable_lsn = next_lsn - 1;
+  tail.restart(next_seq);
+  lost(gaps);
+  return {};
+}
+
+Result<void> StoreCore::replay(const Segment& segment, SegmentReader& reader) {
+  recent.open(std::max(segment.first_lsn, folded_lsn_ + 1), std::max(segment.first_seq, folded_seq_ + 1));
+  TRY(const std::vector<StoredFlow> named, reader.flows());
+  for (const StoredFlow& flow : named) {
+    if (flows.size() < flow.id.value) flows.resize(flow.id.value);
+    flows[flow.id.value - 1].name = flow.name;
+  }
+  TRY(auto marks, reader.marks());
+  for (auto& [id, cursor] : marks) {
+    if (id.value == 0 || id.value > flows.size()) continue;
+    flows[id.value - 1].cursor = std::move(cursor);
+  }
+  auto walked = reader.each_record([this](const RawRecord& row) { return replay_record(row); });
+  if (!walked && walked.error().code == Code::kCorrupt) {
+    report(segment.path + ": some records cannot be read: " + walked.error().message);
+    corrupt_records.insert(segment.first_lsn);
+    return {};
+  }
+  return walked;
+}
+
+Result<void> StoreCore::replay_record(const RawRecord& row) {
+  if (row.lsn <= folded_lsn_) return {};
+  if (!row.intact()) {
+    lost_record(row.lsn);
+    return {};
+  }
+  if (row.kind == kRecPut || row.kind == kRecErase) {
+    auto entry = decode_entry(row.body);
+    if (!entry) {
+      lost_record(row.lsn);
+      return {};
+    }
+    RecentEntry recent_entry{std::nullopt, row.lsn, entry->until};
+    if (row.kind == kRecPut) recent_entry.value = Bytes(entry->value);
+    recent.put(entry->bucket, entry->key, std::move(recent_entry));
+    return {};
+  }
+  auto record = row.decode();
+  if (!record || flow(record->run.flow) == nullptr) {
+    lost_record(row.lsn);
+    return {};
+  }
+  std::optional<RunStatus> base;
+  if (may_be_folded(record->run) && has_state_) {
+    TRY(StateReader * state, background_files_->state());
+    TRY(auto folded, state->run(record->run));
+    if (folded) base = std::move(folded->status);
+  }
+  const RecordRef ref{row.lsn, record_hash(*record, row.body), record->number};
+  recent.apply(*record, ref, base, flow(record->run.flow)->counts);
+  return {};
+}
+
+Result<void> StoreCore::end_recovered(const Segment& segment, const Segment& next) {
+  Generation& ended = recent.hot();
+  ended.last_lsn = next.first_lsn - 1;
+  ended.last_seq = next.first_seq - 1;
+  ended.flows = flows;
+  if (options.read_only) return {};
+  TRY_VOID(state_.fold(ended, now()));
+  folded_lsn_ = ended.last_lsn;
+  folded_seq_ = ended.last_seq;
+  recent = Recent();
+  if (!segment.sealed) sealing_.push_back({segment, nullptr});
+  return {};
+}
+
+Result<void> StoreCore::open_hot(std::vector<Segment>& found) {
+  if (!found.empty() && !found.back().sealed) {
+    counters.events = std::exchange(found.back().events, 0);
+    counters.records = std::exchange(found.back().records, 0);
+    if (options.read_only) return {};
+    TRY(hot_, SegmentWriter::open(found.back().path, options.vfs));
+    TRY(hot_bytes_, hot_.bytes());
+    hot_open_ = true;
+    return {};
+  }
+  if (!found.empty()) next_lsn = std::max(next_lsn, found.back().first_lsn + 1);
+  // Its file is made with the first group. The sealed one before it is replayed already: one generation serves both.
+  if (recent.empty()) recent.open(next_lsn, next_seq);
+  next_segment_.first_lsn = next_lsn;
+  next_segment_.first_seq = next_seq;
+  next_segment_.path = path(segment_name(next_lsn, false)).string();
+  snapshot(flows);
+  found.push_back(next_segment_);
+  return {};
+}
+
+void StoreCore::load_dedupe(const std::vector<Segment>& found) {
+  const Time oldest = now() - options.dedupe_window;
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    const bool hot = i + 1 == found.size();
+    if (hot && !hot_open_ && !options.read_only) break;  // no file yet
+    if (!hot && found[i].last_received < oldest) {
+      dedupe.forget_up_to(found[i].last_seq);
+      continue;
+    }
+    auto reader = background_files_->segment(found[i].path);
+    if (!reader) continue;
+    auto read = (*reader)->each_hash([this](std::uint64_t seq, std::uint64_t hash) { dedupe.add(hash, seq); });
+    if (!read) report(found[i].path + ": some dedupe hashes cannot be read: " + read.error().message);
+  }
+}
+
+}  // namespace tieline::store
