@@ -1,0 +1,258 @@
+#include "admin/api.h"
+
+#include <charconv>
+
+#include "base/text.h"
+
+namespace tieline::admin {
+namespace {
+
+int status_of(Code code) {
+  switch (code) {
+    case Code::kInvalid: return 400;
+    case Code::kDenied: return 403;
+    case Code::kNotFound: return 404;
+    case Code::kConflict: return 409;
+    case Code::kUnavailable:
+    case Code::kFull: return 503;
+    case Code::kTimeout: return 504;
+    default: return 500;
+  }
+}
+
+Reply json_text(int status, json::Value body) {
+  return {.status = status, .headers = {{"Content-Type", "application/json"}}, .body = json::print(body) + "\n"};
+}
+
+Reply error_reply(const Error& error) {
+  json::Builder out;
+  out.begin_object().key("error").string(error.message).key("code").string(code_name(error.code)).end_object();
+  return json_text(status_of(error.code), out.finish().root());
+}
+
+Reply result_reply(const Result<json::Document>& result) {
+  return result ? json_text(200, result->root()) : error_reply(result.error());
+}
+
+// A page in a browser may call a loopback port: by its own name (DNS rebinding), or with a form (cross-site request).
+// The first shows in Host, the second in Origin or in a missing header that no form can set.
+bool from_a_web_page(const InboundRequest& request) {
+  if (!find_header(request.headers, "Origin").empty()) return true;
+  std::string_view host = find_header(request.headers, "Host");
+  if (const std::size_t colon = host.rfind(':'); colon != std::string_view::npos && !host.ends_with(']'))
+    host = host.substr(0, colon);
+  const bool address = host.find_first_not_of("0123456789.") == std::string_view::npos || host.starts_with('[');
+  if (!address && host != "localhost") return true;
+  return request.method == "POST" && find_header(request.headers, "X-Tieline").empty();
+}
+
+void put_flow(json::Builder& out, const engine::FlowSnapshot& flow) {
+  const auto number = [&](const char* key, std::uint64_t value) {
+    out.key(key).integer(static_cast<std::int64_t>(value));
+  };
+  out.begin_object().key("name").string(flow.name);
+  if (flow.removed) out.key("removed").boolean(true);
+  if (flow.full) out.key("full").boolean(true);
+  number("lag", flow.lag);
+  number("running", flow.running + flow.queued);
+  number("retrying", flow.retrying);
+  number("parked", flow.parked);
+  number("held", flow.held);
+  number("delivered", flow.delivered);
+  number("skipped", flow.skipped);
+  number("stale", flow.stale);
+  number("dead", flow.dead);
+  out.key("oldest_us").integer(flow.oldest.count()).end_object();
+}
+
+void put_connection(json::Builder& out, const engine::ConnectionSnapshot& connection) {
+  out.begin_object().key("name").string(connection.name).key("connector").string(connection.connector);
+  out.key("needs_authorization").boolean(connection.needs_authorization);
+  out.key("succeeded").integer(static_cast<std::int64_t>(connection.succeeded));
+  out.key("failed").integer(static_cast<std::int64_t>(connection.failed));
+  out.key("limited").integer(static_cast<std::int64_t>(connection.limited));
+  if (!connection.last_error.empty()) out.key("last_error").string(connection.last_error);
+  out.key("buckets").begin_array();
+  for (const engine::BucketSnapshot& bucket : connection.buckets) {
+    out.begin_object().key("name").string(bucket.name).key("used").real(bucket.used).key("of").real(bucket.count);
+    out.key("window_us").integer(bucket.window.count()).key("in_flight").integer(bucket.in_flight);
+    out.key("waiting").integer(static_cast<std::int64_t>(bucket.waiting)).end_object();
+  }
+  out.end_array().end_object();
+}
+
+}  // namespace
+
+struct Api::Query {
+  std::vector<std::pair<std::string, std::string>> values;
+  std::string operator[](std::string_view name) const {
+    for (const auto& [key, value] : values) {
+      if (key == name) return value;
+    }
+    return {};
+  }
+};
+
+void Api::set_ready(bool ready, std::string reason) {
+  ready_ = ready;
+  not_ready_ = std::move(reason);
+}
+
+asio::awaitable<Reply> Api::handle(InboundRequest request) {
+  if (from_a_web_page(request)) {
+    const Error denied{
+        Code::kDenied, "the admin port answers programs on this machine only; send X-Tieline: 1 with a POST", {}};
+    co_return error_reply(denied);
+  }
+  const std::size_t question = request.target.find('?');
+  std::string path = request.target.substr(0, question);
+  Query query;
+  if (question != std::string::npos) {
+    for (const std::string_view part : split(std::string_view(request.target).substr(question + 1), '&')) {
+      const std::size_t equals = std::min(part.find('='), part.size());
+      auto name = percent_decode(part.substr(0, equals), true);
+      auto value = percent_decode(part.substr(std::min(equals + 1, part.size())), true);
+      if (name && value) query.values.emplace_back(std::move(*name), std::move(*value));
+    }
+  }
+  if (request.method == "GET" || request.method == "HEAD") co_return co_await get(path, std::move(query));
+  if (request.method != "POST") {
+    co_return Reply{.status = 405, .headers = {{"Allow", "GET, HEAD, POST"}}, .body = {}};
+  }
+  json::Document body;
+  if (request.body && !request.body->empty()) {
+    auto parsed = json::parse(request.body);
+    if (!parsed) co_return error_reply(parsed.error());
+    body = std::move(*parsed);
+  }
+  co_return co_await post(path, std::move(query), std::move(body));
+}
+
+asio::awaitable<Reply> Api::get(const std::string& path, Query query) {
+  if (path == "/healthz") co_return Reply{.status = 200, .headers = {{"Content-Type", "text/plain"}}, .body = "ok\n"};
+  if (path == "/readyz") co_return ready();
+  if (path == "/health/integrations") {
+    engine::EngineSnapshot snapshot = deps_.engine.snapshot();
+    co_return co_await deps_.health.reply(std::move(snapshot));
+  }
+  if (path == "/metrics") {
+    Reply reply{.status = 200, .headers = {{"Content-Type", "text/plain; version=0.0.4"}}, .body = {}};
+    reply.body = deps_.metrics.text(deps_.engine.snapshot(), deps_.store_numbers());
+    co_return reply;
+  }
+  if (path == "/api/status") co_return status();
+  if (path == "/api/store") co_return store();
+  if (path == "/api/runs") co_return co_await runs(std::move(query));
+  constexpr std::string_view kEvents = "/api/events/";
+  if (path.starts_with(kEvents)) {
+    auto id = percent_decode(std::string_view(path).substr(kEvents.size()));
+    if (!id) co_return error_reply(id.error());
+    const auto description = co_await describe(deps_.ports, std::move(*id), deps_.connections());
+    co_return result_reply(description);
+  }
+  const Error unknown{Code::kNotFound, "nothing is at " + path + "; see docs/admin-api.md", {}};
+  co_return error_reply(unknown);
+}
+
+asio::awaitable<Reply> Api::post(const std::string& path, Query, json::Document body) {
+  if (path == "/api/reload") {
+    const auto reloaded = co_await deps_.reload();
+    if (!reloaded) co_return error_reply(reloaded.error());
+    json::Builder out;
+    out.begin_object().key("reloaded").boolean(true).key("message").string(*reloaded).end_object();
+    co_return json_text(200, out.finish().root());
+  }
+  if (path == "/api/store/verify") {
+    const auto verified = co_await deps_.store_verify();
+    co_return result_reply(verified);
+  }
+  constexpr std::string_view kHeld = "/api/held/";
+  if (path.starts_with(kHeld)) {
+    auto run = percent_decode(std::string_view(path).substr(kHeld.size()));
+    if (!run) co_return error_reply(run.error());
+    co_return co_await settle(std::move(*run), std::move(body));
+  }
+  const Error unknown{Code::kNotFound, "nothing takes a POST at " + path + "; see docs/admin-api.md", {}};
+  co_return error_reply(unknown);
+}
+
+asio::awaitable<Reply> Api::runs(Query query) {
+  RunFilter filter{.flow = query["flow"], .state = query["state"], .key = query["key"], .since = std::nullopt};
+  for (const char* name : {"count", "after"}) {
+    const std::string text = query[name];
+    std::uint64_t value = 0;
+    const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (text.empty()) continue;
+    if (failed != std::errc() || end != text.data() + text.size()) {
+      const Error wrong{Code::kInvalid, std::string(name) + " is a whole number", {}};
+      co_return error_reply(wrong);
+    }
+    if (name == std::string_view("count"))
+      filter.count = value;
+    else
+      filter.after = Position(value);
+  }
+  if (const std::string since = query["since"]; !since.empty()) {
+    const auto time = parse_time(since);
+    if (!time) co_return error_reply(time.error());
+    filter.since = *time;
+  }
+  const auto listed = co_await list_runs(deps_.ports, std::move(filter));
+  co_return result_reply(listed);
+}
+
+asio::awaitable<Reply> Api::settle(std::string run, json::Document body) {
+  const std::string_view word = body.root()["answer"].as_string();
+  if (word != "delivered" && word != "repeat") {
+    const Error wrong{Code::kInvalid,
+                      "say {\"answer\": \"delivered\"} when it happened, {\"answer\": \"repeat\"} to send it again",
+                      {}};
+    co_return error_reply(wrong);
+  }
+  const auto answer = word == "repeat" ? engine::HeldAnswer::kRepeat : engine::HeldAnswer::kDelivered;
+  const auto id = co_await find_run(deps_.ports, std::move(run));
+  if (!id) co_return error_reply(id.error());
+  std::string by(body.root()["by"].as_string());
+  if (by.empty()) by = "a person at the admin port";
+  const auto settled = co_await deps_.engine.settle_held(*id, answer, std::move(by));
+  if (!settled) co_return error_reply(settled.error());
+  json::Builder out;
+  co_return json_text(200, out.begin_object().key("settled").boolean(true).end_object().finish().root());
+}
+
+Reply Api::ready() const {
+  const std::string store_error = deps_.engine.snapshot().store_error;
+  const bool good = ready_ && store_error.empty();
+  const std::string reason = good ? "ready" : ready_ ? "the store refuses: " + store_error : not_ready_;
+  return {.status = good ? 200 : 503, .headers = {{"Content-Type", "text/plain"}}, .body = reason + "\n"};
+}
+
+Reply Api::status() const {
+  const engine::EngineSnapshot snapshot = deps_.engine.snapshot();
+  const engine::DoorCounts counts = deps_.door.counts();
+  json::Builder out;
+  out.begin_object().key("received").integer(static_cast<std::int64_t>(counts.received));
+  out.key("duplicates").integer(static_cast<std::int64_t>(counts.duplicates));
+  out.key("draining").boolean(snapshot.draining);
+  if (!snapshot.store_error.empty()) out.key("store_error").string(snapshot.store_error);
+  out.key("flows").begin_array();
+  for (const engine::FlowSnapshot& flow : snapshot.flows) put_flow(out, flow);
+  out.end_array().key("connections").begin_array();
+  for (const engine::ConnectionSnapshot& connection : snapshot.connections) put_connection(out, connection);
+  out.end_array().key("refused").begin_array();
+  for (const engine::RefusalCount& refusal : deps_.door.refusals()) {
+    out.begin_object().key("connection").string(refusal.connection).key("reason").string(refusal.reason);
+    out.key("count").integer(static_cast<std::int64_t>(refusal.count)).key("last").string(format_time(refusal.last));
+    out.key("message").string(refusal.message).end_object();
+  }
+  return json_text(200, out.end_array().end_object().finish().root());
+}
+
+Reply Api::store() const {
+  json::Builder out;
+  out.begin_object();
+  for (const auto& [name, value] : deps_.store_numbers()) out.key(name).real(value);
+  return json_text(200, out.end_object().finish().root());
+}
+
+}  // namespace tieline::admin

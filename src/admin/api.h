@@ -1,0 +1,57 @@
+// The admin port: health, metrics, and what the CLI asks of a running server. Loopback by default; it must never show a
+// secret, and it refuses what a web page in the operator's browser could send.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "admin/health.h"
+#include "admin/metrics.h"
+#include "admin/queries.h"
+#include "core/webhook.h"
+#include "engine/door.h"
+#include "engine/engine.h"
+
+namespace tieline::admin {
+
+struct ApiDeps {
+  Clock& clock;
+  Ports ports;
+  engine::Engine& engine;
+  engine::Door& door;
+  Metrics& metrics;
+  Health& health;
+  // Loads the workspace again. An error changes nothing; its message holds every problem, a line each.
+  std::function<Async<std::string>()> reload;
+  std::function<std::vector<std::string>()> connections;  // names, for event ids
+  std::function<Metrics::StoreNumbers()> store_numbers;
+  std::function<Async<json::Document>()> store_verify;
+};
+
+// One thread only: the shard's.
+class Api {
+ public:
+  explicit Api(ApiDeps deps) : deps_(std::move(deps)) {}
+  // Until set, /readyz answers 503 with the reason.
+  void set_ready(bool ready, std::string reason = {});
+
+  asio::awaitable<Reply> handle(InboundRequest request);
+
+ private:
+  struct Query;
+  asio::awaitable<Reply> get(const std::string& path, Query query);
+  asio::awaitable<Reply> post(const std::string& path, Query query, json::Document body);
+  asio::awaitable<Reply> runs(Query query);
+  asio::awaitable<Reply> settle(std::string run, json::Document body);
+  Reply ready() const;
+  Reply status() const;
+  Reply store() const;
+
+  ApiDeps deps_;
+  bool ready_ = false;
+  std::string not_ready_ = "starting";
+};
+
+}  // namespace tieline::admin

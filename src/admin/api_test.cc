@@ -1,0 +1,191 @@
+#include "admin/api.h"
+
+#include <gmock/gmock.h>
+
+#include "admin/test_support.h"
+
+namespace tieline::admin {
+namespace {
+
+using testing::HasSubstr;
+
+struct NoTransport final : Transport {
+  asio::awaitable<Exchange> send(Request, Deadline) override { co_return Exchange{}; }
+};
+struct NoFlows final : FlowSource {
+  Result<FlowPtr> compile(const std::string&, const std::string&, const std::string&) override {
+    return failure(Code::kInvalid, "no flow here");
+  }
+};
+
+class ApiTest : public AdminTest {
+ protected:
+  void SetUp() override {
+    const auto started = await(engine.start({}));
+    ASSERT_TRUE(started) << started.error().text();
+    api.set_ready(true);
+  }
+  static Async<std::string> reload(ApiTest* self) {
+    if (!self->reload_error.empty()) co_return failure(Code::kInvalid, self->reload_error);
+    co_return "2 flows";
+  }
+  static Async<json::Document> verify() {
+    json::Builder out;
+    co_return out.begin_object().key("corrupt").integer(0).end_object().finish();
+  }
+  static asio::awaitable<std::optional<Verdict>> check(std::string, Deadline) { co_return std::nullopt; }
+
+  int ask(const std::string& method, const std::string& target, const std::string& body = {}) {
+    InboundRequest request{.method = method, .target = target, .headers = headers};
+    request.body = std::make_shared<const std::string>(body);
+    reply = await(api.handle(std::move(request)));
+    const auto parsed = json::parse(reply.body);
+    answer = parsed ? *parsed : json::Document();
+    return reply.status;
+  }
+  std::string at(std::string_view path) const { return json::print(json::find_path(answer.root(), path)); }
+  void TearDown() override {
+    finish(engine.halt());
+    finish(health.stop());
+    AdminTest::TearDown();
+  }
+
+  NoTransport transport;
+  NoFlows flows;
+  Metrics metrics;
+  Health health{io.get_executor(), clock, [](std::string name, Deadline by) { return check(std::move(name), by); }};
+  engine::Engine engine{engine::EngineDeps{.executor = io.get_executor(),
+                                           .clock = clock,
+                                           .log = *store,
+                                           .journal = *store,
+                                           .state = *store,
+                                           .transport = transport,
+                                           .flow_source = flows}};
+  engine::Door door{{}, *store, clock};
+  std::string reload_error;
+  Api api{ApiDeps{.clock = clock,
+                  .ports = ports(),
+                  .engine = engine,
+                  .door = door,
+                  .metrics = metrics,
+                  .health = health,
+                  .reload = [this] { return reload(this); },
+                  .connections = [] { return std::vector<std::string>{"shopify"}; },
+                  .store_numbers =
+                      [] {
+                        return Metrics::StoreNumbers{{"bytes", 4096}};
+                      },
+                  .store_verify = [] { return verify(); }}};
+  Headers headers{{"Host", "127.0.0.1:8081"}, {"X-Tieline", "1"}};
+  Reply reply;
+  json::Document answer;
+};
+
+TEST_F(ApiTest, RefusesWhatAPageInABrowserCouldSend) {
+  const struct {
+    const char* name;
+    Headers headers;
+    const char* method;
+    int status;
+  } cases[] = {
+      {"its own address", {{"Host", "127.0.0.1:8081"}}, "GET", 200},
+      {"localhost", {{"Host", "localhost:8081"}}, "GET", 200},
+      {"IPv6", {{"Host", "[::1]:8081"}}, "GET", 200},
+      {"IPv6 without port", {{"Host", "[::1]"}}, "GET", 200},
+      {"a name of a stranger's", {{"Host", "evil.example.com:8081"}}, "GET", 403},
+      {"a name that looks like an address", {{"Host", "127.0.0.1.example.com"}}, "GET", 403},
+      {"another page's script", {{"Host", "127.0.0.1:8081"}, {"Origin", "https://evil.example.com"}}, "GET", 403},
+      {"a form", {{"Host", "127.0.0.1:8081"}}, "POST", 403},
+      {"a form with a null origin", {{"Host", "127.0.0.1:8081"}, {"Origin", "null"}, {"X-Tieline", "1"}}, "POST", 403},
+      {"a program", {{"Host", "127.0.0.1:8081"}, {"X-Tieline", "1"}}, "POST", 200},
+  };
+  for (const auto& one : cases) {
+    headers = one.headers;
+    EXPECT_EQ(ask(one.method, one.method == std::string("GET") ? "/healthz" : "/api/reload"), one.status) << one.name;
+  }
+}
+
+TEST_F(ApiTest, SaysWhetherItIsReady) {
+  EXPECT_EQ(ask("GET", "/readyz"), 200);
+  api.set_ready(false, "draining");
+  EXPECT_EQ(ask("GET", "/readyz"), 503);
+  EXPECT_EQ(reply.body, "draining\n");
+  EXPECT_EQ(ask("GET", "/healthz"), 200);
+  EXPECT_EQ(ask("HEAD", "/healthz"), 200);
+}
+
+TEST_F(ApiTest, ServesEachPage) {
+  EXPECT_EQ(ask("GET", "/health/integrations"), 200);
+  EXPECT_EQ(at("status"), "\"healthy\"");
+  EXPECT_EQ(ask("GET", "/metrics"), 200);
+  EXPECT_THAT(reply.body, HasSubstr("tieline_store_bytes 4096\n"));
+  EXPECT_EQ(ask("GET", "/api/store"), 200);
+  EXPECT_EQ(at("bytes"), "4096");
+  EXPECT_EQ(ask("POST", "/api/store/verify"), 200);
+  EXPECT_EQ(at("corrupt"), "0");
+  EXPECT_EQ(ask("GET", "/api/status"), 200);
+  EXPECT_EQ(at("received"), "0");
+  EXPECT_EQ(at("refused"), "[]");
+}
+
+TEST_F(ApiTest, StatusCountsWhatTheDoorRefused) {
+  InboundRequest stranger{.method = "POST", .target = "/hooks/unknown"};
+  stranger.body = std::make_shared<const std::string>("{}");
+  EXPECT_EQ(await(door.receive(std::move(stranger))).status, 404);
+  ask("GET", "/api/status");
+  EXPECT_EQ(at("refused.0.reason"), "\"unknown_connection\"");
+  EXPECT_EQ(at("refused.0.count"), "1");
+}
+
+TEST_F(ApiTest, AnswersWrongRequestsInWords) {
+  const struct {
+    const char *method, *target, *body;
+    int status;
+  } cases[] = {
+      {"GET", "/", "", 404},
+      {"GET", "/api/nothing", "", 404},
+      {"POST", "/api/status", "", 404},
+      {"DELETE", "/api/runs", "", 405},
+      {"POST", "/api/reload", "{", 400},
+      {"GET", "/api/runs?state=helt", "", 400},
+      {"GET", "/api/runs?count=many", "", 400},
+      {"GET", "/api/runs?after=-1", "", 400},
+      {"GET", "/api/runs?since=yesterday", "", 400},
+      {"GET", "/api/runs?flow=none", "", 404},
+      {"GET", "/api/events/none", "", 404},
+      {"GET", "/api/events/%zz", "", 400},
+      {"POST", "/api/held/none%2F1", R"({"answer": "perhaps"})", 400},
+      {"POST", "/api/held/none%2F1", R"({"answer": "repeat"})", 404},
+      {"POST", "/api/held/none", R"({"answer": "repeat"})", 400},
+  };
+  for (const auto& one : cases) {
+    EXPECT_EQ(ask(one.method, one.target, one.body), one.status) << one.method << " " << one.target << reply.body;
+    if (one.status != 405) {
+      EXPECT_NE(at("error"), "null") << one.target;
+    }
+  }
+}
+
+TEST_F(ApiTest, AReloadThatFailsShowsEveryProblem) {
+  EXPECT_EQ(ask("POST", "/api/reload"), 200);
+  EXPECT_EQ(at("message"), "\"2 flows\"");
+  reload_error = "a.yaml:1:1: error: x\nb.yaml:2:2: error: y\n";
+  EXPECT_EQ(ask("POST", "/api/reload"), 400);
+  EXPECT_EQ(answer.root()["error"].as_string(), reload_error);
+}
+
+TEST_F(ApiTest, ListsRunsAndTellsOfEvents) {
+  const RunId run{flow("orders"), event("shopify", "a/b c")};
+  state(run, RunState::kDelivered);
+  EXPECT_EQ(ask("GET", "/api/runs?flow=orders&count=10"), 200);
+  EXPECT_EQ(at("runs.0.run"), "\"orders/1\"");
+  EXPECT_EQ(ask("GET", "/api/runs?after=1"), 200);
+  EXPECT_EQ(at("runs"), "[]");
+  EXPECT_EQ(ask("GET", "/api/events/a%2Fb%20c"), 200);
+  EXPECT_EQ(at("event"), "1");
+  EXPECT_EQ(at("runs.0.story.0.text"), "\"delivered\"");
+  EXPECT_EQ(ask("POST", "/api/held/orders%2F1", R"({"answer": "delivered"})"), 404) << "it is not held";
+}
+
+}  // namespace
+}  // namespace tieline::admin

@@ -1,0 +1,114 @@
+#include "admin/metrics.h"
+
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+#include <prometheus/text_serializer.h>
+
+namespace tieline::admin {
+namespace {
+
+using Labels = prometheus::Labels;
+
+// From half a millisecond (a fast local answer) to five minutes (the default alert on latency).
+const prometheus::Histogram::BucketBoundaries kSeconds{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
+                                                       0.5,    1,     2.5,    5,     10,   30,    60,   300};
+
+double seconds(Duration d) { return static_cast<double>(d.count()) / 1e6; }
+
+}  // namespace
+
+struct Metrics::Impl {
+  prometheus::Registry registry;
+  prometheus::Family<prometheus::Counter>& events =
+      counter("tieline_events_received_total", "Events made durable, by connection");
+  prometheus::Family<prometheus::Counter>& duplicates =
+      counter("tieline_events_duplicate_total", "Events that stood in the log already");
+  prometheus::Family<prometheus::Counter>& refused =
+      counter("tieline_requests_refused_total", "Webhook requests refused, by reason");
+  prometheus::Family<prometheus::Counter>& runs = counter("tieline_runs_total", "Runs that ended, by flow and state");
+  prometheus::Family<prometheus::Counter>& attempts =
+      counter("tieline_attempts_total", "Attempts of calls, by action and category");
+  prometheus::Family<prometheus::Histogram>& ack_seconds =
+      histogram("tieline_ack_seconds", "From a webhook's receipt to its answer");
+  prometheus::Family<prometheus::Histogram>& attempt_seconds =
+      histogram("tieline_attempt_seconds", "How long attempts took");
+  prometheus::Family<prometheus::Histogram>& run_seconds =
+      histogram("tieline_run_seconds", "From an event's receipt to its run's end");
+  prometheus::Family<prometheus::Gauge>& now_runs =
+      gauge("tieline_runs", "Runs that have not ended, by flow and state");
+  prometheus::Family<prometheus::Gauge>& lag =
+      gauge("tieline_flow_lag", "Positions of the log that the flow has not looked at");
+  prometheus::Family<prometheus::Gauge>& oldest =
+      gauge("tieline_flow_oldest_seconds", "Age of the oldest event that has not ended");
+  prometheus::Family<prometheus::Gauge>& budget_used =
+      gauge("tieline_budget_used", "Units of the bucket spent in its window");
+  prometheus::Family<prometheus::Gauge>& budget_limit =
+      gauge("tieline_budget_limit", "Units of the bucket in its window");
+  prometheus::Family<prometheus::Gauge>& authorization =
+      gauge("tieline_needs_authorization", "1 while the connection needs authorization");
+
+  prometheus::Family<prometheus::Counter>& counter(const char* name, const char* help) {
+    return prometheus::BuildCounter().Name(name).Help(help).Register(registry);
+  }
+  prometheus::Family<prometheus::Gauge>& gauge(const std::string& name, const char* help) {
+    return prometheus::BuildGauge().Name(name).Help(help).Register(registry);
+  }
+  prometheus::Family<prometheus::Histogram>& histogram(const char* name, const char* help) {
+    return prometheus::BuildHistogram().Name(name).Help(help).Register(registry);
+  }
+};
+
+Metrics::Metrics() : impl_(std::make_unique<Impl>()) {}
+Metrics::~Metrics() = default;
+
+void Metrics::attempt_ended(const engine::AttemptInfo& attempt) {
+  const std::string connection(attempt.connection), action(attempt.action);
+  impl_->attempts.Add({{"action", action}, {"category", std::string(category_name(attempt.category))}}).Increment();
+  impl_->attempt_seconds.Add({{"connection", connection}}, kSeconds).Observe(seconds(attempt.took));
+}
+
+void Metrics::run_ended(const engine::RunInfo& run) {
+  const std::string flow(run.flow);
+  impl_->runs.Add({{"flow", flow}, {"state", std::string(run_state_name(run.state))}}).Increment();
+  impl_->run_seconds.Add({{"flow", flow}}, kSeconds).Observe(seconds(run.latency));
+}
+
+void Metrics::received(std::string_view connection, std::size_t events, std::size_t duplicates, Duration took) {
+  const Labels labels{{"connection", std::string(connection)}};
+  impl_->events.Add(labels).Increment(static_cast<double>(events - duplicates));
+  if (duplicates != 0) impl_->duplicates.Add(labels).Increment(static_cast<double>(duplicates));
+  impl_->ack_seconds.Add(labels, kSeconds).Observe(seconds(took));
+}
+
+void Metrics::refused(std::string_view connection, std::string_view reason) {
+  impl_->refused.Add({{"connection", std::string(connection)}, {"reason", std::string(reason)}}).Increment();
+}
+
+std::string Metrics::text(const engine::EngineSnapshot& snapshot, const StoreNumbers& store) {
+  for (const engine::FlowSnapshot& flow : snapshot.flows) {
+    const auto set = [&](const char* state, std::size_t count) {
+      impl_->now_runs.Add({{"flow", flow.name}, {"state", state}}).Set(static_cast<double>(count));
+    };
+    set("running", flow.running);
+    set("retrying", flow.retrying);
+    set("parked", flow.parked);
+    set("held", flow.held);
+    impl_->lag.Add({{"flow", flow.name}}).Set(static_cast<double>(flow.lag));
+    impl_->oldest.Add({{"flow", flow.name}}).Set(seconds(flow.oldest));
+  }
+  for (const engine::ConnectionSnapshot& connection : snapshot.connections) {
+    impl_->authorization.Add({{"connection", connection.name}}).Set(connection.needs_authorization ? 1 : 0);
+    for (const engine::BucketSnapshot& bucket : connection.buckets) {
+      const Labels labels{{"connection", connection.name}, {"bucket", bucket.name}};
+      impl_->budget_used.Add(labels).Set(bucket.used);
+      impl_->budget_limit.Add(labels).Set(bucket.count);
+    }
+  }
+  for (const auto& [name, value] : store)
+    impl_->gauge("tieline_store_" + name, "The store's own count").Add({}).Set(value);
+  return prometheus::TextSerializer().Serialize(impl_->registry.Collect());
+}
+
+}  // namespace tieline::admin

@@ -1,0 +1,261 @@
+#include "admin/queries.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <map>
+#include <set>
+
+#include "admin/story.h"
+#include "base/text.h"
+#include "engine/index_key.h"
+
+namespace tieline::admin {
+namespace {
+
+constexpr std::array kAllStates{RunState::kRunning, RunState::kRetrying,  RunState::kParked,
+                                RunState::kHeld,    RunState::kDelivered, RunState::kSkipped,
+                                RunState::kStale,   RunState::kDead,      RunState::kDiscarded};
+
+using FlowNames = std::map<FlowId, std::string>;
+
+Async<FlowNames> flow_names(Journal& journal) {
+  auto flows = co_await journal.flows();
+  if (!flows) co_return failure(std::move(flows.error()));
+  FlowNames names;
+  for (auto& [id, name] : *flows) names.emplace(id, std::move(name));
+  co_return names;
+}
+
+Result<FlowId> flow_named(const FlowNames& names, std::string_view wanted) {
+  std::vector<std::string> known;
+  for (const auto& [id, name] : names) {
+    if (name == wanted) return id;
+    known.push_back(name);
+  }
+  return failure(Code::kNotFound,
+                 "no flow \"" + std::string(wanted) + "\" ever ran here" + did_you_mean(wanted, known));
+}
+
+Result<std::vector<RunState>> states_named(std::string_view wanted) {
+  if (wanted.empty()) return std::vector<RunState>{};
+  if (wanted == "pending") return std::vector{RunState::kRunning, RunState::kRetrying, RunState::kParked};
+  std::vector<std::string> known{"pending"};
+  for (const RunState state : kAllStates) {
+    if (run_state_name(state) == wanted) return std::vector{state};
+    known.emplace_back(run_state_name(state));
+  }
+  return failure(Code::kInvalid, "no state \"" + std::string(wanted) + "\"" + did_you_mean(wanted, known) +
+                                     " States: " + join(known, " "));
+}
+
+std::optional<std::uint64_t> number(std::string_view text) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || text.empty()) return std::nullopt;
+  return value;
+}
+
+void put_event(json::Builder& out, const Event& event) {
+  out.key("event").integer(static_cast<std::int64_t>(event.position.value)).key("event_id").string(event.id);
+  out.key("source").string(event.source).key("type").string(event.type).key("subject").string(event.subject);
+  out.key("op").string(op_name(event.op)).key("time").string(format_time(event.time));
+  out.key("received").string(format_time(event.received));
+}
+
+void put_run(json::Builder& out, const RunStatus& status, const std::string& flow, const Event* event) {
+  const std::string position = std::to_string(status.run.event.value);
+  out.key("run").string(flow + "/" + position).key("flow").string(flow);
+  out.key("state").string(run_state_name(status.state)).key("changed").string(format_time(status.changed));
+  if (status.state == RunState::kRetrying) out.key("due").string(format_time(status.due));
+  if (!status.summary.empty()) out.key("summary").string(status.summary);
+  if (event != nullptr) out.key("took_us").integer((status.changed - event->received).count());
+}
+
+// The positions that the index holds under the key, oldest first.
+Async<std::set<Position>> positions_of_key(StateStore& state, std::string key) {
+  std::set<Position> found;
+  std::string after;
+  const std::string prefix = engine::index_prefix(key);
+  while (true) {
+    auto entries = co_await state.scan(std::string(engine::kIndexBucket), prefix, after, 500);
+    if (!entries) co_return failure(std::move(entries.error()));
+    for (const Entry& entry : *entries) {
+      if (const auto position = engine::index_position(entry.key)) found.insert(*position);
+    }
+    if (entries->size() < 500) co_return found;
+    after = entries->back().key;
+  }
+}
+
+Async<std::vector<RunStatus>> statuses_of(Ports ports, std::vector<Position> positions, FlowNames names) {
+  std::vector<RunStatus> found;
+  for (const Position position : positions) {
+    for (const auto& [flow, name] : names) {
+      const RunId run{flow, position};
+      auto status = co_await ports.journal.status(run);
+      if (!status) co_return failure(std::move(status.error()));
+      if (*status) found.push_back(std::move(**status));
+    }
+  }
+  co_return found;
+}
+
+// Those of `positions`, in this order, that fit the query.
+Async<std::vector<RunStatus>> runs_of(Ports ports, std::vector<Position> positions, FlowNames names, RunQuery query) {
+  std::vector<RunStatus> fitting;
+  for (const Position position : positions) {
+    std::vector<Position> one{position};
+    auto statuses = co_await statuses_of(ports, std::move(one), names);
+    if (!statuses) co_return failure(std::move(statuses.error()));
+    for (RunStatus& status : *statuses) {
+      const bool state_fits =
+          query.states.empty() || std::ranges::find(query.states, status.state) != query.states.end();
+      if (!state_fits || (query.flow && status.run.flow != *query.flow) || status.changed < query.since) continue;
+      if (fitting.size() == query.count) co_return fitting;
+      fitting.push_back(std::move(status));
+    }
+  }
+  co_return fitting;
+}
+
+Async<std::vector<RunStatus>> matching_runs(Ports ports, RunFilter filter, FlowNames names) {
+  RunQuery query{
+      .after = filter.after, .count = std::min(filter.count, kRunsMax), .newest_first = filter.after.value == 0};
+  CO_TRY(query.states, states_named(filter.state));
+  if (filter.since) query.since = *filter.since;
+  if (!filter.flow.empty()) {
+    CO_TRY(const FlowId flow, flow_named(names, filter.flow));
+    query.flow = flow;
+  }
+  if (filter.key.empty()) co_return co_await ports.journal.runs(std::move(query));
+
+  if (filter.key.find('=') == std::string::npos)
+    co_return failure(Code::kInvalid,
+                      "a key is NAME=VALUE, such as order=1042: the names stand in the flow's `index:`");
+  auto positions = co_await positions_of_key(ports.state, filter.key);
+  if (!positions) co_return failure(std::move(positions.error()));
+  std::vector<Position> ordered(positions->upper_bound(query.after), positions->end());
+  if (query.newest_first) std::ranges::reverse(ordered);
+  co_return co_await runs_of(ports, std::move(ordered), std::move(names), std::move(query));
+}
+
+// The position in FLOW/POSITION or POSITION. A vendor's own id may have slashes, too: what stands before the last one
+// must be a flow's name.
+std::optional<std::uint64_t> position_named(const FlowNames& names, std::string_view id) {
+  const std::size_t slash = id.rfind('/');
+  if (slash == std::string_view::npos) return number(id);
+  const bool flow = std::ranges::any_of(names, [&](const auto& one) { return one.second == id.substr(0, slash); });
+  return flow ? number(id.substr(slash + 1)) : std::nullopt;
+}
+
+// The event that `id` names.
+Async<EventPtr> find_event(EventLog& log, FlowNames names, std::string id, std::vector<std::string> sources) {
+  if (const auto position = position_named(names, id)) {
+    std::vector<Position> wanted{Position(*position)};
+    auto events = co_await log.get(std::move(wanted));
+    if (!events) co_return failure(std::move(events.error()));
+    if (!events->empty()) co_return events->front();
+  }
+  for (std::string& source : sources) {
+    auto event = co_await log.find(std::move(source), id);
+    if (event || event.error().code != Code::kNotFound) co_return event;
+  }
+  co_return failure(Code::kNotFound, "there is no event \"" + id + "\"; `tieline events` lists what there is");
+}
+
+}  // namespace
+
+Async<json::Document> list_runs(Ports ports, RunFilter filter) {
+  auto names = co_await flow_names(ports.journal);
+  if (!names) co_return failure(std::move(names.error()));
+  auto runs = co_await matching_runs(ports, std::move(filter), *names);
+  if (!runs) co_return failure(std::move(runs.error()));
+  std::vector<Position> positions;
+  for (const RunStatus& status : *runs) positions.push_back(status.run.event);
+  auto events = co_await ports.log.get(std::move(positions));
+  if (!events) co_return failure(std::move(events.error()));
+  std::map<Position, EventPtr> by_position;
+  for (EventPtr& event : *events) by_position.emplace(event->position, std::move(event));
+
+  json::Builder out;
+  out.begin_object().key("runs").begin_array();
+  for (const RunStatus& status : *runs) {
+    const auto event = by_position.find(status.run.event);
+    const Event* known = event == by_position.end() ? nullptr : event->second.get();
+    out.begin_object();
+    put_run(out, status, (*names)[status.run.flow], known);
+    if (known != nullptr) put_event(out, *known);
+    out.end_object();
+  }
+  co_return out.end_array().end_object().finish();
+}
+
+Async<json::Document> describe(Ports ports, std::string id, std::vector<std::string> sources) {
+  auto names = co_await flow_names(ports.journal);
+  if (!names) co_return failure(std::move(names.error()));
+  auto event = co_await find_event(ports.log, *names, std::move(id), std::move(sources));
+  if (!event) co_return failure(std::move(event.error()));
+  std::vector<Position> positions{(*event)->position};
+  auto runs = co_await statuses_of(ports, std::move(positions), *names);
+  if (!runs) co_return failure(std::move(runs.error()));
+
+  json::Builder out;
+  out.begin_object();
+  put_event(out, **event);
+  const auto data = json::parse((*event)->data);
+  out.key("data");
+  data ? out.copy(data->root()) : out.null();
+  out.key("runs").begin_array();
+  for (const RunStatus& status : *runs) {
+    auto records = co_await ports.journal.read(status.run);
+    if (!records) co_return failure(std::move(records.error()));
+    out.begin_object();
+    put_run(out, status, (*names)[status.run.flow], event->get());
+    out.key("story").begin_array();
+    for (const Record& record : *records) put_story_entry(out, record);
+    out.end_array().end_object();
+  }
+  co_return out.end_array().end_object().finish();
+}
+
+Async<RunId> find_run(Ports ports, std::string id) {
+  const std::size_t slash = id.rfind('/');
+  const auto position = slash == std::string::npos ? std::nullopt : number(std::string_view(id).substr(slash + 1));
+  if (!position)
+    co_return failure(Code::kInvalid,
+                      "\"" + id + "\" is not a run like orders-to-deals/42; `tieline events` shows them");
+  auto names = co_await flow_names(ports.journal);
+  if (!names) co_return failure(std::move(names.error()));
+  CO_TRY(const FlowId flow, flow_named(*names, std::string_view(id).substr(0, slash)));
+  co_return RunId{flow, Position(*position)};
+}
+
+std::string in_words(json::Value description) {
+  const auto text = [&](json::Value from, std::string_view key) { return std::string(from[key].as_string()); };
+  std::string out = "Event " + std::string(description["event"].number_text()) + ": " + text(description, "type") +
+                    " from " + text(description, "source") + " (id " + text(description, "event_id") + ")\n";
+  if (!description["subject"].as_string().empty()) out += "  about     " + text(description, "subject") + "\n";
+  out += "  happened  " + text(description, "time") + "\n  received  " + text(description, "received") + "\n";
+  if (description["runs"].size() == 0) out += "No flow has taken it up: none matches, or it is still waiting.\n";
+  for (const json::Value run : description["runs"].elements()) {
+    out += "\nRun " + text(run, "run") + ": " + text(run, "state");
+    if (const auto took = run["took_us"].as_int64())
+      out += ", " + humane_duration(Duration(*took)) + " after it was received";
+    out += "\n";
+    if (!run["summary"].as_string().empty()) out += "  because   " + text(run, "summary") + "\n";
+    for (const json::Value entry : run["story"].elements()) {
+      out += "  " + text(entry, "at") + "  " + text(entry, "text") + "\n";
+      if (entry["request"].is_object()) {
+        out += "      > " + text(entry["request"], "method") + " " + text(entry["request"], "url") + "\n";
+        if (entry["request"]["body"].size() > 0)
+          out += "      > " + truncated(entry["request"]["body"].as_string(), 400) + "\n";
+      }
+      if (entry["response"]["body"].size() > 0)
+        out += "      < " + truncated(entry["response"]["body"].as_string(), 400) + "\n";
+    }
+  }
+  return out;
+}
+
+}  // namespace tieline::admin

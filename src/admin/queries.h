@@ -1,0 +1,45 @@
+// What happened, asked of the store: lists of runs, and the whole story of one event in plain words. Reads only,
+// through the ports, so that it works in the server and offline alike.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "core/event_log.h"
+#include "core/journal.h"
+#include "json/value.h"
+
+namespace tieline::admin {
+
+struct Ports {
+  EventLog& log;
+  Journal& journal;
+  StateStore& state;
+};
+
+struct RunFilter {
+  std::string flow;   // empty: all
+  std::string state;  // a state's name, or "pending" for all that work on; empty: all
+  std::string key;    // NAME=VALUE of the flow's `index:`; empty: all
+  std::optional<Time> since;
+  Position after{0};  // runs of events after this one; lists oldest first when set
+  std::size_t count = 50;
+};
+inline constexpr std::size_t kRunsMax = 1000;
+
+// {"runs": [{"run": "orders-to-deals/42", "flow", "event", "event_id", "source", "type", "subject", "state",
+// "received", "changed", "took_us", "due", "summary"}]}; newest first. kInvalid for an unknown state or a key without
+// `=`, kNotFound for an unknown flow, with "did you mean".
+Async<json::Document> list_runs(Ports ports, RunFilter filter);
+
+// {"event": {…, "data"}, "runs": [{…, "story": [{"at", "text", "request", "response"}]}]}. `id` is FLOW/POSITION, a
+// POSITION, or the vendor's event id (with `source`, or of any of `sources`). kNotFound.
+Async<json::Document> describe(Ports ports, std::string id, std::vector<std::string> sources);
+
+// "orders-to-deals/42". kInvalid when it is not of that form, kNotFound when there is no such flow.
+Async<RunId> find_run(Ports ports, std::string id);
+
+// What describe() gave, for a person's terminal.
+std::string in_words(json::Value description);
+
+}  // namespace tieline::admin

@@ -1,0 +1,52 @@
+// `tieline check`: loads a workspace, compiles every program, resolves every reference, and reports everything wrong.
+#include <cstdio>
+
+#include "cli/command.h"
+#include "connect/catalog.h"
+#include "workspace/connect_catalog.h"
+#include "workspace/load.h"
+
+namespace tieline::cli {
+namespace {
+
+std::string counted(std::size_t count, const char* one, const char* many) {
+  return std::to_string(count) + " " + (count == 1 ? one : many);
+}
+
+int run_check(const Arguments& arguments) {
+  const std::string directory = arguments.text("DIR");
+  const auto files = workspace::read_files(directory);
+  if (!files) return report(files.error(), kConfig);
+  const connect::Catalog connectors;
+  const workspace::ConnectCatalog catalog(connectors);
+  const workspace::Loaded loaded = workspace::load(*files, catalog, workspace::system_secrets(directory));
+  if (arguments.flag("json")) {
+    std::puts(workspace::problems_json(loaded.problems).c_str());
+    return loaded.workspace ? kOk : kConfig;
+  }
+  std::fputs(loaded.problems.text().c_str(), stderr);
+  if (!loaded.workspace) {
+    std::fprintf(stderr, "%s\n", counted(loaded.problems.error_count(), "error", "errors").c_str());
+    return kConfig;
+  }
+  std::printf("ok: %s, %s\n", counted(loaded.workspace->flows.size(), "flow", "flows").c_str(),
+              counted(loaded.workspace->connections.size(), "connection", "connections").c_str());
+  return kOk;
+}
+
+}  // namespace
+
+Command check_command() {
+  return {.name = "check",
+          .summary = "finds everything that is wrong with a workspace",
+          .description =
+              "Loads all files, compiles every program, resolves every reference to a connection, action, variable and "
+              "secret, and reports all errors at once as file:line:col: error: what, and what to do. Nothing is sent "
+              "anywhere.",
+          .positionals = {{"DIR", "the workspace", false, "."}},
+          .options = {{"--json", "", "print the problems as a JSON array of {file, line, column, severity, message}"}},
+          .examples = {"tieline check examples/orders-to-deals"},
+          .run = run_check};
+}
+
+}  // namespace tieline::cli

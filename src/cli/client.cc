@@ -1,0 +1,189 @@
+#include "cli/client.h"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "async/clock.h"
+#include "async/task_group.h"
+#include "base/text.h"
+#include "cli/service.h"
+#include "connect/catalog.h"
+#include "http/curl_transport.h"
+#include "spec/yaml.h"
+#include "store/sqlite_store.h"
+#include "workspace/settings.h"
+
+namespace tieline::cli {
+namespace {
+
+constexpr Duration kTimeout = std::chrono::seconds(30);
+
+// Runs one coroutine on a loop of its own, to its end.
+template <class T>
+Result<T> run_here(const std::function<Async<T>(asio::any_io_executor)>& make) {
+  asio::io_context loop(1);
+  std::optional<Result<T>> result;
+  TaskGroup tasks(loop.get_executor());
+  // A coroutine lambda captures nothing: its parameters live in its frame.
+  constexpr auto kRun = [](Async<T> task, std::optional<Result<T>>* out) -> asio::awaitable<void> {
+    *out = co_await std::move(task);
+  };
+  tasks.spawn(kRun(make(loop.get_executor()), &result));
+  loop.run();
+  return std::move(*result);
+}
+
+Async<json::Document> exchange(asio::any_io_executor executor, Clock* clock, Request request) {
+  http::CurlTransport transport(executor, *clock);
+  const Deadline deadline = clock->deadline_in(kTimeout);
+  const Exchange answer = co_await transport.send(std::move(request), deadline);
+  if (answer.phase != Phase::kAnswered)
+    co_return failure(std::move(Error(answer.error)).in("the running server does not answer"));
+  auto body = json::parse(answer.response.body);
+  if (!body) co_return failure(Code::kInternal, "the admin port answered something that is not JSON");
+  if (answer.response.status < 400) co_return std::move(*body);
+  const Code code = answer.response.status == 400 || answer.response.status == 422 ? Code::kInvalid
+                    : answer.response.status == 404                                ? Code::kNotFound
+                                                                                   : Code::kUnavailable;
+  co_return failure(code, std::string(body->root()["error"].as_string()));
+}
+
+// Opens the store read-only and asks it.
+template <class Ask>
+Result<json::Document> ask_store(const std::string& directory, Ask ask) {
+  if (!std::filesystem::exists(directory))
+    return failure(Code::kNotFound, "there is no store at " + directory + ": nothing ran here yet");
+  const std::unique_ptr<Clock> clock = make_system_clock();
+  TRY(auto store, store::SqliteStore::open({.directory = directory, .read_only = true}, *clock));
+  return run_here<json::Document>([&](asio::any_io_executor executor) -> Async<json::Document> {
+    constexpr auto kAsk = [](std::unique_ptr<store::ShardStore> shard, Ask question) -> Async<json::Document> {
+      auto answer = co_await question(admin::Ports{*shard, *shard, *shard});
+      co_await shard->stop();
+      co_return answer;
+    };
+    return kAsk(store->shard(executor), ask);
+  });
+}
+
+Result<workspace::Settings> read_settings(const std::string& directory) {
+  const std::string file = (std::filesystem::path(directory) / "tieline.yaml").lexically_normal().string();
+  std::ifstream in(file, std::ios::binary);
+  if (!in)
+    return failure(Code::kNotFound,
+                   "there is no workspace in \"" + directory + "\" (no tieline.yaml); use --workspace DIR");
+  spec::Problems problems;
+  const auto node = spec::parse_yaml(std::string(std::istreambuf_iterator<char>(in), {}), file, problems);
+  auto settings = node ? spec::parse<workspace::Settings>(*node, problems) : std::nullopt;
+  if (!problems.ok() || !settings) return failure(problems.first_error());
+  return std::move(*settings);
+}
+
+}  // namespace
+
+std::vector<Option> client_options() {
+  return {{"-w,--workspace", "DIR", "the workspace whose server or store to ask", "."}};
+}
+
+Result<Client> Client::open(const Arguments& arguments) {
+  Client client;
+  const std::string directory = arguments.text("workspace");
+  TRY(const workspace::Settings settings, read_settings(directory));
+  client.store_directory_ = store_directory_of(directory, settings.store.directory());
+  for (const auto& entry :
+       std::filesystem::directory_iterator(std::filesystem::path(directory) / "connections",
+                                           std::filesystem::directory_options::skip_permission_denied)) {
+    if (entry.path().extension() == ".yaml") client.sources_.push_back(entry.path().stem().string());
+  }
+  std::ifstream in(client.store_directory_ + "/" + std::string(kServerFile));
+  if (!in) return client;
+  const auto addresses = json::parse(std::string(std::istreambuf_iterator<char>(in), {}));
+  if (!addresses) return client;
+  client.admin_ = std::string(addresses->root()["admin"].as_string());
+  client.hooks_ = std::string(addresses->root()["hooks"].as_string());
+  // The file outlives a server that was killed: whoever does not answer is not there.
+  if (!client.get("/api/store")) client.admin_.reset();
+  return client;
+}
+
+Result<json::Document> Client::get(const std::string& path) const {
+  const std::unique_ptr<Clock> clock = make_system_clock();
+  Request request{.method = "GET", .url = *admin_ + path, .private_addresses = true};
+  return run_here<json::Document>(
+      [&](asio::any_io_executor executor) { return exchange(executor, clock.get(), request); });
+}
+
+Result<json::Document> Client::post(const std::string& path, const json::Document& body) const {
+  if (!online()) return failure(Code::kUnavailable, "no server runs on this workspace; start it with `tieline run`");
+  const std::unique_ptr<Clock> clock = make_system_clock();
+  Request request{.method = "POST", .url = *admin_ + path, .private_addresses = true};
+  request.headers = {{"Content-Type", "application/json"}, {"X-Tieline", "1"}};
+  request.body = json::print(body.root());
+  return run_here<json::Document>(
+      [&](asio::any_io_executor executor) { return exchange(executor, clock.get(), request); });
+}
+
+Result<json::Document> Client::runs(const admin::RunFilter& filter) const {
+  if (!online())
+    return ask_store(store_directory_, [filter](admin::Ports ports) { return admin::list_runs(ports, filter); });
+  std::string path = "/api/runs?count=" + std::to_string(filter.count);
+  for (const auto& [name, value] : {std::pair{"flow", filter.flow}, {"state", filter.state}, {"key", filter.key}}) {
+    if (!value.empty()) path += "&" + std::string(name) + "=" + percent_encode(value);
+  }
+  if (filter.since) path += "&since=" + percent_encode(format_time(*filter.since));
+  return get(path);
+}
+
+Result<json::Document> Client::describe(const std::string& id) const {
+  if (online()) return get("/api/events/" + percent_encode(id));
+  return ask_store(store_directory_,
+                   [id, sources = sources_](admin::Ports ports) { return admin::describe(ports, id, sources); });
+}
+
+Result<std::string> Client::hooks_address() const {
+  if (!online()) return failure(Code::kUnavailable, "no server runs on this workspace; start it with `tieline run`");
+  return *hooks_;
+}
+
+Result<json::Document> Client::store_numbers() const {
+  if (online()) return get("/api/store");
+  if (!std::filesystem::exists(store_directory_))
+    return failure(Code::kNotFound, "there is no store at " + store_directory_ + ": nothing ran here yet");
+  const std::unique_ptr<Clock> clock = make_system_clock();
+  TRY(const auto store, store::SqliteStore::open({.directory = store_directory_, .read_only = true}, *clock));
+  const store::StoreStats stats = store->stats();
+  json::Builder out;
+  out.begin_object();
+  for (const auto& [name, value] : {std::pair{"events", stats.events},
+                                    {"records", stats.records},
+                                    {"segments", stats.segments},
+                                    {"bytes", stats.bytes},
+                                    {"last_position", stats.last_position},
+                                    {"oldest_position", stats.oldest_position},
+                                    {"unfolded_segments", stats.unfolded_segments},
+                                    {"corrupt", stats.corrupt_events + stats.corrupt_records}})
+    out.key(name).integer(static_cast<std::int64_t>(value));
+  return out.end_object().finish();
+}
+
+Result<json::Document> Client::store_verify() const {
+  if (online()) return post("/api/store/verify", json::Document());
+  if (!std::filesystem::exists(store_directory_))
+    return failure(Code::kNotFound, "there is no store at " + store_directory_ + ": nothing ran here yet");
+  const std::unique_ptr<Clock> clock = make_system_clock();
+  TRY(const auto store, store::SqliteStore::open({.directory = store_directory_, .read_only = true}, *clock));
+  TRY(const store::VerifyReport report, store->verify());
+  json::Builder out;
+  out.begin_object().key("segments").integer(static_cast<std::int64_t>(report.segments));
+  out.key("events").integer(static_cast<std::int64_t>(report.events));
+  out.key("records").integer(static_cast<std::int64_t>(report.records));
+  out.key("corrupt").integer(
+      static_cast<std::int64_t>(report.corrupt_events + report.corrupt_records + report.corrupt_segments));
+  out.key("places").begin_array();
+  for (const std::string& place : report.places) out.string(place);
+  return out.end_array().end_object().finish();
+}
+
+}  // namespace tieline::cli

@@ -1,0 +1,105 @@
+#include "cli/command.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "base/text.h"
+
+namespace tieline::cli {
+namespace {
+
+constexpr std::size_t kHelpWidth = 78;
+
+// Breaks text into lines of at most kHelpWidth columns behind `indent` spaces.
+std::string wrapped(std::string_view text, std::size_t indent) {
+  std::string out, line(indent, ' ');
+  for (const std::string_view word : split(text, ' ')) {
+    if (line.size() > indent && line.size() + 1 + word.size() > kHelpWidth) {
+      out += line + "\n";
+      line.assign(indent, ' ');
+    }
+    if (line.size() > indent) line += ' ';
+    line += word;
+  }
+  return out + line + "\n";
+}
+
+std::string paragraphs(std::string_view text, std::size_t indent) {
+  std::string out;
+  for (const std::string_view paragraph : split(text, '\n'))
+    out += paragraph.empty() ? "\n" : wrapped(paragraph, indent);
+  return out;
+}
+
+std::string spelled(const Option& option) {
+  std::string out(option.name);
+  for (std::size_t at = out.find(','); at != std::string::npos; at = out.find(',', at + 2)) out.insert(at + 1, " ");
+  return option.value.empty() ? out : out + " " + std::string(option.value);
+}
+
+}  // namespace
+
+std::string Arguments::text(std::string_view name) const {
+  if (const auto found = values_.find(name); found != values_.end()) return found->second.back();
+  if (const auto found = fallbacks_.find(name); found != fallbacks_.end()) return found->second;
+  return {};
+}
+
+std::vector<std::string> Arguments::all(std::string_view name) const {
+  const auto found = values_.find(name);
+  return found == values_.end() ? std::vector<std::string>{} : found->second;
+}
+
+std::string help_page(const Command& command) {
+  std::string synopsis = "tieline " + std::string(command.name);
+  if (!command.options.empty()) synopsis += " [OPTIONS]";
+  for (const Positional& positional : command.positionals) {
+    const std::string name(positional.name);
+    synopsis += positional.required ? " " + name : " [" + name + "]";
+  }
+  std::string out =
+      "NAME\n" + wrapped("tieline " + std::string(command.name) + " - " + std::string(command.summary), 4);
+  out += "\nSYNOPSIS\n    " + synopsis + "\n\nDESCRIPTION\n" + paragraphs(command.description, 4);
+  if (!command.positionals.empty()) {
+    out += "\nARGUMENTS\n";
+    for (const Positional& positional : command.positionals) {
+      std::string doc(positional.doc);
+      if (!positional.fallback.empty()) doc += " (default: " + std::string(positional.fallback) + ")";
+      out += "    " + std::string(positional.name) + "\n" + wrapped(doc, 8);
+    }
+  }
+  if (!command.options.empty()) {
+    out += "\nOPTIONS\n";
+    for (const Option& option : command.options) {
+      std::string doc(option.doc);
+      if (!option.fallback.empty()) doc += " (default: " + std::string(option.fallback) + ")";
+      out += "    " + spelled(option) + "\n" + wrapped(doc, 8);
+    }
+  }
+  if (!command.examples.empty()) {
+    out += "\nEXAMPLES\n";
+    for (const std::string_view example : command.examples) out += "    " + std::string(example) + "\n";
+  }
+  return out + "\nEXIT STATUS\n    0 ok, 1 failed, 2 wrong usage, 3 wrong configuration\n";
+}
+
+std::string overview(std::span<const Command> commands) {
+  std::string out =
+      "tieline - joins a business's systems: webhooks in, mapped, delivered, nothing lost\n\n"
+      "SYNOPSIS\n    tieline COMMAND [ARGUMENTS]\n\nCOMMANDS\n";
+  std::size_t width = 0;
+  for (const Command& command : commands) width = std::max(width, command.name.size());
+  for (const Command& command : commands) {
+    if (command.hidden) continue;
+    out += "    " + std::string(command.name) + std::string(width + 2 - command.name.size(), ' ') +
+           std::string(command.summary) + "\n";
+  }
+  return out + "\nStart with:  tieline demo\nOne command: tieline help COMMAND\n";
+}
+
+int report(const Error& error, int exit_code) {
+  std::fputs((error.text() + "\n").c_str(), stderr);
+  return exit_code;
+}
+
+}  // namespace tieline::cli

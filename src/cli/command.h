@@ -1,0 +1,83 @@
+// A command of the program, described once: its parser, its help page and its "did you mean" come from the same table.
+// One file a command; main.cc lists them.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+
+namespace tieline::cli {
+
+// What the process ends with.
+enum ExitCode : int { kOk = 0, kFailed = 1, kUsage = 2, kConfig = 3 };
+
+struct Option {
+  std::string_view name;   // "--json", or "-n,--null-input"
+  std::string_view value;  // what the value is called ("FILE"); empty: a flag
+  std::string_view doc;
+  std::string_view fallback = {};  // shown, and used when the option is not given
+  int values = 1;                  // how many values each use takes
+};
+
+struct Positional {
+  std::string_view name;  // "DIR"
+  std::string_view doc;
+  bool required = true;
+  std::string_view fallback = {};
+};
+
+// What was given, by the long name without dashes or the positional's name.
+class Arguments {
+ public:
+  bool flag(std::string_view name) const { return values_.contains(name); }
+  // The last value given, else the fallback, else empty.
+  std::string text(std::string_view name) const;
+  // Every value given, in order (an option of two values gives two for each use).
+  std::vector<std::string> all(std::string_view name) const;
+  void add(std::string name, std::string value) { values_[std::move(name)].push_back(std::move(value)); }
+  void set_fallback(std::string name, std::string value) { fallbacks_[std::move(name)] = std::move(value); }
+
+ private:
+  std::map<std::string, std::vector<std::string>, std::less<>> values_;
+  std::map<std::string, std::string, std::less<>> fallbacks_;
+};
+
+struct Command {
+  std::string_view name;
+  std::string_view summary;      // one line
+  std::string_view description;  // paragraphs for the help page
+  std::vector<Positional> positionals;
+  std::vector<Option> options;
+  std::vector<std::string_view> examples;
+  int (*run)(const Arguments& arguments);
+  bool hidden = false;
+};
+
+// The help page of one command, and of the program.
+std::string help_page(const Command& command);
+std::string overview(std::span<const Command> commands);
+
+// Prints the error on stderr and returns `exit_code`.
+int report(const Error& error, int exit_code = kFailed);
+
+Command bench_door_command();
+Command check_command();
+Command dead_command();
+Command demo_command();
+Command double_command();
+Command events_command();
+Command held_command();
+Command map_command();
+Command reload_command();
+Command run_command();
+Command schema_command();
+Command send_command();
+Command show_command();
+Command store_command();
+
+}  // namespace tieline::cli

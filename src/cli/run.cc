@@ -1,0 +1,138 @@
+// `tieline run`: the server, until it is told to stop. SIGTERM drains and ends; SIGHUP loads the workspace again.
+#include <unistd.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <csignal>
+#include <cstdio>
+#include <fstream>
+#include <memory>
+
+#include "async/sync.h"
+#include "async/task_group.h"
+#include "cli/command.h"
+#include "cli/service.h"
+
+namespace tieline::cli {
+namespace {
+
+void log_line(std::string_view line) {
+  std::fprintf(stderr, "tieline: %.*s\n", static_cast<int>(line.size()), line.data());
+}
+
+// The process around a Service: its loop, its signals, its exit code.
+class Server {
+ public:
+  Server(ServiceOptions options, std::string announce_file)
+      : clock_(make_system_clock()),
+        service_(loop_.get_executor(), *clock_, std::move(options)),
+        tasks_(loop_.get_executor()),
+        signals_(loop_, SIGTERM, SIGINT, SIGHUP),
+        announce_file_(std::move(announce_file)) {}
+
+  int run() {
+    tasks_.spawn(serve());
+    loop_.run();
+    return exit_code_;
+  }
+
+ private:
+  asio::awaitable<void> serve() {
+    const auto started = co_await service_.start();
+    if (!started) {
+      std::fputs(
+          (started.error().code == Code::kInvalid ? started.error().message : started.error().text() + "\n").c_str(),
+          stderr);
+      exit_code_ = started.error().code == Code::kInvalid ? kConfig : kFailed;
+      co_await service_.stop();
+      co_return;
+    }
+    log_line("takes webhooks at " + service_.hooks_address() + "/hooks/CONNECTION, answers the admin port at " +
+             service_.admin_address());
+    announce();
+    wait_for_signal();
+    co_await stop_wanted_.wait();
+    log_line("stopping: lets calls under way end");
+    co_await service_.stop();
+    log_line("stopped; everything acknowledged is on disk");
+  }
+
+  void wait_for_signal() {
+    signals_.async_wait([this](const boost::system::error_code& error, int signal) {
+      if (error) return;
+      if (signal == SIGHUP) {
+        tasks_.spawn(reload());
+        wait_for_signal();
+      } else {
+        stop_wanted_.notify_all();
+      }
+    });
+  }
+
+  asio::awaitable<void> reload() {
+    const auto reloaded = co_await service_.reload();
+    if (!reloaded) log_line("not reloaded, the running configuration goes on:\n" + reloaded.error().message);
+  }
+
+  void announce() const {
+    if (announce_file_.empty()) return;
+    // Written aside and renamed: whoever waits for the file never reads half of it.
+    const std::string aside = announce_file_ + ".new";
+    std::ofstream(aside) << "{\"hooks\":\"" << service_.hooks_address() << "\",\"admin\":\"" << service_.admin_address()
+                         << "\",\"pid\":" << getpid() << "}\n";
+    std::rename(aside.c_str(), announce_file_.c_str());
+  }
+
+  asio::io_context loop_{1};
+  std::unique_ptr<Clock> clock_;
+  Service service_;
+  TaskGroup tasks_;
+  asio::signal_set signals_;
+  Signal stop_wanted_;
+  std::string announce_file_;
+  int exit_code_ = kOk;
+};
+
+int serve(const Arguments& arguments, bool drop_events) {
+  const std::string directory = arguments.text("DIR");
+  ServiceOptions options{.directory = directory,
+                         .files = [directory] { return workspace::read_files(directory); },
+                         .secrets = workspace::system_secrets(directory),
+                         .log = log_line,
+                         .drop_events = drop_events};
+  return Server(std::move(options), arguments.text("announce")).run();
+}
+
+int run_run(const Arguments& arguments) { return serve(arguments, false); }
+int run_bench_door(const Arguments& arguments) { return serve(arguments, true); }
+
+const Option kAnnounce{"--announce", "FILE", "when ready, write {\"hooks\", \"admin\", \"pid\"} there"};
+const Positional kDirectory{"DIR", "the workspace", false, "."};
+
+}  // namespace
+
+Command run_command() {
+  return {
+      .name = "run",
+      .summary = "runs a workspace: the server",
+      .description =
+          "Takes webhooks, runs flows, delivers. SIGTERM and SIGINT refuse new webhooks, let calls under way end, and "
+          "exit 0; what is left resumes at the next start. SIGHUP loads the workspace again; an error changes nothing.",
+      .positionals = {kDirectory},
+      .options = {kAnnounce},
+      .examples = {"tieline run /etc/tieline"},
+      .run = run_run};
+}
+
+Command bench_door_command() {
+  return {.name = "bench-door",
+          .summary = "runs a workspace's door without a store, for comparison",
+          .description = "Verifies and dedupes webhooks like `run`, and drops the events. For `make bench` only.",
+          .positionals = {kDirectory},
+          .options = {kAnnounce},
+          .examples = {},
+          .run = run_bench_door,
+          .hidden = true};
+}
+
+}  // namespace tieline::cli

@@ -1,0 +1,119 @@
+// `tieline send`: posts a payload to a running Tieline, signed as the vendor would sign it.
+#include <boost/asio/io_context.hpp>
+#include <cstdio>
+#include <fstream>
+#include <iterator>
+
+#include "async/task_group.h"
+#include "auth/hash.h"
+#include "base/text.h"
+#include "cli/client.h"
+#include "connect/catalog.h"
+#include "http/curl_transport.h"
+#include "workspace/connect_catalog.h"
+#include "workspace/load.h"
+
+namespace tieline::cli {
+namespace {
+
+struct Sending {
+  InboundRequest request;  // as the vendor calls the public address
+  std::string to;          // where it really goes
+};
+
+// The connection to send as: the one named, or the only one that takes webhooks.
+Result<std::shared_ptr<const connect::VendorWebhook>> webhook_of(const workspace::Workspace& workspace,
+                                                                 const std::string& name) {
+  std::vector<std::string> names;
+  std::shared_ptr<const WebhookSource> found;
+  for (const auto& connection : workspace.connections) {
+    auto webhook = connection->webhook();
+    if (!webhook) continue;
+    names.push_back(connection->info().name);
+    if (name == names.back() || name.empty()) found = std::move(webhook);
+  }
+  if (name.empty() && names.size() > 1)
+    return failure(Code::kInvalid,
+                   "several connections take webhooks (" + join(names, ", ") + "): say --connection NAME");
+  if (!found)
+    return failure(Code::kNotFound, "no connection \"" + name + "\" takes webhooks" + did_you_mean(name, names));
+  return std::dynamic_pointer_cast<const connect::VendorWebhook>(std::move(found));
+}
+
+Result<Sending> prepare(const Arguments& arguments) {
+  const std::string directory = arguments.text("workspace"), file = arguments.text("FILE");
+  std::ifstream in(file, std::ios::binary);
+  if (!in) return failure(Code::kNotFound, "cannot read \"" + file + "\"");
+  auto body = std::make_shared<const std::string>(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
+
+  TRY(const workspace::Files files, workspace::read_files(directory));
+  const connect::Catalog connectors;
+  const workspace::ConnectCatalog catalog(connectors);
+  const workspace::Loaded loaded = workspace::load(files, catalog, workspace::system_secrets(directory));
+  if (!loaded.workspace) return failure(Code::kInvalid, loaded.problems.text());
+  TRY(const auto webhook, webhook_of(*loaded.workspace, arguments.text("connection")));
+
+  std::string to = arguments.text("to");
+  if (to.empty()) {
+    TRY(const Client client, Client::open(arguments));
+    TRY(to, client.hooks_address());
+  }
+  const std::string path = "/hooks/" + webhook->connection();
+  const std::string public_url = loaded.workspace->settings.public_url;
+  const std::unique_ptr<Clock> clock = make_system_clock();
+  const std::string id = arguments.text("id").empty() ? auth::random_id() : arguments.text("id");
+  TRY(InboundRequest request, webhook->sign_as_vendor({.type = arguments.text("type"),
+                                                       .body = std::move(body),
+                                                       .now = clock->now(),
+                                                       .id = id,
+                                                       .url = (public_url.empty() ? to : public_url) + path}));
+  return Sending{std::move(request), to + path};
+}
+
+int run_send(const Arguments& arguments) {
+  auto sending = prepare(arguments);
+  if (!sending) {
+    if (sending.error().code == Code::kInvalid) {
+      std::fputs((sending.error().message + "\n").c_str(), stderr);
+      return kConfig;
+    }
+    return report(sending.error());
+  }
+  asio::io_context loop(1);
+  const std::unique_ptr<Clock> clock = make_system_clock();
+  http::CurlTransport transport(loop.get_executor(), *clock);
+  TaskGroup tasks(loop.get_executor());
+  Exchange exchange;
+  Request request{
+      .method = "POST", .url = sending->to, .headers = sending->request.headers, .body = *sending->request.body};
+  request.private_addresses = true;
+  constexpr auto kSend = [](http::CurlTransport* through, Request what, Exchange* out) -> asio::awaitable<void> {
+    *out = co_await through->send(std::move(what), Deadline::never());
+  };
+  tasks.spawn(kSend(&transport, std::move(request), &exchange));
+  loop.run();
+  if (exchange.phase != Phase::kAnswered) return report(exchange.error);
+  std::printf("%d %s\n", exchange.response.status, exchange.response.body.c_str());
+  return exchange.response.status < 300 ? kOk : kFailed;
+}
+
+}  // namespace
+
+Command send_command() {
+  return {
+      .name = "send",
+      .summary = "posts a payload to a running Tieline, signed as the vendor would",
+      .description =
+          "Signs FILE with the connection's webhook secret, as its vendor does, and posts it to the running server: a "
+          "way to try a flow without the vendor.",
+      .positionals = {{"FILE", "the payload"}},
+      .options = {{"--connection", "NAME", "as whom; not needed where only one connection takes webhooks"},
+                  {"--type", "TYPE", "the event's type, where the vendor says it in a header (Shopify: orders/create)"},
+                  {"--id", "ID", "the delivery's id, where the vendor says it in a header; a new one without it"},
+                  {"--to", "URL", "the server's address; found by itself when it runs on this machine"},
+                  {"-w,--workspace", "DIR", "the workspace", "."}},
+      .examples = {"tieline send --connection shopify --type orders/create order.json"},
+      .run = run_send};
+}
+
+}  // namespace tieline::cli

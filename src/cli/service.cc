@@ -1,0 +1,329 @@
+#include "cli/service.h"
+
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <random>
+
+#include "async/task_group.h"
+#include "cli/client.h"
+#include "connect/catalog.h"
+#include "http/curl_transport.h"
+#include "http/server.h"
+#include "store/sqlite_store.h"
+#include "workspace/compile.h"
+#include "workspace/connect_catalog.h"
+#include "workspace/load.h"
+
+namespace tieline::cli {
+namespace {
+
+// Passes what the engine tells on to several observers.
+class Observers final : public engine::EngineObserver {
+ public:
+  void add(engine::EngineObserver* observer) { observers_.push_back(observer); }
+  void attempt_ended(const engine::AttemptInfo& attempt) override {
+    for (auto* observer : observers_) observer->attempt_ended(attempt);
+  }
+  void run_ended(const engine::RunInfo& run) override {
+    for (auto* observer : observers_) observer->run_ended(run);
+  }
+  void run_waits(const engine::RunInfo& run) override {
+    for (auto* observer : observers_) observer->run_waits(run);
+  }
+  void authorization_changed(std::string_view connection, bool needed) override {
+    for (auto* observer : observers_) observer->authorization_changed(connection, needed);
+  }
+
+ private:
+  std::vector<engine::EngineObserver*> observers_;
+};
+
+engine::EngineConfig engine_config(const workspace::Workspace& workspace) {
+  engine::EngineConfig config;
+  config.flows = workspace.flows;
+  for (const auto& connection : workspace.connections) config.connections.push_back(connection->info());
+  return config;
+}
+
+engine::DoorSources door_sources(const workspace::Workspace& workspace) {
+  engine::DoorSources sources;
+  for (const auto& connection : workspace.connections) {
+    if (auto webhook = connection->webhook()) sources.emplace(connection->info().name, std::move(webhook));
+  }
+  return sources;
+}
+
+http::ServerOptions server_options(const workspace::Address& address, const workspace::Settings& settings) {
+  http::ServerOptions options;
+  options.address = address.host;
+  options.port = address.port;
+  options.limits.body_bytes_max = static_cast<std::size_t>(settings.limits.body.bytes);
+  options.limits.header_bytes_max = static_cast<std::size_t>(settings.limits.headers.bytes);
+  options.header_timeout = settings.limits.request;
+  options.body_timeout = settings.limits.request;
+  return options;
+}
+
+// A listener on every address is reached on this machine by loopback.
+std::string reachable(const std::string& host, std::uint16_t port) {
+  const std::string name = host == "0.0.0.0" || host == "::" ? "127.0.0.1" : host;
+  return "http://" + (name.find(':') == std::string::npos ? name : "[" + name + "]") + ":" + std::to_string(port);
+}
+
+json::Document verify_document(const store::VerifyReport& report) {
+  json::Builder out;
+  const auto number = [&](const char* name, std::uint64_t value) {
+    out.key(name).integer(static_cast<std::int64_t>(value));
+  };
+  out.begin_object();
+  number("segments", report.segments);
+  number("events", report.events);
+  number("records", report.records);
+  number("corrupt", report.corrupt_events + report.corrupt_records + report.corrupt_segments);
+  out.key("places").begin_array();
+  for (const std::string& place : report.places) out.string(place);
+  return out.end_array().end_object().finish();
+}
+
+}  // namespace
+
+std::string store_directory_of(const std::string& workspace_directory, std::string_view store_url_directory) {
+  const std::filesystem::path path(store_url_directory);
+  return (path.is_absolute() ? path : std::filesystem::path(workspace_directory) / path).lexically_normal().string();
+}
+
+struct Service::Impl {
+  Impl(asio::any_io_executor service_executor, Clock& service_clock, ServiceOptions service_options)
+      : executor(std::move(service_executor)), clock(service_clock), options(std::move(service_options)) {
+    observers.add(&metrics);
+  }
+
+  asio::any_io_executor executor;
+  Clock& clock;
+  ServiceOptions options;
+  connect::Catalog connectors;
+  std::optional<workspace::ConnectCatalog> catalog;
+  workspace::FlowArchive archive;
+  std::shared_ptr<const workspace::Workspace> workspace;
+  std::unique_ptr<store::SqliteStore> store;
+  std::unique_ptr<store::ShardStore> shard;
+  std::unique_ptr<Transport> transport;
+  admin::Metrics metrics;
+  Observers observers;
+  std::unique_ptr<engine::Engine> engine;
+  std::unique_ptr<engine::Door> door;
+  std::unique_ptr<admin::Health> health;
+  std::unique_ptr<admin::Api> api;
+  std::unique_ptr<http::HttpServer> hooks, admin_server;
+  std::string store_directory, hooks_address, admin_address;
+
+  void log(std::string_view line) const {
+    if (options.log) options.log(line);
+  }
+
+  // Reads and checks the workspace; its warnings go to the log.
+  Result<std::shared_ptr<const workspace::Workspace>> load() {
+    TRY(const workspace::Files files, options.files());
+    workspace::Loaded loaded = workspace::load(files, *catalog, options.secrets);
+    if (!loaded.problems.empty() && loaded.workspace) log(loaded.problems.text());
+    if (!loaded.workspace) return failure(Code::kInvalid, loaded.problems.text());
+    return loaded.workspace;
+  }
+
+  void use(std::shared_ptr<const workspace::Workspace> loaded) {
+    workspace = std::move(loaded);
+    archive.use(workspace->actions, workspace->flows);
+    door->configure(door_sources(*workspace));
+    health->reset();
+  }
+
+  Result<void> open_store(const workspace::StoreSettings& settings) {
+    store_directory = store_directory_of(options.directory, settings.directory());
+    store::StoreOptions store_options{.directory = store_directory};
+    store_options.keep = settings.keep;
+    store_options.bytes_max = static_cast<std::uint64_t>(settings.max.bytes);
+    store_options.report = options.log;
+    TRY(store, store::SqliteStore::open(std::move(store_options), clock));
+    shard = store->shard(executor);
+    return {};
+  }
+
+  admin::Metrics::StoreNumbers store_numbers() const {
+    const store::StoreStats stats = store->stats();
+    const auto n = [](std::uint64_t value) { return static_cast<double>(value); };
+    return {{"events", n(stats.events)},
+            {"records", n(stats.records)},
+            {"segments", n(stats.segments)},
+            {"bytes", n(stats.bytes)},
+            {"last_position", n(stats.last_position)},
+            {"oldest_position", n(stats.oldest_position)},
+            {"unfolded_segments", n(stats.unfolded_segments)},
+            {"queue", n(stats.queue)},
+            {"commits", n(stats.commits)},
+            {"dedupe_entries", n(stats.dedupe_entries)},
+            {"corrupt", n(stats.corrupt_events + stats.corrupt_records)},
+            {"disk_free_bytes", n(stats.disk_free)},
+            {"refusing", stats.refusing ? 1.0 : 0.0}};
+  }
+
+  // The connection's health call: "shop.get" of its connector.
+  asio::awaitable<std::optional<Verdict>> check_health(std::string name, Deadline deadline) {
+    const workspace::BoundConnection* connection = workspace->connection(name);
+    if (connection == nullptr || connection->info().health_action.empty()) co_return std::nullopt;
+    // CONNECTION.RESOURCE.ACTION
+    const std::string call = connection->info().health_action.substr(name.size() + 1);
+    const std::size_t dot = call.find('.');
+    ActionPtr action = connection->action(call.substr(0, dot), call.substr(dot + 1));
+    if (action == nullptr) co_return std::nullopt;
+    co_return co_await engine->probe(std::move(action), deadline);
+  }
+
+  void make_parts() {
+    std::random_device chance;
+    engine::EngineDeps deps{.executor = executor,
+                            .clock = clock,
+                            .seed = (std::uint64_t{chance()} << 32) | chance(),
+                            .log = *shard,
+                            .journal = *shard,
+                            .state = *shard,
+                            .transport = *transport,
+                            .flow_source = archive,
+                            .observer = &observers};
+    engine = std::make_unique<engine::Engine>(std::move(deps));
+    engine::DoorOptions door_options{.public_url = workspace->settings.public_url,
+                                     .ack_within = workspace->settings.ack_within};
+    door_options.drop_events = options.drop_events;
+    door = std::make_unique<engine::Door>(std::move(door_options), *shard, clock, &metrics);
+    health = std::make_unique<admin::Health>(executor, clock, [this](std::string name, Deadline deadline) {
+      return check_health(std::move(name), deadline);
+    });
+    api = std::make_unique<admin::Api>(admin::ApiDeps{
+        .clock = clock,
+        .ports = {*shard, *shard, *shard},
+        .engine = *engine,
+        .door = *door,
+        .metrics = metrics,
+        .health = *health,
+        .reload = [this] { return reload(); },
+        .connections = [this] { return connection_names(); },
+        .store_numbers = [this] { return store_numbers(); },
+        .store_verify = [this] { return verify(); },
+    });
+  }
+
+  std::vector<std::string> connection_names() const {
+    std::vector<std::string> names;
+    for (const auto& connection : workspace->connections) names.push_back(connection->info().name);
+    return names;
+  }
+
+  Async<json::Document> verify() {
+    const auto report = store->verify();
+    if (!report) co_return failure(report.error());
+    co_return verify_document(*report);
+  }
+
+  Result<void> listen() {
+    const workspace::Settings& settings = workspace->settings;
+    const auto to_door = [this](InboundRequest request) { return door->receive(std::move(request)); };
+    const auto to_api = [this](InboundRequest request) { return api->handle(std::move(request)); };
+    TRY(admin_server,
+        http::HttpServer::listen(executor, server_options(settings.listen.admin, settings), to_api, clock));
+    auto hooks_server =
+        http::HttpServer::listen(executor, server_options(settings.listen.hooks, settings), to_door, clock);
+    if (!hooks_server) return failure(std::move(hooks_server.error()));
+    hooks = std::move(*hooks_server);
+    hooks_address = reachable(settings.listen.hooks.host, hooks->port());
+    admin_address = reachable(settings.listen.admin.host, admin_server->port());
+    return {};
+  }
+
+  // So that commands find the running server, whichever ports it got.
+  void announce() const {
+    json::Builder out;
+    out.begin_object().key("hooks").string(hooks_address).key("admin").string(admin_address);
+    out.key("pid").integer(getpid()).end_object();
+    std::ofstream(store_directory + "/" + std::string(kServerFile)) << json::print(out.finish().root()) << "\n";
+  }
+
+  Async<void> start() {
+    catalog.emplace(connectors);
+    CO_TRY(workspace, load());
+    CO_TRY_VOID(open_store(workspace->settings.store));
+    transport = std::make_unique<http::CurlTransport>(executor, clock);
+    make_parts();
+    use(workspace);
+    auto started = co_await engine->start(engine_config(*workspace));
+    if (!started) co_return failure(std::move(started.error()));
+    CO_TRY_VOID(listen());
+    announce();
+    api->set_ready(true);
+    co_return Result<void>();
+  }
+
+  Async<std::string> reload() {
+    auto loaded = load();
+    if (!loaded) co_return failure(std::move(loaded.error()));
+    const workspace::Settings &before = workspace->settings, &after = (*loaded)->settings;
+    // Runs that resume look their flow up in the archive, so it must know the new ones first.
+    archive.use((*loaded)->actions, (*loaded)->flows);
+    auto swapped = co_await engine->reload(engine_config(**loaded));
+    if (!swapped) {
+      archive.use(workspace->actions, workspace->flows);
+      co_return failure(std::move(swapped.error()));
+    }
+    std::string message = "reloaded: " + std::to_string((*loaded)->flows.size()) + " flows, " +
+                          std::to_string((*loaded)->connections.size()) + " connections";
+    if (before.listen.hooks != after.listen.hooks || before.listen.admin != after.listen.admin ||
+        before.store.url != after.store.url)
+      message += "; new addresses and a new store take effect at the next start";
+    use(std::move(*loaded));
+    log(message);
+    co_return message;
+  }
+
+  asio::awaitable<void> stop() {
+    if (api) api->set_ready(false, "stopping");
+    const Duration within = workspace ? workspace->settings.drain : Duration(0);
+    const Deadline deadline = clock.deadline_in(within);
+    if (hooks) co_await hooks->stop(deadline);
+    if (engine) {
+      const auto drained = co_await engine->drain(deadline);
+      if (!drained) log("error: " + drained.error().message);
+    }
+    if (health) co_await health->stop();
+    if (admin_server) co_await admin_server->stop(deadline);
+    if (!store_directory.empty()) {
+      std::error_code gone;
+      if (admin_server) std::filesystem::remove(store_directory + "/" + std::string(kServerFile), gone);
+    }
+    engine.reset();
+    if (shard) co_await shard->stop();
+    transport.reset();
+    shard.reset();
+    store.reset();
+  }
+};
+
+Service::Service(asio::any_io_executor executor, Clock& clock, ServiceOptions options)
+    : impl_(std::make_unique<Impl>(std::move(executor), clock, std::move(options))) {}
+Service::~Service() = default;
+
+Async<void> Service::start() { return impl_->start(); }
+Async<std::string> Service::reload() { return impl_->reload(); }
+asio::awaitable<void> Service::stop() { return impl_->stop(); }
+std::string Service::hooks_address() const { return impl_->hooks_address; }
+std::string Service::admin_address() const { return impl_->admin_address; }
+std::string Service::store_directory() const { return impl_->store_directory; }
+admin::Ports Service::ports() { return {*impl_->shard, *impl_->shard, *impl_->shard}; }
+engine::Engine& Service::engine() { return *impl_->engine; }
+engine::Door& Service::door() { return *impl_->door; }
+std::shared_ptr<const WebhookSource> Service::webhook(std::string_view connection) const {
+  const workspace::BoundConnection* bound = impl_->workspace->connection(connection);
+  return bound == nullptr ? nullptr : bound->webhook();
+}
+void Service::observe(engine::EngineObserver* observer) { impl_->observers.add(observer); }
+
+}  // namespace tieline::cli
