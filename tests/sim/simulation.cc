@@ -15,7 +15,7 @@
 namespace tieline::sim {
 namespace {
 
-constexpr std::size_t kStepsMax = 3'000'000;
+constexpr std::size_t kStepsMax = 300'000;
 constexpr Duration kLifeMax = std::chrono::hours(24 * 10);
 
 struct Sent {
@@ -30,7 +30,7 @@ class Life {
       : options_(options),
         prng_(options.seed),
         clock_(*parse_time("2026-11-23T00:00:00Z")),
-        vendor_(clock_, options),
+        vendor_(clock_, options_),
         store_(std::make_unique<store::MemoryStore>(context_.get_executor(), clock_, store_options())) {}
 
   Report run();
@@ -57,8 +57,10 @@ class Life {
   asio::awaitable<void> produce();
   asio::awaitable<void> operate();
   asio::awaitable<void> reload();
+  asio::awaitable<void> trouble();
   asio::awaitable<void> look();
   asio::awaitable<void> judge();
+  std::string standing() const;
   void judge_effects();
   void judge_order();
 
@@ -75,7 +77,8 @@ class Life {
   std::map<std::string, RunState> ends_;  // by "flow/event"
   std::map<std::string, std::uint32_t> repeats_;  // that the operator asked for
   std::uint32_t generation_ = 1;
-  bool started_ = false, quiet_ = false;
+  bool started_ = false, must_crash_ = false, quiet_ = false;
+  std::uint32_t troubles_ = 0;
   std::size_t crash_at_ = 0;
   Report report_;
 };
@@ -106,7 +109,7 @@ void Life::boot() {
   limits.read_batch = 5;
   engine_ = std::make_unique<engine::Engine>(deps, limits);
   tasks_ = std::make_unique<TaskGroup>(context_.get_executor());
-  started_ = false;
+  started_ = must_crash_ = false;
   vendor_.new_caller();
   const bool crashes = report_.crashes < options_.crashes_max && prng_.chance(4, 5);
   crash_at_ = crashes ? report_.steps + 50 + prng_.below(4'000) : 0;
@@ -123,6 +126,7 @@ asio::awaitable<void> Life::start() {
   tasks_->spawn(produce());
   tasks_->spawn(operate());
   if (prng_.chance(1, 2)) tasks_->spawn(reload());
+  if (prng_.chance(1, 2)) tasks_->spawn(trouble());
 }
 
 bool Life::turn() {
@@ -174,10 +178,14 @@ asio::awaitable<void> Life::produce() {
     batch[0].data = std::make_shared<std::string>("{\"key\":\"" + sent.key + "\",\"group\":\"" + sent.group +
                                                   "\",\"version\":" + std::to_string(sent.version) + "}");
     if (prng_.chance(2, 3)) co_await clock_.sleep(Duration(static_cast<std::int64_t>(prng_.below(3'000'000))));
-    auto appended = co_await store_->append(std::move(batch), Deadline::never());
-    if (!appended) continue;
-    sent.acknowledged = true;
-    say("event " + sent.id + " at " + std::to_string(appended->front().at.value) + " key " + sent.key);
+    while (!sent.acknowledged) {
+      std::vector<NewEvent> again = batch;
+      const Deadline never = Deadline::never();
+      auto appended = co_await store_->append(std::move(again), never);
+      sent.acknowledged = appended.has_value();
+      if (!sent.acknowledged) co_await clock_.sleep(Duration(1'000'000));
+      if (sent.acknowledged) say("event " + sent.id + " at " + std::to_string(appended->front().at.value));
+    }
   }
   if (prng_.chance(1, 4)) co_await clock_.sleep(Duration(static_cast<std::int64_t>(prng_.below(120'000'000))));
   vendor_.calm();
@@ -217,17 +225,44 @@ asio::awaitable<void> Life::reload() {
   ++generation_;
   say("-- reload");
   auto reloaded = co_await engine_->reload(config());
-  if (!reloaded) violation("a reload fails: " + reloaded.error().message);
+  if (!reloaded && reloaded.error().code != Code::kUnavailable && reloaded.error().code != Code::kFull)
+    violation("a reload fails: " + reloaded.error().message);
+}
+
+// The disk is full for a while; or a sync fails, and only a new process helps.
+asio::awaitable<void> Life::trouble() {
+  co_await clock_.sleep(Duration(static_cast<std::int64_t>(prng_.below(30'000'000))));
+  if (crash_at_ != 0 && prng_.chance(1, 3)) {
+    say("-- a sync fails");
+    store_->fail_next_sync();
+    must_crash_ = true;
+    crash_at_ = report_.steps + 500;
+    co_return;
+  }
+  say("-- the disk is full");
+  ++troubles_;
+  store_->refuse(Code::kFull);
+  co_await clock_.sleep(Duration(static_cast<std::int64_t>(prng_.below(20'000'000))));
+  store_->refuse(std::nullopt);
 }
 
 // Quiet: everything was posted, everything is settled for every flow.
 asio::awaitable<void> Life::look() {
   quiet_ = false;
-  if (!started_ || !vendor_.is_calm()) co_return;
+  if (!started_ || must_crash_ || !vendor_.is_calm()) co_return;
   for (const engine::FlowSnapshot& flow : engine_->snapshot().flows) {
     if (flow.lag + flow.running + flow.queued + flow.retrying + flow.parked + flow.held > 0) co_return;
   }
   quiet_ = true;
+}
+
+std::string Life::standing() const {
+  std::string out = vendor_.is_calm() ? "calm" : "not calm";
+  for (const engine::FlowSnapshot& flow : engine_->snapshot().flows)
+    out += "; " + flow.name + ": lag " + std::to_string(flow.lag) + ", running " + std::to_string(flow.running) +
+           ", queued " + std::to_string(flow.queued) + ", retrying " + std::to_string(flow.retrying) + ", parked " +
+           std::to_string(flow.parked) + ", held " + std::to_string(flow.held);
+  return out;
 }
 
 asio::awaitable<void> Life::stop_cleanly() {
@@ -287,11 +322,11 @@ void Life::judge_effects() {
     }
   }
   for (const auto& [name, attempts] : vendor_.attempts()) {
-    // A crash may forget the outcome of a call that needs no intent; a look-up is not an attempt.
+    // A crash or a refused record may forget the outcome of a call that needs no intent; a look-up is not an attempt.
     if (name.ends_with("/find")) continue;
     const auto asked = repeats_.find(name.substr(0, name.rfind('/')));
     const std::uint32_t again = asked == repeats_.end() ? 0 : asked->second * kTries;
-    if (attempts > kTries + again + report_.crashes)
+    if (attempts > kTries + again + report_.crashes + troubles_)
       violation("more attempts than the policy allows: " + name + " " + std::to_string(attempts));
   }
 }
@@ -338,13 +373,13 @@ Report Life::run() {
   while (!quiet_) {
     if (crash_at_ != 0 && report_.steps >= crash_at_) crash();
     if (report_.steps > kStepsMax || clock_.instant().time_since_epoch() > kLifeMax) {
-      violation("it does not come to rest");
+      violation("it does not come to rest: " + standing());
       break;
     }
     const bool alive = turn();
     if (!alive || report_.steps % 64 == 0) finish(look());
     if (!alive && !quiet_) {
-      violation("nothing is left to happen, and not everything is done");
+      violation("nothing is left to happen, and not everything is done: " + standing());
       break;
     }
   }

@@ -5,6 +5,9 @@
 namespace tieline::sim {
 
 Vendor::Vendor(Clock& clock, const Options& options) : clock_(clock), options_(options), prng_(options.seed ^ 0x7E4D02) {
+  options_.lost_answers = static_cast<std::uint32_t>(prng_.below(2 * options.lost_answers + 1));
+  options_.not_sent = static_cast<std::uint32_t>(prng_.below(2 * options.not_sent + 1));
+  options_.failures = static_cast<std::uint32_t>(prng_.below(2 * options.failures + 1));
   if (prng_.chance(1, 3)) {  // its credentials are refused for a while
     locked_from_ = clock.instant() + Duration(static_cast<std::int64_t>(prng_.below(60'000'000)));
     locked_until_ = locked_from_ + Duration(static_cast<std::int64_t>(prng_.below(600'000'000)));
