@@ -60,7 +60,8 @@ Result<json::Document> ask_store(const std::string& directory, Ask ask) {
   TRY(auto store, store::SqliteStore::open({.directory = directory, .read_only = true}, *clock));
   return run_here<json::Document>([&](asio::any_io_executor executor) -> Async<json::Document> {
     constexpr auto kAsk = [](std::unique_ptr<store::ShardStore> shard, Ask question) -> Async<json::Document> {
-      auto answer = co_await question(admin::Ports{*shard, *shard, *shard});
+      const admin::Ports ports{*shard, *shard, *shard};
+      auto answer = co_await question(ports);
       co_await shard->stop();
       co_return answer;
     };
