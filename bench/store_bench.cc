@@ -4,6 +4,7 @@
 #include <boost/asio/io_context.hpp>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -100,6 +101,8 @@ asio::awaitable<void> slot(Phase& phase) {
 struct Rates {
   double insert = 0, lifecycle = 0;
   double commits_per_lifecycle = 0;
+  double insert_cpu_us = 0,
+         lifecycle_cpu_us = 0;  // of all threads, folding included: says more than rates where others run
 };
 
 // One store, phases in turns so that a slow moment of the disk meets both.
@@ -115,8 +118,8 @@ Rates measure(Clock& clock, std::size_t slots, double seconds, const std::filesy
   auto shard = (*opened)->shard(loop.get_executor());
   FlowId flow;
   std::uint64_t prefix = 0;
-  constexpr int kTurns = 4;
-  double spent[2] = {0, 0};
+  constexpr int kTurns = 8;
+  double spent[2] = {0, 0}, cpu[2] = {0, 0};
   std::uint64_t done[2] = {0, 0};
   std::uint64_t commits = 0;
   const auto setup = [](store::ShardStore& store, FlowId& out) -> asio::awaitable<void> {
@@ -133,6 +136,7 @@ Rates measure(Clock& clock, std::size_t slots, double seconds, const std::filesy
       const auto before = (*opened)->stats().commits;
       Phase phase{shard.get(), &clock, flow, lifecycle, {}, ++prefix, 0, 0, slots};
       const Instant start = clock.instant();
+      const std::clock_t cpu_start = std::clock();
       phase.until = start + Duration(static_cast<std::int64_t>(seconds * 1e6 / kTurns));
       for (std::size_t i = 0; i < slots; ++i) asio::co_spawn(loop, slot(phase), [](const std::exception_ptr&) {});
       loop.restart();
@@ -140,6 +144,7 @@ Rates measure(Clock& clock, std::size_t slots, double seconds, const std::filesy
       CHECK((*opened)->maintain().has_value());  // … its own is
       CHECK(phase.running == 0);
       spent[lifecycle] += static_cast<double>((clock.instant() - start).count()) / 1e6;
+      cpu[lifecycle] += static_cast<double>(std::clock() - cpu_start) * 1e6 / CLOCKS_PER_SEC;
       done[lifecycle] += phase.done;
       if (lifecycle) commits += (*opened)->stats().commits - before;
     }
@@ -151,7 +156,8 @@ Rates measure(Clock& clock, std::size_t slots, double seconds, const std::filesy
   opened->reset();
   std::filesystem::remove_all(directory);
   return {static_cast<double>(done[0]) / spent[0], static_cast<double>(done[1]) / spent[1],
-          static_cast<double>(commits) / static_cast<double>(done[1])};
+          static_cast<double>(commits) / static_cast<double>(done[1]), cpu[0] / static_cast<double>(done[0]),
+          cpu[1] / static_cast<double>(done[1])};
 }
 
 }  // namespace
@@ -167,10 +173,15 @@ int main(int argc, char** argv) {
   const auto clock = tieline::make_system_clock();
   const auto narrow = tieline::measure(*clock, 64, seconds, directory);
   const auto wide = tieline::measure(*clock, 192, seconds, directory);
-  std::printf(
-      "{\"lifecycle_per_s\":%.0f,\"insert_per_s\":%.0f,\"ratio\":%.3f,\"slots\":64,\"commits_per_lifecycle\":%.4f,"
-      "\"lifecycle_per_s_192\":%.0f,\"insert_per_s_192\":%.0f,\"ratio_192\":%.3f,\"commits_per_lifecycle_192\":%.4f}\n",
-      narrow.lifecycle, narrow.insert, narrow.lifecycle / narrow.insert, narrow.commits_per_lifecycle, wide.lifecycle,
-      wide.insert, wide.lifecycle / wide.insert, wide.commits_per_lifecycle);
+  std::printf("{\"lifecycle_per_s\":%.0f,\"insert_per_s\":%.0f,\"ratio\":%.3f", narrow.lifecycle, narrow.insert,
+              narrow.lifecycle / narrow.insert);
+  for (const auto& [slots, rates] : {std::pair(64, narrow), std::pair(192, wide)}) {
+    std::printf(
+        ",\"slots_%d\":{\"lifecycle_per_s\":%.0f,\"insert_per_s\":%.0f,\"ratio\":%.3f,\"lifecycle_cpu_us\":%.1f,"
+        "\"insert_cpu_us\":%.1f,\"commits_per_lifecycle\":%.4f}",
+        slots, rates.lifecycle, rates.insert, rates.lifecycle / rates.insert, rates.lifecycle_cpu_us,
+        rates.insert_cpu_us, rates.commits_per_lifecycle);
+  }
+  std::printf("}\n");
   return 0;
 }

@@ -1,5 +1,6 @@
-// The port Program on libjq 1.6: compiled behind a prefix that binds the variables, run on values and not on text.
-// It must never let a program see the environment (jq would load ~/.jq, too) nor hang in one of 1.6's own faults.
+// The port Program on libjq 1.6, which tests and benchmarks compare with: compiled behind a prefix that binds the
+// variables, run on values and not on text. It must never let a program see the environment (jq would load ~/.jq, too)
+// nor hang in one of 1.6's own faults.
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -9,8 +10,8 @@
 
 #include "base/check.h"
 #include "base/text.h"
+#include "json/libjq_program.h"
 #include "json/libjq_value.h"
-#include "json/program.h"
 #include "json/program_scan.h"
 
 extern "C" {
@@ -36,7 +37,7 @@ constexpr std::string_view kRegexGuard = R"(
 def tieline_check($re; $flags): . as $in
   | if ($re | type) == "string" and (($flags // "") | type) == "string" and (($flags // "") | contains("g"))
        and ("" | test($re; ($flags | split("g") | join(""))))
-    then error("the pattern \($re | tojson) matches the empty text, which a global search here cannot; use + in place of *")
+    then error("the pattern \($re | tojson) matches the empty text, which no global search can; use + in place of *")
     else $in end;
 )";
 
@@ -61,7 +62,8 @@ def split($re; $flags): tieline_check($re; "g" + $flags) | tieline_split($re; $f
     Guard{"gsub", R"(def gsub($re; str; $flags): . as $in | tieline_check($re; "g" + $flags)
   | reduce match($re; "g" + $flags) as $m ({at: 0, out: ""};
       [reduce ($m.captures[] | select(.name != null)) as $c ({}; .[$c.name] = $c.string) | str] as $new
-      | if ($new | length) == 1 and ($new[0] | type) == "string" then . else error("gsub needs exactly one text to put in") end
+      | if ($new | length) == 1 and ($new[0] | type) == "string" then .
+        else error("gsub needs exactly one text to put in") end
       | .out += $in[.at:$m.offset] + $new[0] | .at = $m.offset + $m.length)
   | .out + $in[.at:];
 def gsub($re; str): gsub($re; str; "");)",
@@ -369,8 +371,8 @@ class LibjqProgram final : public Program {
 
 }  // namespace
 
-Result<std::unique_ptr<const Program>> compile(std::string_view source, std::span<const std::string> variable_names,
-                                               const Place& at) {
+Result<std::unique_ptr<const Program>> compile_libjq(std::string_view source,
+                                                     std::span<const std::string> variable_names, const Place& at) {
   std::vector<std::size_t> used;
   TRY(State state, Compiler(source, variable_names, at).run(used));
   std::vector<LibjqProgram::Variable> variables;

@@ -78,7 +78,8 @@ void Arena::grow(std::size_t count) {
   chunk->before = std::exchange(chunks_, chunk);
   at_ = reinterpret_cast<char*>(chunk + 1);
   end_ = reinterpret_cast<char*>(chunk) + size;
-  next_bytes_ = std::max<std::size_t>(next_bytes_ * 2, 256);
+  reserved_ += size;
+  next_bytes_ = std::clamp<std::size_t>(next_bytes_ * 2, 256, 16u << 20);
 }
 
 void Scratch::grow() {
@@ -103,13 +104,17 @@ Node close_array(Scratch& scratch, std::size_t start, Arena& arena) {
   return node;
 }
 
+std::size_t unite_members(Member* members, std::size_t count, std::vector<std::uint32_t>& order) {
+  return count <= kIndexAbove ? unite_few(members, count) : unite_many(members, count, order);
+}
+
 Node close_object(Scratch& scratch, std::size_t start, Arena& arena) {
   auto* const members = reinterpret_cast<Member*>(scratch.from(start));
   std::size_t count = (scratch.size() - start) / 2;
   Node node{.kind = Kind::kObject};
   if (count != 0) {
     std::vector<std::uint32_t> order;
-    count = count <= kIndexAbove ? unite_few(members, count) : unite_many(members, count, order);
+    count = unite_members(members, count, order);
     const std::size_t bytes = count * sizeof(Member);
     char* const place = static_cast<char*>(arena.nodes(bytes + order.size() * sizeof(std::uint32_t)));
     std::memcpy(place, members, bytes);

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/check.h"
 #include "json/value.h"
@@ -27,6 +28,10 @@ struct Node {
     kInteger = 4,   // kNumber: digits only, perhaps a minus
     kInexact = 8,   // kNumber: a double cannot hold it
     kIndexed = 16,  // kObject: `length` sorted positions (uint32) stand behind the members
+    // Only while a program runs (src/json/jq), never in a document:
+    kRun = 32,    // kArray, kObject: made by the run or by the program, so a result must copy it
+    kInt64 = 64,  // kNumber: `integer` holds it, there is no text
+    kReal = 128,  // kNumber: `real` holds it, there is no text
   };
   Kind kind = Kind::kNull;
   std::uint8_t flags = 0;
@@ -36,6 +41,8 @@ struct Node {
     const char* text = nullptr;  // kString (decoded), kNumber (as written)
     const Node* elements;
     const Member* members;
+    std::int64_t integer;
+    double real;
   };
 
   std::string_view view() const { return {text, length}; }
@@ -63,6 +70,8 @@ inline Node string_node(std::string_view text, bool plain) {
 class Arena {
  public:
   explicit Arena(std::size_t first_bytes) : next_bytes_(first_bytes) {}
+  // Begins in memory that it does not own and that outlives it.
+  Arena(char* first, std::size_t first_bytes) : at_(first), end_(first + first_bytes), next_bytes_(first_bytes * 4) {}
   ~Arena() {
     while (chunks_ != nullptr) std::free(std::exchange(chunks_, chunks_->before));
   }
@@ -82,6 +91,14 @@ class Arena {
   char* bytes(std::size_t count) { return static_cast<char*>(take(count)); }
   // Gives back the end of the last allocation.
   void give_back(std::size_t count) { at_ -= count; }
+  // What it took from the system so far.
+  std::size_t reserved() const { return reserved_; }
+  // Makes the last allocation, which ends at `end`, longer where there is room behind it.
+  bool extend(const void* end, std::size_t by) {
+    if (end != at_ || by > static_cast<std::size_t>(end_ - at_)) return false;
+    at_ += by;
+    return true;
+  }
 
  private:
   struct Chunk {
@@ -100,6 +117,7 @@ class Arena {
   char* at_ = nullptr;
   char* end_ = nullptr;
   std::size_t next_bytes_;
+  std::size_t reserved_ = 0;
 };
 
 // The nodes of the containers that are still open: on the machine's stack until it is too small.
@@ -137,6 +155,10 @@ class Scratch {
 // keys the first one's position and the last one's value stay (as jq does).
 Node close_array(Scratch& scratch, std::size_t start, Arena& arena);
 Node close_object(Scratch& scratch, std::size_t start, Arena& arena);
+
+// Makes the keys of `members` unique as close_object does; `order` becomes their sorted positions where there are more
+// than kIndexAbove. Returns how many remain.
+std::size_t unite_members(Member* members, std::size_t count, std::vector<std::uint32_t>& order);
 
 // The member of that key, or null.
 const Member* find_member(const Node& object, std::string_view key);

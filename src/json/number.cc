@@ -92,6 +92,30 @@ bool equal_numbers(std::string_view a, std::string_view b) {
   return x.negative == y.negative && x.exponent == y.exponent && same_digits(x.digits, y.digits);
 }
 
+int compare_numbers(std::string_view a, std::string_view b) {
+  if (a == b) return 0;
+  const Decimal x = decimal_of(a), y = decimal_of(b);
+  const auto sign = [](const Decimal& d) { return d.digits.empty() ? 0 : d.negative ? -1 : 1; };
+  if (sign(x) != sign(y)) return sign(x) < sign(y) ? -1 : 1;
+  if (sign(x) == 0) return 0;
+  const int larger = sign(x);  // what it means when x is the larger one without signs
+  const auto power = [](const Decimal& d, std::string_view text) {
+    if (d.exponent_known) return d.exponent;
+    const bool small = text.find("e-") != text.npos || text.find("E-") != text.npos;
+    return small ? std::numeric_limits<std::int64_t>::min() : std::numeric_limits<std::int64_t>::max();
+  };
+  const std::int64_t px = power(x, a), py = power(y, b);
+  if (px != py) return px > py ? larger : -larger;
+  std::size_t i = 0, j = 0;
+  for (;; ++i, ++j) {
+    if (i < x.digits.size() && x.digits[i] == '.') ++i;
+    if (j < y.digits.size() && y.digits[j] == '.') ++j;
+    const bool x_ends = i >= x.digits.size(), y_ends = j >= y.digits.size();
+    if (x_ends || y_ends) return x_ends && y_ends ? 0 : y_ends ? larger : -larger;
+    if (x.digits[i] != y.digits[j]) return x.digits[i] > y.digits[j] ? larger : -larger;
+  }
+}
+
 std::optional<std::int64_t> exact_int64(std::string_view text) {
   std::int64_t value = 0;
   if (plain_integer(text)) {

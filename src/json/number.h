@@ -15,6 +15,9 @@ bool is_json_number(std::string_view text);
 // By value: "1" equals "1.0" and "10e-1", at any size. Both must be JSON numbers.
 bool equal_numbers(std::string_view a, std::string_view b);
 
+// -1, 0 or 1: `a` is less than, equal to, or greater than `b`, exactly at any size.
+int compare_numbers(std::string_view a, std::string_view b);
+
 // The integer that `text` is exactly, where it fits.
 std::optional<std::int64_t> exact_int64(std::string_view text);
 

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "json/jq/program.h"
+
 namespace tieline::json {
 
 Result<Document> Program::run_one(const Document& input, std::span<const Document> variables) const {
@@ -19,6 +21,11 @@ Result<Document> Program::run_one(const Document& input, std::span<const Documen
 Result<bool> Program::test(const Document& input, std::span<const Document> variables) const {
   TRY(const Document output, run_one(input, variables));
   return output.root().truthy();
+}
+
+Result<std::unique_ptr<const Program>> compile(std::string_view source, std::span<const std::string> variable_names,
+                                               const Place& at) {
+  return jq::compile_native(source, variable_names, at);
 }
 
 }  // namespace tieline::json

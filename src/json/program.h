@@ -16,6 +16,8 @@ namespace tieline::json {
 struct RunLimits {
   std::size_t outputs_max = 10'000;
   std::size_t output_bytes_max = 16u << 20;
+  std::size_t steps_max = 20'000'000;  // evaluations, elements looked at, bytes written
+  std::size_t memory_bytes_max = 256u << 20;
 };
 
 // Compiled; immutable. May be run by one thread at a time.

@@ -217,4 +217,9 @@ std::optional<Error> refused_part(const std::vector<ProgramToken>& tokens, std::
 
 bool is_refused_name(std::string_view name) { return refusal_of(name) != nullptr; }
 
+std::string_view refusal_reason(std::string_view name) {
+  const Refusal* const r = refusal_of(name);
+  return r != nullptr ? r->instead : std::string_view();
+}
+
 }  // namespace tieline::json

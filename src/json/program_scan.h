@@ -35,5 +35,7 @@ Place moved(const Place& base, const Place& inside);
 // would alter. None, or the error with its place in the source.
 std::optional<Error> refused_part(const std::vector<ProgramToken>& tokens, std::string_view source);
 bool is_refused_name(std::string_view name);
+// What to do instead of using that refused name.
+std::string_view refusal_reason(std::string_view name);
 
 }  // namespace tieline::json

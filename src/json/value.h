@@ -43,8 +43,8 @@ class Value {
   std::optional<std::int64_t> as_int64() const;
   double as_double() const;  // the nearest double; 0 unless it is a number
 
-  std::size_t size() const;             // elements, members, or bytes of a string; else 0
-  Value at(std::size_t index) const;    // null beyond the end, or unless it is an array
+  std::size_t size() const;                      // elements, members, or bytes of a string; else 0
+  Value at(std::size_t index) const;             // null beyond the end, or unless it is an array
   Value operator[](std::string_view key) const;  // null when absent, or unless it is an object; the last of equal keys
   bool has(std::string_view key) const;
   Elements elements() const;  // empty unless it is an array
@@ -146,9 +146,9 @@ Result<void> validate(std::string_view text, const ParseLimits& limits = {});
 std::string print(Value value);
 void print_to(std::string& out, Value value);
 struct PrintStyle {
-  int indent = 2;          // 0: compact, -1: one tab
+  int indent = 2;  // 0: compact, -1: one tab
   bool sort_keys = false;
-  bool color = false;      // ANSI, as jq colours
+  bool color = false;  // ANSI, as jq colours
 };
 std::string print(Value value, const PrintStyle& style);
 
@@ -166,9 +166,9 @@ class Builder {
   Builder& integer(std::int64_t value);
   // Shortest text that reads back the same; NaN becomes null, infinity the largest double (as in jq).
   Builder& real(double value);
-  Builder& number(std::string_view text);        // must be a JSON number: CHECK
-  Builder& string(std::string_view text);        // invalid UTF-8 becomes U+FFFD
-  Builder& copy(Value value);                    // deep
+  Builder& number(std::string_view text);  // must be a JSON number: CHECK
+  Builder& string(std::string_view text);  // invalid UTF-8 becomes U+FFFD
+  Builder& copy(Value value);              // deep
   Builder& begin_array();
   Builder& end_array();
   Builder& begin_object();

@@ -1,0 +1,38 @@
+// The functions of the language: those written here, and those written in the language itself; private to src/json.
+// None may reach beyond its input and its arguments.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "json/jq/code.h"
+
+namespace tieline::json::jq {
+
+std::span<const Native> core_natives();
+std::span<const Native> text_natives();
+std::span<const Native> math_natives();
+std::span<const Native> date_natives();
+std::span<const Native> regex_natives();
+
+// Null when there is none.
+const Native* find_native(std::string_view name, std::size_t arity);
+
+// Functions that take programs, which the compiler knows.
+struct SpecialForm {
+  std::string_view name;
+  std::uint8_t arity;
+  Op op;
+  std::uint32_t slot = 0;
+};
+std::span<const SpecialForm> special_forms();
+
+// Functions in the language itself.
+struct PreludeFunction {
+  std::string_view name;
+  std::uint8_t arity;
+  std::string_view source;
+};
+std::span<const PreludeFunction> prelude();
+
+}  // namespace tieline::json::jq
