@@ -14,13 +14,13 @@ namespace tieline {
 enum class Category : std::uint8_t {
   kDelivered,
   kTransient,
-  kUnknown,      // it may have happened
+  kUnknown,  // it may have happened
   kRateLimited,
   kAuth,
   kConflict,
   kValidation,
   kPermanent,
-  kMissing,      // the thing asked for is not there: what the step's `on: missing` decides
+  kMissing,  // the thing asked for is not there: what the step's `on: missing` decides
 };
 std::string_view category_name(Category category);
 std::optional<Category> category_from_name(std::string_view name);

@@ -50,12 +50,12 @@ struct CallIdentity {
 // What an exchange means.
 struct Verdict {
   Category category = Category::kDelivered;
-  std::string code;                   // the vendor's own, where it says one
-  std::string message;                // for a person; already redacted
-  std::optional<Duration> wait;       // how long the vendor asks to wait
-  json::Document result;              // with kDelivered: what `as:` binds
-  bool empty = false;                 // with kDelivered: the action returns one or a list, and there is none
-  std::string bucket;                 // with kRateLimited: the one to slow down instead of the action's own; or empty
+  std::string code;              // the vendor's own, where it says one
+  std::string message;           // for a person; already redacted
+  std::optional<Duration> wait;  // how long the vendor asks to wait
+  json::Document result;         // with kDelivered: what `as:` binds
+  bool empty = false;            // with kDelivered: the action returns one or a list, and there is none
+  std::string bucket;            // with kRateLimited: the one to slow down instead of the action's own; or empty
 };
 
 class Action {

@@ -37,33 +37,32 @@ TEST_P(Classify, FollowsTheTableOfErrors) {
 }
 
 constexpr auto kD = Category::kDelivered, kT = Category::kTransient, kU = Category::kUnknown,
-               kR = Category::kRateLimited, kA = Category::kAuth, kC = Category::kConflict,
-               kV = Category::kValidation, kP = Category::kPermanent, kM = Category::kMissing;
+               kR = Category::kRateLimited, kA = Category::kAuth, kC = Category::kConflict, kV = Category::kValidation,
+               kP = Category::kPermanent, kM = Category::kMissing;
 constexpr Phase kNot = Phase::kNotSent, kSent = Phase::kSent, kAns = Phase::kAnswered;
 constexpr Code kNo = Code::kInternal;
 
 INSTANTIATE_TEST_SUITE_P(
     Table, Classify,
-    testing::Values(
-        ClassifyCase{"refused", kNot, 0, Code::kUnavailable, kT, kT, kT},
-        ClassifyCase{"connect_timeout", kNot, 0, Code::kTimeout, kT, kT, kT},
-        ClassifyCase{"address_refused", kNot, 0, Code::kDenied, kP, kP, kP},
-        ClassifyCase{"broken_url", kNot, 0, Code::kInvalid, kP, kP, kP},
-        ClassifyCase{"reset_after_sending", kSent, 0, Code::kUnavailable, kT, kT, kU},
-        ClassifyCase{"read_timeout", kSent, 0, Code::kTimeout, kT, kT, kU},
-        ClassifyCase{"answer_too_large", kSent, 200, Code::kTooLarge, kP, kP, kU},
-        ClassifyCase{"s200", kAns, 200, kNo, kD, kD, kD}, ClassifyCase{"s201", kAns, 201, kNo, kD, kD, kD},
-        ClassifyCase{"s204", kAns, 204, kNo, kD, kD, kD}, ClassifyCase{"s302", kAns, 302, kNo, kP, kP, kP},
-        ClassifyCase{"s400", kAns, 400, kNo, kV, kV, kV}, ClassifyCase{"s401", kAns, 401, kNo, kA, kA, kA},
-        ClassifyCase{"s402", kAns, 402, kNo, kV, kV, kV}, ClassifyCase{"s403", kAns, 403, kNo, kV, kV, kV},
-        ClassifyCase{"s404", kAns, 404, kNo, kM, kM, kM}, ClassifyCase{"s405", kAns, 405, kNo, kP, kP, kP},
-        ClassifyCase{"s408", kAns, 408, kNo, kT, kT, kT}, ClassifyCase{"s409", kAns, 409, kNo, kC, kC, kC},
-        ClassifyCase{"s410", kAns, 410, kNo, kM, kM, kM}, ClassifyCase{"s412", kAns, 412, kNo, kC, kC, kC},
-        ClassifyCase{"s422", kAns, 422, kNo, kV, kV, kV}, ClassifyCase{"s425", kAns, 425, kNo, kT, kT, kT},
-        ClassifyCase{"s429", kAns, 429, kNo, kR, kR, kR}, ClassifyCase{"s451", kAns, 451, kNo, kP, kP, kP},
-        ClassifyCase{"s500", kAns, 500, kNo, kT, kT, kT}, ClassifyCase{"s501", kAns, 501, kNo, kP, kP, kP},
-        ClassifyCase{"s502", kAns, 502, kNo, kT, kT, kU}, ClassifyCase{"s503", kAns, 503, kNo, kT, kT, kT},
-        ClassifyCase{"s504", kAns, 504, kNo, kT, kT, kU}, ClassifyCase{"s522", kAns, 522, kNo, kT, kT, kU}),
+    testing::Values(ClassifyCase{"refused", kNot, 0, Code::kUnavailable, kT, kT, kT},
+                    ClassifyCase{"connect_timeout", kNot, 0, Code::kTimeout, kT, kT, kT},
+                    ClassifyCase{"address_refused", kNot, 0, Code::kDenied, kP, kP, kP},
+                    ClassifyCase{"broken_url", kNot, 0, Code::kInvalid, kP, kP, kP},
+                    ClassifyCase{"reset_after_sending", kSent, 0, Code::kUnavailable, kT, kT, kU},
+                    ClassifyCase{"read_timeout", kSent, 0, Code::kTimeout, kT, kT, kU},
+                    ClassifyCase{"answer_too_large", kSent, 200, Code::kTooLarge, kP, kP, kU},
+                    ClassifyCase{"s200", kAns, 200, kNo, kD, kD, kD}, ClassifyCase{"s201", kAns, 201, kNo, kD, kD, kD},
+                    ClassifyCase{"s204", kAns, 204, kNo, kD, kD, kD}, ClassifyCase{"s302", kAns, 302, kNo, kP, kP, kP},
+                    ClassifyCase{"s400", kAns, 400, kNo, kV, kV, kV}, ClassifyCase{"s401", kAns, 401, kNo, kA, kA, kA},
+                    ClassifyCase{"s402", kAns, 402, kNo, kV, kV, kV}, ClassifyCase{"s403", kAns, 403, kNo, kV, kV, kV},
+                    ClassifyCase{"s404", kAns, 404, kNo, kM, kM, kM}, ClassifyCase{"s405", kAns, 405, kNo, kP, kP, kP},
+                    ClassifyCase{"s408", kAns, 408, kNo, kT, kT, kT}, ClassifyCase{"s409", kAns, 409, kNo, kC, kC, kC},
+                    ClassifyCase{"s410", kAns, 410, kNo, kM, kM, kM}, ClassifyCase{"s412", kAns, 412, kNo, kC, kC, kC},
+                    ClassifyCase{"s422", kAns, 422, kNo, kV, kV, kV}, ClassifyCase{"s425", kAns, 425, kNo, kT, kT, kT},
+                    ClassifyCase{"s429", kAns, 429, kNo, kR, kR, kR}, ClassifyCase{"s451", kAns, 451, kNo, kP, kP, kP},
+                    ClassifyCase{"s500", kAns, 500, kNo, kT, kT, kT}, ClassifyCase{"s501", kAns, 501, kNo, kP, kP, kP},
+                    ClassifyCase{"s502", kAns, 502, kNo, kT, kT, kU}, ClassifyCase{"s503", kAns, 503, kNo, kT, kT, kT},
+                    ClassifyCase{"s504", kAns, 504, kNo, kT, kT, kU}, ClassifyCase{"s522", kAns, 522, kNo, kT, kT, kU}),
     [](const auto& test) { return std::string(test.param.name); });
 
 TEST(Category, NamesReadBack) {
@@ -145,8 +144,8 @@ TEST(RunState, NamesAndTerminals) {
   EXPECT_EQ(run_state_name(RunState::kHeld), "held");
   for (const RunState state : {RunState::kRunning, RunState::kRetrying, RunState::kParked, RunState::kHeld})
     EXPECT_FALSE(is_terminal(state)) << run_state_name(state);
-  for (const RunState state : {RunState::kDelivered, RunState::kSkipped, RunState::kStale, RunState::kDead,
-                               RunState::kDiscarded})
+  for (const RunState state :
+       {RunState::kDelivered, RunState::kSkipped, RunState::kStale, RunState::kDead, RunState::kDiscarded})
     EXPECT_TRUE(is_terminal(state)) << run_state_name(state);
 }
 

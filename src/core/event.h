@@ -17,7 +17,7 @@ namespace tieline {
 using Position = StrongId<struct PositionTag, std::uint64_t>;
 
 enum class Op : std::uint8_t { kOther, kCreated, kUpdated, kDeleted, kSnapshot };
-std::string_view op_name(Op op);  // "other", "created", …
+std::string_view op_name(Op op);         // "other", "created", …
 Op op_from_name(std::string_view name);  // kOther when unknown
 
 // What is about to be appended. `source` and `id` together are the dedupe key.
@@ -27,7 +27,7 @@ struct NewEvent {
   std::string type;
   std::string subject;  // may be empty
   Op op = Op::kOther;
-  Time time;      // when it happened, as the vendor says; else when it was received
+  Time time;  // when it happened, as the vendor says; else when it was received
   Time received;
   std::shared_ptr<const std::string> data;  // a valid JSON text
 };

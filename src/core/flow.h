@@ -40,8 +40,8 @@ struct AnswerRule {
 // One call as a step asks for it; the engine owns everything about sending it.
 struct CallRequest {
   ActionPtr action;
-  json::Document args;                 // an object
-  std::optional<std::string> once;     // the evaluated key
+  json::Document args;              // an object
+  std::optional<std::string> once;  // the evaluated key
   const std::vector<AnswerRule>* on = nullptr;
   const RetryPolicy* retry = nullptr;  // nullptr: the flow's
   std::optional<Duration> timeout;
@@ -51,8 +51,8 @@ struct CallRequest {
 // What a step did.
 struct StepResult {
   enum class Kind : std::uint8_t { kNext, kSkip, kFail, kSuspend } kind = Kind::kNext;
-  std::string reason;   // kSkip: why
-  Error error;          // kFail: a validation error of the run
+  std::string reason;  // kSkip: why
+  Error error;         // kFail: a validation error of the run
   static StepResult next() { return {}; }
   static StepResult skip(std::string why) { return {Kind::kSkip, std::move(why), {}}; }
   static StepResult fail(Error why) { return {Kind::kFail, {}, std::move(why)}; }
@@ -116,7 +116,7 @@ struct Flow {
   std::string hash;    // of the source and of everything it was compiled from
   std::string source;  // what compiling it again needs
   std::vector<WebhookTrigger> triggers;
-  std::vector<std::string> variables;  // names by slot
+  std::vector<std::string> variables;                 // names by slot
   std::shared_ptr<const json::Program> key, version;  // may be null
   std::vector<IndexKey> index;
   RetryPolicy retry;

@@ -25,10 +25,10 @@ struct RunId {
 
 // Where a run stands (FLOWS.md §5). The values are stored: append only.
 enum class RunState : std::uint8_t {
-  kRunning = 0,    // taken up; has journaled something
-  kRetrying = 1,   // waits until `due`
-  kParked = 2,     // waits in its lane behind an older run of the same key
-  kHeld = 3,       // waits for a person or a condition
+  kRunning = 0,   // taken up; has journaled something
+  kRetrying = 1,  // waits until `due`
+  kParked = 2,    // waits in its lane behind an older run of the same key
+  kHeld = 3,      // waits for a person or a condition
   kDelivered = 4,
   kSkipped = 5,
   kStale = 6,
@@ -62,13 +62,13 @@ struct Record {
   std::uint16_t step = 0;
   std::uint16_t attempt = 0;
   Time at;
-  Bytes body;                      // the engine's own; opaque here
+  Bytes body;  // the engine's own; opaque here
   std::vector<KeyPut> puts;
   // Only with kState: the state after this record, and what finding the run again needs.
   RunState state = RunState::kRunning;
-  Time due = Time::max();          // with kRetrying
-  std::uint64_t lane = 0;          // hash of flow and key; 0: a lane of its own
-  std::string summary;             // with kHeld, kDead, kSkipped: the cause, one line, redacted
+  Time due = Time::max();  // with kRetrying
+  std::uint64_t lane = 0;  // hash of flow and key; 0: a lane of its own
+  std::string summary;     // with kHeld, kDead, kSkipped: the cause, one line, redacted
 };
 
 // kWait returns when the record is durable. kWithNext returns at once; the record is durable no later than any later
@@ -95,13 +95,13 @@ struct RunQuery {
 };
 
 struct FlowCursor {
-  Position floor;                    // every event up to here is settled for this flow
-  std::vector<Position> settled;     // those beyond the floor that are settled too, ascending
+  Position floor;                 // every event up to here is settled for this flow
+  std::vector<Position> settled;  // those beyond the floor that are settled too, ascending
 };
 
 struct FlowCounts {
   std::uint64_t delivered = 0, skipped = 0, stale = 0, dead = 0, discarded = 0;  // since the store began
-  std::uint64_t running = 0, retrying = 0, parked = 0, held = 0;                  // now
+  std::uint64_t running = 0, retrying = 0, parked = 0, held = 0;                 // now
 };
 
 // One shard's handle: call it from that shard's thread only.

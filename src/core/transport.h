@@ -22,9 +22,9 @@ struct Request {
   std::string url;  // absolute http or https
   Headers headers;
   Bytes body;
-  Duration timeout = Duration(30'000'000);      // for the whole exchange
+  Duration timeout = Duration(30'000'000);  // for the whole exchange
   std::size_t response_bytes_max = 4u << 20;
-  bool private_addresses = false;  // may it dial loopback, private and link-local addresses
+  bool private_addresses = false;    // may it dial loopback, private and link-local addresses
   std::vector<std::string> secrets;  // texts that must not be seen in anything that is kept of this request
 };
 
@@ -46,7 +46,7 @@ struct Exchange {
   Response response;  // whole with kAnswered; what came of it (status and headers, perhaps) with kSent
   Error error;        // why, unless kAnswered
   Duration took{0};
-  std::string peer;   // the dialled address, where known
+  std::string peer;  // the dialled address, where known
 };
 
 class Transport {

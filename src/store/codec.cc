@@ -174,8 +174,8 @@ Result<void> decode_record(std::string_view bytes, Record& record) {
 }
 
 std::uint64_t record_hash(const Record& record, std::string_view encoded) {
-  const std::uint64_t columns = static_cast<std::uint64_t>(record.kind) << 32 |
-                                static_cast<std::uint64_t>(record.step) << 16 | record.attempt;
+  const std::uint64_t columns =
+      static_cast<std::uint64_t>(record.kind) << 32 | static_cast<std::uint64_t>(record.step) << 16 | record.attempt;
   return hash64(encoded, columns);
 }
 

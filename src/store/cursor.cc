@@ -77,7 +77,8 @@ Result<Cursor> Cursor::decode(Position floor, std::string_view ranges) {
   while (!reader.at_end()) {
     const std::uint64_t first = end + reader.varint();
     const std::uint64_t last = first + reader.varint();
-    if (!reader.ok() || first <= end || last < first) return failure(Code::kCorrupt, "a cursor's ranges are not ascending");
+    if (!reader.ok() || first <= end || last < first)
+      return failure(Code::kCorrupt, "a cursor's ranges are not ascending");
     out.ranges_.push_back({first, last});
     end = last;
   }

@@ -50,7 +50,8 @@ void fold_counts(FlowCounts& counts, const std::optional<RunStatus>& before, con
 bool matches(const RunQuery& query, const RunStatus& status) {
   if (query.flow && *query.flow != status.run.flow) return false;
   if (status.run.event <= query.after || status.changed < query.since) return false;
-  return query.states.empty() || std::find(query.states.begin(), query.states.end(), status.state) != query.states.end();
+  return query.states.empty() ||
+         std::find(query.states.begin(), query.states.end(), status.state) != query.states.end();
 }
 
 void sort_runs(const RunQuery& query, std::vector<RunStatus>& runs) {

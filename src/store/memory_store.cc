@@ -243,7 +243,8 @@ Async<void> MemoryStore::append(Record record, Sync sync) {
     wait_for = apply(std::make_shared<const Record>(std::move(record)));
   } else {
     const auto& records = run->second.records;
-    const auto same = std::find_if(records.begin(), records.end(), [&](const auto& r) { return r->number == record.number; });
+    const auto same =
+        std::find_if(records.begin(), records.end(), [&](const auto& r) { return r->number == record.number; });
     if (same == records.end() || !same_content(**same, record)) {
       co_return failure(Code::kConflict, "another record stands under number " + std::to_string(record.number));
     }

@@ -119,7 +119,7 @@ class MemoryStore final : public ShardStore {
   std::vector<Op> log_;  // the truth: everything below is its fold
   std::size_t durable_ops_ = 0;
   std::uint64_t durable_events_ = 0;
-  std::vector<EventPtr> events_;  // by position, from 1
+  std::vector<EventPtr> events_;                      // by position, from 1
   std::unordered_map<std::string, Position> by_key_;  // the newest event of each dedupe key
   std::vector<Flow> flows_;                           // by id, from 1
   std::map<RunId, Run> runs_;

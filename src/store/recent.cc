@@ -10,6 +10,8 @@ void Recent::open(std::uint64_t first_lsn, std::uint64_t first_seq) {
   auto next = std::make_shared<Generation>();
   next->first_lsn = first_lsn;
   next->first_seq = first_seq;
+  // As many as the one before had: growing a table of this size stalls the shard that meets it.
+  if (!generations_.empty()) next->runs.reserve(generations_.back()->runs.size());
   generations_.push_back(std::move(next));
 }
 

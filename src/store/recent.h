@@ -1,5 +1,5 @@
-// What the store knows in memory: run states and entries not yet folded into state.db, the newest events, and the dedupe
-// hashes. It must never be the only place where something durable stands: all of it is rebuilt from the files.
+// What the store knows in memory: run states and entries not yet folded into state.db, the newest events, and the
+// dedupe hashes. It must never be the only place where something durable stands: all of it is rebuilt from the files.
 #pragma once
 
 #include <boost/container/small_vector.hpp>
@@ -22,8 +22,8 @@ struct FlowState {
   std::string name;
   Cursor cursor;
   FlowCounts counts;
-  bool marked = true;          // the log has the cursor as it is here
-  Position durable_floor;      // of the newest mark that is durable
+  bool marked = true;      // the log has the cursor as it is here
+  Position durable_floor;  // of the newest mark that is durable
 };
 
 // A record in the log, as far as finding it and recognising a repeat needs.

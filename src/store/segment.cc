@@ -17,7 +17,8 @@ constexpr const char* kSchema =
     "create table head(format int, first_lsn int, first_seq int, sealed int, environment text);"
     "create table event(seq integer primary key, ts int, codec int, key_id int, crc int, meta blob, body blob);"
     "create table seen(seq integer primary key, hash int);"
-    "create table rec(lsn integer primary key, kind int, flow int, seq int, step int, try int, ts int, crc int, body blob);"
+    "create table rec(lsn integer primary key, kind int, flow int, seq int, step int, try int, ts int, crc int, body "
+    "blob);"
     "create table flow(id integer primary key, name text);"
     "create table mark(flow integer primary key, floor int, ranges blob);";
 
@@ -136,8 +137,9 @@ RawRecord raw_record_row(const Statement& row) {
 Result<SegmentWriter> SegmentWriter::create(const std::string& path, const SegmentHead& head, const std::string& vfs) {
   SegmentWriter writer;
   TRY(writer.db_, Database::open(path, Database::Mode::kCreate, vfs));
-  TRY_VOID(writer.db_.run("pragma page_size=4096; pragma journal_mode=wal; pragma synchronous=full; "
-                          "pragma wal_autocheckpoint=0; pragma cache_size=-8192; begin immediate"));
+  TRY_VOID(
+      writer.db_.run("pragma page_size=4096; pragma journal_mode=wal; pragma synchronous=full; "
+                     "pragma wal_autocheckpoint=0; pragma cache_size=-8192; begin immediate"));
   TRY_VOID(writer.db_.run(kSchema));
   {
     TRY(Statement insert, writer.db_.prepare("insert into head values(?,?,?,0,?)"));
@@ -172,8 +174,6 @@ int SegmentWriter::begin() { return begin_.run_code(); }
 int SegmentWriter::commit() { return commit_.run_code(); }
 void SegmentWriter::roll_back() { sqlite3_exec(db_.handle(), "rollback", nullptr, nullptr, nullptr); }
 
-void SegmentWriter::abandon() { db_.abandon(); }
-
 int SegmentWriter::event(const Event& event, std::uint64_t hash) {
   meta_.clear();
   encode_meta(meta_, event);
@@ -191,7 +191,9 @@ int SegmentWriter::record(const RawRecord& r) {
   return record_.bind(8, r.computed_crc()).bind_blob(9, r.body).run_code();
 }
 
-int SegmentWriter::flow(FlowId id, std::string_view name) { return flow_.bind(1, id.value).bind_text(2, name).run_code(); }
+int SegmentWriter::flow(FlowId id, std::string_view name) {
+  return flow_.bind(1, id.value).bind_text(2, name).run_code();
+}
 
 int SegmentWriter::mark(FlowId id, const Cursor& cursor) {
   const Bytes ranges = cursor.encode();
@@ -216,8 +218,8 @@ Result<SegmentReader> SegmentReader::open(const std::string& path, const std::st
     TRY(const bool row, head.step());
     if (!row) return failure(Code::kCorrupt, path + ": no head");
     if (head.integer(0) != kSegmentFormat) {
-      return failure(Code::kUnsupported, path + ": format " + std::to_string(head.integer(0)) +
-                                             " is not known; a newer version wrote it");
+      return failure(Code::kUnsupported,
+                     path + ": format " + std::to_string(head.integer(0)) + " is not known; a newer version wrote it");
     }
     reader.head_ = {head.natural(1), head.natural(2), std::string(head.bytes(4)), head.integer(3) != 0};
   }
@@ -443,13 +445,15 @@ Result<void> SegmentReader::check() {
 
 Result<void> SegmentReader::seal(const std::string& path, const std::string& vfs) {
   TRY(Database to, Database::open(path, Database::Mode::kCreate, vfs));
-  TRY_VOID(to.run("pragma page_size=4096; pragma journal_mode=off; pragma synchronous=off; pragma cache_size=-8192; "
-                  "pragma locking_mode=exclusive; begin immediate"));
+  TRY_VOID(
+      to.run("pragma page_size=4096; pragma journal_mode=off; pragma synchronous=off; pragma cache_size=-8192; "
+             "pragma locking_mode=exclusive; begin immediate"));
   TRY_VOID(to.run(kSchema));
   TRY_VOID(to.run("create table time(seq integer primary key, ts int)"));
   TRY_VOID(copy_events(to));
   TRY_VOID(copy_rest(to));
-  TRY_VOID(to.run("create index rec_run on rec(seq, flow) where kind<16; create index seen_hash on seen(hash); commit"));
+  TRY_VOID(
+      to.run("create index rec_run on rec(seq, flow) where kind<16; create index seen_hash on seen(hash); commit"));
   return {};
 }
 

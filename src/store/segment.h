@@ -72,7 +72,6 @@ class SegmentWriter {
   int mark(FlowId id, const Cursor& cursor);
   int commit();
   void roll_back();
-  void abandon();
   Error error(int code, std::string_view what) const { return sql_error(db_.handle(), code, what); }
   Result<std::uint64_t> bytes();
 
@@ -96,8 +95,8 @@ class SegmentReader {
   static Result<SegmentReader> open(const std::string& path, const std::string& vfs);
   const SegmentHead& head() const { return head_; }
 
-  // Events first <= position <= last, in order, until `count` or `bytes` is reached (at least one). Positions that stand
-  // in the range and are missing or corrupt go to `lost`. Returns the last position looked at.
+  // Events first <= position <= last, in order, until `count` or `bytes` is reached (at least one). Positions that
+  // stand in the range and are missing or corrupt go to `lost`. Returns the last position looked at.
   Result<std::uint64_t> events(std::uint64_t first, std::uint64_t last, std::size_t count, std::size_t bytes,
                                std::vector<EventPtr>& out, std::vector<std::uint64_t>& lost);
   // Null when there is none; kCorrupt.
@@ -114,7 +113,8 @@ class SegmentReader {
   Result<std::optional<Record>> record(std::uint64_t lsn);  // kCorrupt
   // The run's intact records in a sealed segment; adds to `corrupt` those that are not.
   Result<void> records_of(RunId run, std::vector<Record>& out, std::vector<std::uint64_t>& corrupt);
-  Result<std::vector<std::uint64_t>> raw_records_of(RunId run, const std::function<Result<void>(const RawRecord&)>& take);
+  Result<std::vector<std::uint64_t>> raw_records_of(RunId run,
+                                                    const std::function<Result<void>(const RawRecord&)>& take);
 
   // Positions of events with that hash, newest first; sealed segments only.
   Result<std::vector<std::uint64_t>> with_hash(std::uint64_t hash);

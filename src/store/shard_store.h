@@ -1,5 +1,5 @@
-// What a store hands to one shard: the three ports over one log, and the limits that every implementation keeps. It must
-// never be called from another thread than its shard's.
+// What a store hands to one shard: the three ports over one log, and the limits that every implementation keeps. It
+// must never be called from another thread than its shard's.
 #pragma once
 
 #include <cstddef>
@@ -10,9 +10,10 @@
 namespace tieline::store {
 
 // Larger ones are refused with kTooLarge.
-inline constexpr std::size_t kEventBytesMax = 16u << 20;   // an event's texts and data together
-inline constexpr std::size_t kRecordBytesMax = 16u << 20;  // a record's body, summary and puts together, or an entry's value
-inline constexpr std::size_t kKeyBytesMax = 4096;          // a source, id, type, subject, bucket or key
+inline constexpr std::size_t kEventBytesMax = 16u << 20;  // an event's texts and data together
+inline constexpr std::size_t kRecordBytesMax =
+    16u << 20;                                     // a record's body, summary and puts together, or an entry's value
+inline constexpr std::size_t kKeyBytesMax = 4096;  // a source, id, type, subject, bucket or key
 
 inline constexpr Duration kDedupeWindow = std::chrono::days(7);
 

@@ -18,20 +18,9 @@ void ShardWaits::resolved(std::uint64_t ticket, std::optional<Error> error, Posi
   }
 }
 
-asio::awaitable<void> ShardWaits::suspend(Wait& wait) {
-  struct Listed {
-    std::list<Wait*>& list;
-    std::list<Wait*>::iterator place;
-    ~Listed() { list.erase(place); }
-  };
-  Listed listed{waits_, waits_.insert(waits_.end(), &wait)};
-  watch(wait.deadline);
-  co_await wait.waiter.wait();
-}
-
 Async<void> ShardWaits::durable(std::uint64_t ticket, Deadline deadline) {
-  Wait wait{For::kTicket, ticket, deadline, {}, false, std::nullopt};
-  co_await suspend(wait);
+  Wait wait(*this, For::kTicket, ticket, deadline);
+  co_await wait.waiter.wait();
   if (wait.expired) co_return failure(Code::kTimeout, "not durable by the deadline; the outcome is unknown");
   if (wait.error) co_return failure(*wait.error);
   co_return Result<void>();
@@ -39,13 +28,13 @@ Async<void> ShardWaits::durable(std::uint64_t ticket, Deadline deadline) {
 
 asio::awaitable<void> ShardWaits::beyond(Position after, Deadline deadline) {
   if (last_ > after) co_return;
-  Wait wait{For::kPosition, after.value, deadline, {}, false, std::nullopt};
-  co_await suspend(wait);
+  Wait wait(*this, For::kPosition, after.value, deadline);
+  co_await wait.waiter.wait();
 }
 
 asio::awaitable<bool> ShardWaits::progress(Deadline deadline) {
-  Wait wait{For::kProgress, 0, deadline, {}, false, std::nullopt};
-  co_await suspend(wait);
+  Wait wait(*this, For::kProgress, 0, deadline);
+  co_await wait.waiter.wait();
   co_return !wait.expired;
 }
 

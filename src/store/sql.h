@@ -77,8 +77,6 @@ class Database {
   Result<Statement> prepare(std::string_view sql);
   // The one number that `sql` gives.
   Result<std::int64_t> number(const char* sql);
-  // Gives the connection up without closing it: what is left to do after a failed fsync.
-  void abandon() { handle_ = nullptr; }
   explicit operator bool() const { return handle_ != nullptr; }
   sqlite3* handle() const { return handle_; }
 

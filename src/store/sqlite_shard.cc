@@ -35,17 +35,21 @@ void SqliteShard::kick_soon() {
   });
 }
 
+Result<bool> SqliteShard::room_now() {
+  const Lock lock(core_->mutex);
+  TRY_VOID(core_->writable());
+  if (stopped_) return failure(Code::kUnavailable, "the shard is stopped");
+  if (core_->has_room()) return true;
+  core_->want_room(shard_);
+  return false;
+}
+
 Async<void> SqliteShard::room(Deadline deadline) {
   while (true) {
-    {
-      const Lock lock(core_->mutex);
-      CO_TRY_VOID(core_->writable());
-      if (stopped_) co_return failure(Code::kUnavailable, "the shard is stopped");
-      if (core_->has_room()) co_return Result<void>();
-      core_->want_room(shard_);
-    }
     const bool progressed = co_await waits_->progress(deadline);
     if (!progressed) co_return failure(Code::kFull, "the store's queue stayed full up to the deadline");
+    CO_TRY(const bool ready, room_now());
+    if (ready) co_return Result<void>();
   }
 }
 
@@ -143,7 +147,8 @@ Async<std::vector<Appended>> SqliteShard::append(std::vector<NewEvent> events, D
     stored.push_back(std::make_shared<Event>());
     static_cast<NewEvent&>(*stored.back()) = std::move(event);
   }
-  CO_TRY_VOID(co_await room(deadline));
+  CO_TRY(const bool ready, room_now());
+  if (!ready) CO_TRY_VOID(co_await room(deadline));
   std::vector<Appended> answers;
   std::uint64_t ticket = 0;
   {
@@ -227,7 +232,8 @@ Result<bool> SqliteShard::known_repeat(const Record& record, std::uint64_t hash)
 
 Async<void> SqliteShard::append(Record record, Sync sync) {
   CO_TRY_VOID(check_record(record));
-  CO_TRY_VOID(co_await room(Deadline::never()));
+  CO_TRY(const bool ready, room_now());
+  if (!ready) CO_TRY_VOID(co_await room(Deadline::never()));
   CO_TRY(const Submission submission, submit_record(record, sync));
   if (submission.ticket == 0) co_return Result<void>();
   kick_soon();
@@ -248,7 +254,8 @@ void SqliteShard::settle(FlowId id, Position event) {
 }
 
 Async<FlowId> SqliteShard::open_flow(std::string name, Position start) {
-  if (name.empty() || name.size() > kKeyBytesMax) co_return failure(Code::kInvalid, "a flow's name is empty or too long");
+  if (name.empty() || name.size() > kKeyBytesMax)
+    co_return failure(Code::kInvalid, "a flow's name is empty or too long");
   core_->sample_time();
   std::uint64_t ticket = 0;
   FlowId id;
@@ -264,7 +271,8 @@ Async<FlowId> SqliteShard::open_flow(std::string name, Position start) {
       }
     }
     if (known) break;
-    CO_TRY_VOID(co_await room(Deadline::never()));
+    CO_TRY(const bool ready, room_now());
+    if (!ready) CO_TRY_VOID(co_await room(Deadline::never()));
     const Lock lock(core_->mutex);
     CO_TRY_VOID(core_->writable());
     bool raced = false;  // another shard was faster while this one waited for room
@@ -347,7 +355,8 @@ Result<SqliteShard::Submission> SqliteShard::submit_entry(EntryChange& change) {
 
 Async<std::uint64_t> SqliteShard::change_entry(EntryChange change) {
   CO_TRY_VOID(check_entry(change.bucket, change.key, change.value ? std::string_view(*change.value) : ""));
-  CO_TRY_VOID(co_await room(Deadline::never()));
+  CO_TRY(const bool ready, room_now());
+  if (!ready) CO_TRY_VOID(co_await room(Deadline::never()));
   CO_TRY(const Submission submission, submit_entry(change));
   kick_soon();
   CO_TRY_VOID(co_await waits_->durable(submission.ticket, Deadline::never()));

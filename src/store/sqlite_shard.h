@@ -34,22 +34,31 @@ class ShardWaits final : public GroupListener {
 
  private:
   enum class For : std::uint8_t { kTicket, kPosition, kProgress };
-  struct Wait {
-    For what;
-    std::uint64_t value;
-    Deadline deadline;
+  struct Wait {  // in the list as long as it lives
+    Wait(ShardWaits& in, For why, std::uint64_t until, Deadline at)
+        : what(why), value(until), deadline(at), owner(in), place(in.waits_.insert(in.waits_.end(), this)) {
+      owner.watch(at);
+    }
+    ~Wait() { owner.waits_.erase(place); }
+    Wait(const Wait&) = delete;
+    Wait& operator=(const Wait&) = delete;
+
+    const For what;
+    const std::uint64_t value;
+    const Deadline deadline;
     Waiter waiter;
     bool expired = false;
     std::optional<Error> error;
+    ShardWaits& owner;
+    const std::list<Wait*>::iterator place;
   };
-  asio::awaitable<void> suspend(Wait& wait);
   void watch(Deadline deadline);
   asio::awaitable<void> expire_at(Instant when);
 
   asio::any_io_executor executor_;
   Clock& clock_;
   TaskGroup tasks_;
-  std::list<Wait*> waits_;  // in order of arrival
+  std::list<Wait*> waits_;            // in order of arrival
   Instant watched_ = Instant::max();  // when the next expiry is looked at
   Position last_;
 };
@@ -99,11 +108,13 @@ class SqliteShard final : public ShardStore {
   };
   struct EntryChange {  // to be applied when the key's revision is `expected`
     std::string bucket, key;
-    std::optional<Bytes> value;      // nothing: erase
-    std::uint64_t expected = 0;      // 0: the key is absent
+    std::optional<Bytes> value;  // nothing: erase
+    std::uint64_t expected = 0;  // 0: the key is absent
   };
 
-  // Waits until the store takes writes and the queue has room. kFull at the deadline.
+  // False when the queue is full. Why the store takes no writes.
+  Result<bool> room_now();
+  // Waits until it has room. kFull at the deadline.
   Async<void> room(Deadline deadline);
   void kick_soon();
   std::uint64_t flush_ticket(Lock& lock);

@@ -128,7 +128,8 @@ Async<EventPtr> SqliteShard::find(std::string source, std::string id) {
   while (true) {
     for (const std::uint64_t seq : candidates) {
       if (seq > durable) continue;
-      auto events = co_await get({1, Position(seq)});
+      std::vector<Position> wanted(1, Position(seq));
+      auto events = co_await get(std::move(wanted));
       if (!events) co_return failure(std::move(events.error()));
       if (!events->empty() && events->front()->id == id && events->front()->source == source) co_return events->front();
     }

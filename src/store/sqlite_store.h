@@ -15,19 +15,19 @@ namespace tieline::store {
 
 struct StoreOptions {
   std::filesystem::path directory;
-  std::string environment;     // stamped into the segments; another one is refused. Empty: not checked
-  bool read_only = false;      // for looking at a store that no server runs; writes are refused, several may read
+  std::string environment;  // stamped into the segments; another one is refused. Empty: not checked
+  bool read_only = false;   // for looking at a store that no server runs; writes are refused, several may read
   std::uint64_t segment_bytes = 64u << 20;
   Duration keep = std::chrono::days(30);
-  std::uint64_t bytes_max = 20ull << 30;       // of all segments; older ones go first, also before `keep`
-  std::uint64_t headroom_bytes = 256u << 20;   // free disk below this sheds history, below a quarter of it refuses
+  std::uint64_t bytes_max = 20ull << 30;      // of all segments; older ones go first, also before `keep`
+  std::uint64_t headroom_bytes = 256u << 20;  // free disk below this sheds history, below a quarter of it refuses
   Duration dedupe_window = kDedupeWindow;
-  std::size_t tail_bytes = 16u << 20;          // of the newest events in memory
-  std::size_t queue_count_max = 65536;         // appended and not yet taken by the writer
+  std::size_t tail_bytes = 16u << 20;   // of the newest events in memory
+  std::size_t queue_count_max = 65536;  // appended and not yet taken by the writer
   std::size_t queue_bytes_max = 64u << 20;
   Duration linger = std::chrono::milliseconds(5);  // how long what nobody waits for may wait for a group
-  bool accept_loss = false;    // open although state.db is lost and segments that it folded are gone
-  std::string vfs;             // SQLite's VFS for the segments; tests make it fail
+  bool accept_loss = false;                      // open although state.db is lost and segments that it folded are gone
+  std::string vfs;                               // SQLite's VFS for the segments; tests make it fail
   std::function<void(std::string_view)> report;  // one line for the log; called from any thread
 };
 

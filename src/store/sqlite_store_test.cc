@@ -51,7 +51,9 @@ class SqliteStoreTest : public ::testing::Test {
     open();
   }
   template <class T>
-  T run(asio::awaitable<T> task) { return loop_.run(std::move(task)); }
+  T run(asio::awaitable<T> task) {
+    return loop_.run(std::move(task));
+  }
 
   // `count` events "first", "first+1", … in one commit each.
   void fill(int first, int count) {
@@ -81,8 +83,9 @@ class SqliteStoreTest : public ::testing::Test {
     for (const auto& [id, name] : *flows) {
       const auto counts = run(shard_->counts(id));
       const auto cursor = run(shard_->cursor(id));
-      out << name << ' ' << id.value << " floor " << cursor->floor.value << " settled " << cursor->settled.size() << " delivered "
-          << counts->delivered << " held " << counts->held << " dead " << counts->dead << " retrying " << counts->retrying << '\n';
+      out << name << ' ' << id.value << " floor " << cursor->floor.value << " settled " << cursor->settled.size()
+          << " delivered " << counts->delivered << " held " << counts->held << " dead " << counts->dead << " retrying "
+          << counts->retrying << '\n';
     }
     RunQuery all;
     all.count = 10'000;
@@ -107,7 +110,10 @@ class SqliteStoreTest : public ::testing::Test {
       Record first = make_record(flow, event, 1);
       first.puts.push_back({"index", "order/" + std::to_string(i), std::to_string(i)});
       journal(std::move(first));
-      Record second = make_state(flow, event, 2, i % 10 == 0 ? RunState::kHeld : i % 7 == 0 ? RunState::kDead : RunState::kDelivered);
+      Record second = make_state(flow, event, 2,
+                                 i % 10 == 0  ? RunState::kHeld
+                                 : i % 7 == 0 ? RunState::kDead
+                                              : RunState::kDelivered);
       second.lane = event * 3;
       second.summary = second.state == RunState::kDelivered ? "" : "why " + std::to_string(i);
       journal(std::move(second));
@@ -168,7 +174,8 @@ TEST_F(SqliteStoreTest, KilledProcessLosesNothingAcknowledged) {
       if (!try_open()) ::_exit(2);
       bool never = false;
       for (int slot = 0; slot < 16; ++slot) {
-        asio::co_spawn(loop_.executor(), append_for_ever(*shard_, round * 100 + slot, ends[1]), [](const std::exception_ptr&) {});
+        asio::co_spawn(loop_.executor(), append_for_ever(*shard_, round * 100 + slot, ends[1]),
+                       [](const std::exception_ptr&) {});
       }
       loop_.turn_until(never);
     }

@@ -13,7 +13,8 @@ constexpr std::int64_t kStateFormat = 1;
 
 constexpr const char* kSchema =
     "create table if not exists applied(format int, lsn int, seq int);"
-    "create table if not exists run(seq int, flow int, state int, open int, changed int, due int, lane int, records int, "
+    "create table if not exists run(seq int, flow int, state int, open int, changed int, due int, lane int, records "
+    "int, "
     "last_lsn int, summary text, primary key(seq, flow)) without rowid;"
     "create index if not exists run_open on run(seq, flow) where open=1;"
     "create table if not exists entry(bucket text, key text, revision int, until int, value blob, "
@@ -22,15 +23,18 @@ constexpr const char* kSchema =
     "create table if not exists flow(id integer primary key, name text, floor int, ranges blob, counts blob);"
     "create table if not exists kept_event(seq integer primary key, ts int, codec int, key_id int, crc int, meta blob, "
     "body blob);"
-    "create table if not exists kept_rec(lsn integer primary key, kind int, flow int, seq int, step int, try int, ts int, "
+    "create table if not exists kept_rec(lsn integer primary key, kind int, flow int, seq int, step int, try int, ts "
+    "int, "
     "crc int, body blob);"
     "create index if not exists kept_rec_run on kept_rec(seq, flow);";
 
-constexpr std::string_view kRunColumns = "select seq, flow, state, changed, due, lane, records, last_lsn, summary from run ";
+constexpr std::string_view kRunColumns =
+    "select seq, flow, state, changed, due, lane, records, last_lsn, summary from run ";
 
 Bytes encode_counts(const FlowCounts& c) {
   Bytes out;
-  for (const std::uint64_t n : {c.delivered, c.skipped, c.stale, c.dead, c.discarded, c.running, c.retrying, c.parked, c.held}) {
+  for (const std::uint64_t n :
+       {c.delivered, c.skipped, c.stale, c.dead, c.discarded, c.running, c.retrying, c.parked, c.held}) {
     put_varint(out, n);
   }
   return out;
@@ -39,8 +43,8 @@ Bytes encode_counts(const FlowCounts& c) {
 Result<FlowCounts> decode_counts(std::string_view bytes) {
   Reader reader(bytes);
   FlowCounts c;
-  for (std::uint64_t* n : {&c.delivered, &c.skipped, &c.stale, &c.dead, &c.discarded, &c.running, &c.retrying, &c.parked,
-                           &c.held}) {
+  for (std::uint64_t* n :
+       {&c.delivered, &c.skipped, &c.stale, &c.dead, &c.discarded, &c.running, &c.retrying, &c.parked, &c.held}) {
     *n = reader.varint();
   }
   if (!reader.ok()) return failure(Code::kCorrupt, "a flow's counts do not decode");
@@ -72,11 +76,13 @@ Result<StateReader> StateReader::open(const std::string& path, const std::string
   TRY_VOID(reader.db_.run("pragma cache_size=-4096"));
   TRY(const std::int64_t format, reader.db_.number("select format from applied"));
   if (format != kStateFormat) {
-    return failure(Code::kUnsupported, path + ": format " + std::to_string(format) + " is not known; a newer version wrote it");
+    return failure(Code::kUnsupported,
+                   path + ": format " + std::to_string(format) + " is not known; a newer version wrote it");
   }
   TRY(reader.run_, reader.db_.prepare(std::string(kRunColumns) + "where seq=? and flow=?"));
   TRY(reader.entry_, reader.db_.prepare("select revision, value from entry where bucket=? and key=?"));
-  TRY(reader.kept_event_, reader.db_.prepare("select seq, ts, codec, key_id, crc, meta, body from kept_event where seq=?"));
+  TRY(reader.kept_event_,
+      reader.db_.prepare("select seq, ts, codec, key_id, crc, meta, body from kept_event where seq=?"));
   TRY(reader.kept_records_, reader.db_.prepare("select lsn, kind, flow, seq, step, try, ts, crc, body from kept_rec "
                                                "where seq=? and flow=? order by lsn"));
   return reader;
@@ -178,13 +184,15 @@ Result<std::vector<FlowState>> StateReader::flows() {
 Result<StateDb> StateDb::open(const std::string& path, const std::string& vfs) {
   StateDb state;
   TRY(state.db_, Database::open(path, Database::Mode::kCreate, vfs));
-  TRY_VOID(state.db_.run("pragma page_size=4096; pragma journal_mode=wal; pragma synchronous=normal; "
-                         "pragma cache_size=-8192; begin immediate"));
+  TRY_VOID(
+      state.db_.run("pragma page_size=4096; pragma journal_mode=wal; pragma synchronous=normal; "
+                    "pragma cache_size=-8192; begin immediate"));
   TRY_VOID(state.db_.run(kSchema));
   TRY_VOID(state.db_.run("insert into applied select 1,0,0 where not exists (select 1 from applied); commit"));
   TRY(const std::int64_t format, state.db_.number("select format from applied"));
   if (format != kStateFormat) {
-    return failure(Code::kUnsupported, path + ": format " + std::to_string(format) + " is not known; a newer version wrote it");
+    return failure(Code::kUnsupported,
+                   path + ": format " + std::to_string(format) + " is not known; a newer version wrote it");
   }
   return state;
 }
@@ -246,7 +254,8 @@ Result<void> StateDb::fold_entries(const Generation& generation, Time now) {
       if (!recent.value || recent.until < now) {
         TRY_VOID(erase.bind_text(1, bucket).bind_text(2, key).run());
       } else if (recent.until == Time::max()) {
-        TRY_VOID(forever.bind_text(1, bucket).bind_text(2, key).bind(3, recent.revision).bind_blob(4, *recent.value).run());
+        TRY_VOID(
+            forever.bind_text(1, bucket).bind_text(2, key).bind(3, recent.revision).bind_blob(4, *recent.value).run());
       } else {
         insert.bind_text(1, bucket).bind_text(2, key).bind(3, recent.revision).bind(4, to_unix_us(recent.until));
         TRY_VOID(insert.bind_blob(5, *recent.value).run());

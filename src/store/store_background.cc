@@ -22,7 +22,9 @@ void StoreCore::background_loop() {
       std::unique_lock lock(mutex);
       const bool stuck = !background_error_.empty();
       if (sealing_.empty() || stuck) {
-        wake_background_.wait_for(lock, kTick, [&] { return stopping_ || maintain_asked_ > maintain_done_ || (!stuck && !sealing_.empty()); });
+        wake_background_.wait_for(lock, kTick, [&] {
+          return stopping_ || maintain_asked_ > maintain_done_ || (!stuck && !sealing_.empty());
+        });
       }
       if (stopping_) {
         background_idle_.notify_all();

@@ -11,7 +11,8 @@ using ::testing::Test;
 
 class MemoryBackend {
  public:
-  MemoryBackend(Loop& loop, ManualClock& clock) : loop_(loop), store_(std::make_unique<MemoryStore>(loop.executor(), clock)) {}
+  MemoryBackend(Loop& loop, ManualClock& clock)
+      : loop_(loop), store_(std::make_unique<MemoryStore>(loop.executor(), clock)) {}
   ~MemoryBackend() { loop_.run(store_->stop()); }
   ShardStore& store() { return *store_; }
   void restart() {
@@ -67,7 +68,9 @@ class StoreContract : public Test {
   ShardStore& store() { return backend_.store(); }
   void restart() { backend_.restart(); }
   template <class T>
-  T run(asio::awaitable<T> task) { return loop_.run(std::move(task)); }
+  T run(asio::awaitable<T> task) {
+    return loop_.run(std::move(task));
+  }
 
   std::vector<Appended> append(std::vector<NewEvent> events) {
     auto done = run(store().append(std::move(events), Deadline::never()));
@@ -623,7 +626,8 @@ TYPED_TEST(StoreContract, TooLargeRecordsAndEntriesAreRefused) {
   Record record = make_record(flow, 1, 1);
   record.body = std::string(kRecordBytesMax, 'x');
   EXPECT_EQ(this->journal(record).error().code, Code::kTooLarge);
-  EXPECT_EQ(this->run(this->store().create("b", std::string(kKeyBytesMax + 1, 'k'), "v")).error().code, Code::kTooLarge);
+  EXPECT_EQ(this->run(this->store().create("b", std::string(kKeyBytesMax + 1, 'k'), "v")).error().code,
+            Code::kTooLarge);
   EXPECT_EQ(this->journal(make_record(flow, 1, 0)).error().code, Code::kInvalid);
 }
 

@@ -156,8 +156,8 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   bool stopping_ = false;
   std::optional<Error> refusing_;
   std::optional<Error> full_;  // passes when there is room again
-  bool disk_low_ = false;   // history is shed
-  bool disk_out_ = false;   // writes are refused
+  bool disk_low_ = false;      // history is shed
+  bool disk_out_ = false;      // writes are refused
   std::uint64_t hot_bytes_seen_ = 0;
   std::uint64_t disk_free_ = 0;
   std::uint64_t room_wanted_ = 0;

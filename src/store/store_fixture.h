@@ -112,7 +112,8 @@ inline std::vector<NewEvent> make_events(const std::vector<std::string>& ids) {
   return events;
 }
 
-inline Record make_record(FlowId flow, std::uint64_t event, std::uint32_t number, RecordKind kind = RecordKind::kOutcome) {
+inline Record make_record(FlowId flow, std::uint64_t event, std::uint32_t number,
+                          RecordKind kind = RecordKind::kOutcome) {
   Record record;
   record.run = {flow, Position(event)};
   record.number = number;

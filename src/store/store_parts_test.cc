@@ -80,16 +80,28 @@ TEST(Codec, FormatPageIsRight) {
   outcome.body = "{\"id\":\"991\"}";
   Bytes bytes;
   encode_record(bytes, outcome);
-  EXPECT_EQ(to_hex(bytes), "0001" "0c" + to_hex(outcome.body));
+  EXPECT_EQ(to_hex(bytes),
+            "0001"
+            "0c" +
+                to_hex(outcome.body));
   bytes.clear();
   Record done = make_state(FlowId(1), 1, 2, RunState::kDelivered);
   done.body.clear();
   done.puts = {{"index", "order/1042", ""}};
   encode_record(bytes, done);
-  EXPECT_EQ(to_hex(bytes), "110204" "01" "05" + to_hex("index") + "0a" + to_hex("order/1042") + "00" "00" "00");
+  EXPECT_EQ(to_hex(bytes),
+            "110204"
+            "01"
+            "05" +
+                to_hex("index") + "0a" + to_hex("order/1042") +
+                "00"
+                "00"
+                "00");
   Cursor cursor(Position(100));
   for (const std::uint64_t p : {102u, 103u, 104u, 200u}) cursor.settle(Position(p));
-  EXPECT_EQ(to_hex(cursor.encode()), "0202" "6000");
+  EXPECT_EQ(to_hex(cursor.encode()),
+            "0202"
+            "6000");
 }
 
 TEST(Dedupe, FindsEverythingThroughGrowth) {

@@ -1,5 +1,5 @@
-// Opening: takes the directory's lock, repeats what state.db has not folded, and finds where the log ends. It must never
-// guess: what is missing is reported, counted and set aside, or refused.
+// Opening: takes the directory's lock, repeats what state.db has not folded, and finds where the log ends. It must
+// never guess: what is missing is reported, counted and set aside, or refused.
 #include <fcntl.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -143,10 +143,10 @@ Result<void> StoreCore::open_state(const std::vector<Segment>& found) {
   folded_seq_ = next - 1;
   TRY(flows, reader.flows());
   if (!found.empty() && folded_lsn_ + 1 < found.front().first_lsn && !options.accept_loss) {
-    return failure(Code::kCorrupt, "state.db lacks what was folded before record " +
-                                       std::to_string(found.front().first_lsn) +
-                                       ", and the segments that held it are gone: restore state.db from a backup, or open "
-                                       "with accept_loss");
+    return failure(Code::kCorrupt,
+                   "state.db lacks what was folded before record " + std::to_string(found.front().first_lsn) +
+                       ", and the segments that held it are gone: restore state.db from a backup, or open "
+                       "with accept_loss");
   }
   return {};
 }
@@ -184,8 +184,9 @@ Result<void> StoreCore::recover(std::vector<Segment> found) {
     }
     TRY_VOID(check_environment(**reader));
     if (!counts->end_known && i + 1 == found.size()) {
-      return failure(Code::kCorrupt, segment.path + ": the newest segment is damaged where the log ends; restore it, or move "
-                                                    "it away to go on without what it holds");
+      return failure(Code::kCorrupt, segment.path +
+                                         ": the newest segment is damaged where the log ends; restore it, or move "
+                                         "it away to go on without what it holds");
     }
     segment.first_seq = (*reader)->head().first_seq;
     segment.events = counts->events;

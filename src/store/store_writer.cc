@@ -36,8 +36,9 @@ Result<void> StoreCore::writable() const {
   if (stopping_) return failure(Code::kUnavailable, "the store is stopping");
   if (full_) return failure(*full_);
   if (disk_out_) {
-    return failure(Code::kFull, "the disk has " + std::to_string(disk_free_ >> 20) +
-                                    " MiB left, less than the store's reserve; free some space, the store resumes by itself");
+    return failure(Code::kFull,
+                   "the disk has " + std::to_string(disk_free_ >> 20) +
+                       " MiB left, less than the store's reserve; free some space, the store resumes by itself");
   }
   return {};
 }
@@ -182,7 +183,7 @@ bool StoreCore::commit_group(Group& group) {
     if (code == SQLITE_OK) break;
     Error error = hot_.error(code, "writing to the log");
     if ((code & 0xFF) != SQLITE_FULL) {
-      hot_.abandon();
+      // Nobody uses the connection again: this thread ends, and closing it neither checkpoints nor syncs.
       refuse(std::move(error).in("the store refuses until it is restarted"));
       return false;
     }
