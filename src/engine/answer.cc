@@ -11,7 +11,8 @@ constexpr std::size_t kReasonBytesMax = 300;
 
 const AnswerRule* find_rule(const std::vector<AnswerRule>* on, std::string_view answer) {
   if (on == nullptr || answer.empty()) return nullptr;
-  const auto found = std::find_if(on->begin(), on->end(), [&](const AnswerRule& rule) { return rule.answer == answer; });
+  const auto found =
+      std::find_if(on->begin(), on->end(), [&](const AnswerRule& rule) { return rule.answer == answer; });
   return found == on->end() ? nullptr : &*found;
 }
 
@@ -26,9 +27,7 @@ std::string one_line(const RecordBody& outcome, std::string_view what) {
 Answer ruled(const AnswerRule& rule, const RecordBody& outcome, std::string_view what) {
   Answer answer;
   switch (rule.then) {
-    case OnAnswer::kContinue:
-      answer.null = true;
-      break;
+    case OnAnswer::kContinue: answer.null = true; break;
     case OnAnswer::kSkip:
       answer.then = Answer::Then::kSkip;
       answer.reason = one_line(outcome, what);

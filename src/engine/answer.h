@@ -12,7 +12,7 @@ namespace tieline::engine {
 
 struct Answer {
   enum class Then : std::uint8_t {
-    kBind,     // the result, or null
+    kBind,  // the result, or null
     kSkip,
     kDead,
     kRetry,    // by the retry policy
@@ -20,9 +20,9 @@ struct Answer {
     kHold,     // needs authorization
     kResolve,  // unknown: find out
   } then = Then::kBind;
-  bool null = false;           // kBind: null instead of the result
+  bool null = false;                         // kBind: null instead of the result
   Category category = Category::kDelivered;  // kDead: as what
-  std::string reason;          // kSkip, kDead: one line
+  std::string reason;                        // kSkip, kDead: one line
 };
 
 // `conflicts`: attempts of this call that ended in a conflict, this one included; `conflict_tries` of them are retried.

@@ -15,9 +15,9 @@ constexpr Duration kLimitedMax{60'000'000};
 struct Budget::State {
   Bucket limit;
   std::uint32_t in_flight = 0;
-  std::deque<Instant> ended;       // kRolling: when calls of the last window ended
-  std::int64_t period = 0;         // kFixed: the window that `spent` belongs to
-  double spent = 0;                // kFixed: ended in this window; kRestore: the level, as of `as_of`
+  std::deque<Instant> ended;  // kRolling: when calls of the last window ended
+  std::int64_t period = 0;    // kFixed: the window that `spent` belongs to
+  double spent = 0;           // kFixed: ended in this window; kRestore: the level, as of `as_of`
   Instant as_of{};
   Instant shut_until{};
   bool slowed = false;             // after a limit only one call at a time, until one is served
@@ -55,7 +55,8 @@ Budget::State& Budget::find(const std::string& name) {
 void Budget::configure(State& state, const Bucket& bucket) {
   prune(state);
   // What was spent under other rules counts as spent now: never less than the truth.
-  const double spent = state.limit.kind == Bucket::Kind::kRolling ? static_cast<double>(state.ended.size()) : state.spent;
+  const double spent =
+      state.limit.kind == Bucket::Kind::kRolling ? static_cast<double>(state.ended.size()) : state.spent;
   const bool same = state.limit.kind == bucket.kind && state.limit.window == bucket.window;
   state.limit = bucket;
   if (same) return;
@@ -113,7 +114,8 @@ bool Budget::has_room(State& state) const {
   if (state.limit.concurrent != 0 && state.in_flight >= state.limit.concurrent) return false;
   if (state.limit.count <= 0) return true;
   prune(state);
-  const double used = state.limit.kind == Bucket::Kind::kRolling ? static_cast<double>(state.ended.size()) : state.spent;
+  const double used =
+      state.limit.kind == Bucket::Kind::kRolling ? static_cast<double>(state.ended.size()) : state.spent;
   return used + state.in_flight + 1 <= std::max(1.0, state.limit.count) + 1e-9;
 }
 
@@ -128,12 +130,11 @@ std::optional<Instant> Budget::opens(State& state) const {
   switch (state.limit.kind) {
     case Bucket::Kind::kRolling: {
       // As many must leave the window as are too many: after a change of limits that may be more than one.
-      const auto excess = static_cast<std::size_t>(
-          std::ceil(static_cast<double>(state.ended.size()) + state.in_flight + 1 - count));
+      const auto excess =
+          static_cast<std::size_t>(std::ceil(static_cast<double>(state.ended.size()) + state.in_flight + 1 - count));
       return state.ended[std::min(excess, state.ended.size()) - 1] + state.limit.window;
     }
-    case Bucket::Kind::kFixed:
-      return Instant((state.period + 1) * state.limit.window - wall_offset_);
+    case Bucket::Kind::kFixed: return Instant((state.period + 1) * state.limit.window - wall_offset_);
     case Bucket::Kind::kRestore: {
       const double excess = state.spent + state.in_flight + 1 - count;
       const double us = excess * static_cast<double>(state.limit.window.count()) / state.limit.count;
@@ -154,9 +155,8 @@ Instant Budget::opens(const Node& node) const {
 }
 
 bool Budget::grantable(const Node& node) const {
-  return std::all_of(node.buckets.begin(), node.buckets.end(), [&](State* state) {
-    return state->queue.front() == &node && has_room(*state);
-  });
+  return std::all_of(node.buckets.begin(), node.buckets.end(),
+                     [&](State* state) { return state->queue.front() == &node && has_room(*state); });
 }
 
 void Budget::take(const std::vector<State*>& buckets) {
@@ -269,7 +269,8 @@ std::vector<BucketSnapshot> Budget::snapshot() const {
     bucket.waiting = state->queue.size();
     bucket.used = state->in_flight;
     if (state->limit.count > 0)
-      bucket.used += state->limit.kind == Bucket::Kind::kRolling ? static_cast<double>(state->ended.size()) : state->spent;
+      bucket.used +=
+          state->limit.kind == Bucket::Kind::kRolling ? static_cast<double>(state->ended.size()) : state->spent;
     bucket.blocked = std::max(Duration(0), Duration(state->shut_until - clock_.instant()));
     out.push_back(std::move(bucket));
   }
@@ -331,17 +332,24 @@ bool Budget::Permit::shut() const {
   return std::any_of(buckets_.begin(), buckets_.end(), [&](const State* state) { return state->shut_until > now; });
 }
 
-Duration Budget::Permit::limited(std::optional<Duration> wait) {
+Duration Budget::Permit::limited(std::optional<Duration> wait, std::string_view bucket) {
   CHECK(budget_ != nullptr);
   Budget& budget = *budget_;
-  Duration longest{0};
+  std::vector<State*> named;
   for (State* state : buckets_) {
+    if (state->limit.name == bucket) named.push_back(state);
+  }
+  // A bucket that the call does not spend would not keep it from coming again at once.
+  if (named.empty()) named = buckets_;
+  Duration longest{0};
+  for (State* state : named) {
     // Answers to calls that left before the bucket was slowed are the same event, not one more.
     if (!state->slowed || order_ > state->slowed_order) state->strikes = std::min(state->strikes + 1, 16u);
     Duration shut = wait.value_or(Duration(0));
     if (!wait) {
       const Duration cap = std::min(kLimitedMax, kLimitedFirst * (std::int64_t{1} << (state->strikes - 1)));
-      shut = cap / 2 + Duration(static_cast<std::int64_t>(budget.prng_.below(static_cast<std::uint64_t>(cap.count() / 2 + 1))));
+      shut = cap / 2 +
+             Duration(static_cast<std::int64_t>(budget.prng_.below(static_cast<std::uint64_t>(cap.count() / 2 + 1))));
     }
     state->shut_until = std::max(state->shut_until, budget.clock_.instant() + shut);
     state->slowed = true;

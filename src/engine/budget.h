@@ -2,8 +2,8 @@
 // than a bucket allows, wherever in its flight the vendor counts it.
 //
 // A call counts against a bucket from the moment it gets its permit, and its window begins only when its exchange has
-// ended: the vendor saw it at some moment between the two, so that no window of the vendor's holds more than the bucket's
-// count, however long a request was under way. The price is a rate lower by latency/window.
+// ended: the vendor saw it at some moment between the two, so that no window of the vendor's holds more than the
+// bucket's count, however long a request was under way. The price is a rate lower by latency/window.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "async/clock.h"
@@ -44,9 +45,9 @@ class Budget {
     void unused();
     // The vendor has shut one of its buckets since the permit was given.
     bool shut() const;
-    // The vendor turned it away for its limits: shuts its buckets for `wait`, or for a while that doubles with every
-    // such answer in a row. Returns how long they are shut.
-    Duration limited(std::optional<Duration> wait);
+    // The vendor turned it away for its limits: shuts its buckets, or of them only `bucket` where the vendor names one,
+    // for `wait`, or for a while that doubles with every such answer in a row. Returns how long they are shut.
+    Duration limited(std::optional<Duration> wait, std::string_view bucket = {});
     // The vendor served it: buckets that a limit had slowed down open fully again.
     void served();
 

@@ -48,8 +48,8 @@ class BudgetTest : public testing::Test {
     tasks_.spawn(take(budget_.get(), std::move(names), &permits_, &refused_));
     settle();
   }
-  static asio::awaitable<void> take(Budget* budget, std::vector<std::string> names,
-                                    std::vector<Budget::Permit>* out, int* refused) {
+  static asio::awaitable<void> take(Budget* budget, std::vector<std::string> names, std::vector<Budget::Permit>* out,
+                                    int* refused) {
     auto permit = co_await budget->acquire(std::move(names));
     if (permit) {
       out->push_back(std::move(*permit));
@@ -57,7 +57,8 @@ class BudgetTest : public testing::Test {
       ++*refused;
     }
   }
-  static Bucket bucket(std::string name, double count, Duration window, Bucket::Kind kind, std::uint32_t concurrent = 0) {
+  static Bucket bucket(std::string name, double count, Duration window, Bucket::Kind kind,
+                       std::uint32_t concurrent = 0) {
     Bucket out;
     out.name = std::move(name);
     out.count = count;
@@ -147,6 +148,20 @@ TEST_F(BudgetTest, AVendorsLimitShutsTheWholeBucketThenTriesWithOne) {
   permits_.clear();
   settle();
   EXPECT_EQ(permits_.size(), 3u);
+}
+
+TEST_F(BudgetTest, ShutsOnlyTheBucketThatTheVendorNames) {
+  make({bucket("a", 0, 0s, Bucket::Kind::kRolling), bucket("b", 0, 0s, Bucket::Kind::kRolling)});
+  ask({"a", "b"});
+  permits_.front().limited(Duration(5s), "b");
+  permits_.clear();
+  ask({"a"});
+  ask({"b"});
+  EXPECT_EQ(permits_.size(), 1u);
+  permits_.front().limited(Duration(5s), "c");  // not one of its own: then all of those
+  permits_.clear();
+  ask({"a"});
+  EXPECT_EQ(permits_.size(), 0u);
 }
 
 TEST_F(BudgetTest, WaitsLongerAfterEachLimitWithoutATime) {

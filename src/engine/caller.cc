@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "base/bytes.h"
 #include "base/check.h"
 #include "base/text.h"
 
@@ -118,8 +117,8 @@ asio::awaitable<Caller::Ending> Caller::look_up() {
   AttemptHistory lookups;
   lookups.tries = history_.lookups;
   lookups.first = history_.open_since;
-  const NextAttempt next = next_attempt(policy(), lookups, sent.verdict.wait, shard_.limits.vendor_wait_max,
-                                        shard_.now(), shard_.prng);
+  const NextAttempt next =
+      next_attempt(policy(), lookups, sent.verdict.wait, shard_.limits.vendor_wait_max, shard_.now(), shard_.prng);
   if (!next.retry) co_return hold(Hold::kUnknownOutcome, "the look-up failed: " + body.message);
   co_return wait_until(shard_.now() + next.wait, "look-up: " + body.message, category);
 }
@@ -311,8 +310,7 @@ Caller::Ending Caller::gate() {
 Caller::Ending Caller::follow(const RecordBody& outcome) {
   const Answer answer = interpret(outcome, request_.on, history_.conflicts, shard_.limits.conflict_tries);
   switch (answer.then) {
-    case Answer::Then::kBind:
-      return bind(answer.null || !outcome.result ? json::Document() : *outcome.result);
+    case Answer::Then::kBind: return bind(answer.null || !outcome.result ? json::Document() : *outcome.result);
     case Answer::Then::kSkip: {
       RunContext::CallResult result;
       result.step = StepResult::skip(answer.reason);
@@ -337,8 +335,8 @@ Caller::Ending Caller::follow(const RecordBody& outcome) {
 }
 
 Caller::Ending Caller::try_again(const RecordBody& outcome) {
-  const NextAttempt next = next_attempt(policy(), history_.policy, outcome.wait, shard_.limits.vendor_wait_max,
-                                        shard_.now(), shard_.prng);
+  const NextAttempt next =
+      next_attempt(policy(), history_.policy, outcome.wait, shard_.limits.vendor_wait_max, shard_.now(), shard_.prng);
   const Category category = outcome.category.value_or(Category::kTransient);
   const std::string what = action_.name() + ": " + outcome.message;
   if (next.retry) return wait_until(shard_.now() + next.wait, what, category);
@@ -403,7 +401,13 @@ Caller::Ending Caller::bind(json::Document value) const {
 }
 
 bool Caller::repeats_unknown() const {
-  if (shard_.deps.faults.repeat_unknown || action_.has_idempotency_key()) return true;
+  if (shard_.deps.faults.repeat_unknown) return true;
+  if (action_.has_idempotency_key()) {
+    // A key that the vendor may have forgotten by now proves nothing, and neither does one without a known beginning.
+    const Duration keep = action_.idempotency_keep();
+    const auto& first = history_.first_sent;
+    if (keep.count() == 0 || (first && shard_.now() + action_.timeout() < *first + keep)) return true;
+  }
   return !action_.has_find() && request_.on_unknown == OnUnknown::kRepeat;
 }
 
@@ -426,7 +430,7 @@ void Caller::settle_permit(Budget::Permit& permit, const Verdict& verdict, Durat
     case Category::kRateLimited: {
       std::optional<Duration> wait = verdict.wait;
       if (wait) wait = std::clamp(*wait, Duration(0), shard_.limits.vendor_wait_max);
-      shut = permit.limited(wait);
+      shut = permit.limited(wait, verdict.bucket);
       return;
     }
     case Category::kTransient:
@@ -436,110 +440,6 @@ void Caller::settle_permit(Budget::Permit& permit, const Verdict& verdict, Durat
   }
   permit.served();
   if (connection_.needs_authorization) shard_.authorized(connection_);
-}
-
-KeptRequest Caller::kept(const Request& request) {
-  const Redactor& redactor = connection_.redactor(request.secrets);
-  KeptRequest out{request.method, redactor.text(request.url), harmless_headers(request.headers),
-                  redactor.body(request.body, shard_.limits.kept_body_bytes)};
-  for (auto& [name, value] : out.headers) value = redactor.text(value);
-  return out;
-}
-
-RecordBody Caller::outcome_of(const Sent& sent, bool lookup) {
-  const Redactor& redactor = connection_.redactor(sent.request.secrets);
-  RecordBody body;
-  body.category = sent.verdict.category;
-  body.code = sent.verdict.code;
-  body.message = redactor.text(sent.verdict.message);
-  body.took = sent.took;
-  body.wait = sent.verdict.wait;
-  body.lookup = lookup;
-  body.empty = sent.verdict.empty;
-  body.pages = sent.pages;
-  // An intent holds its request already.
-  if (lookup || !journals_intent()) body.request = kept(sent.request);
-  KeptResponse response;
-  response.status = sent.exchange.response.status;
-  response.phase = sent.exchange.phase == Phase::kAnswered ? "answered"
-                                                           : (sent.exchange.phase == Phase::kSent ? "sent" : "not sent");
-  response.headers = harmless_headers(sent.exchange.response.headers);
-  for (auto& [name, value] : response.headers) value = redactor.text(value);
-  response.body = redactor.body(sent.exchange.response.body, shard_.limits.kept_body_bytes);
-  body.response = std::move(response);
-  if (sent.verdict.category == Category::kDelivered) body.result = redactor.document(sent.verdict.result);
-  return body;
-}
-
-RecordDraft Caller::draft(RecordKind kind, RecordBody body) const {
-  RecordDraft out;
-  out.kind = kind;
-  out.step = step_;
-  out.attempt = static_cast<std::uint16_t>(history_.attempts);
-  out.body = std::move(body);
-  out.body.call = call_;
-  out.body.action = action_.name();
-  if (request_.once) out.body.once = *request_.once;
-  return out;
-}
-
-Async<void> Caller::journal_outcome(RecordBody body, std::uint32_t number) {
-  body.action = action_.name();
-  history_.outcome(body, number, shard_.now());
-  RecordDraft outcome = draft(RecordKind::kOutcome, std::move(body));
-  outcome.attempt = static_cast<std::uint16_t>(number);
-  // What stays unknown stays claimed; a known failure leaves the key to whoever comes first.
-  if (request_.once && !history_.open) {
-    const bool done = history_.last && history_.last->category == Category::kDelivered;
-    outcome.puts.push_back(once_entry(done ? OnceEntry::State::kDone : OnceEntry::State::kFree,
-                                      done && history_.last->result ? *history_.last->result : json::Document()));
-  }
-  co_return co_await append_record(shard_, run_, std::move(outcome), Sync::kWithNext);
-}
-
-void Caller::observe(const Sent& sent, bool lookup, std::uint32_t number) {
-  connection_.count(sent.verdict.category, connection_.redactor(sent.request.secrets).text(sent.verdict.message));
-  if (shard_.deps.observer == nullptr) return;
-  AttemptInfo info;
-  info.run = run_.id;
-  info.flow = run_.flow->name;
-  info.connection = action_.connection();
-  info.action = action_.name();
-  info.category = sent.verdict.category;
-  info.lookup = lookup;
-  info.attempt = number;
-  info.status = sent.exchange.response.status;
-  info.took = sent.took;
-  info.bytes_out = sent.request.body.size();
-  info.bytes_in = sent.exchange.response.body.size();
-  shard_.deps.observer->attempt_ended(info);
-}
-
-// The event's own names are in it, because two stores count positions and flows alike.
-CallIdentity Caller::identity() const {
-  std::string text;
-  if (request_.once) {
-    text = once_key(action_, *request_.once);
-  } else {
-    text = run_.flow->name + '\n' + run_.event->source + '\n' + run_.event->id + '\n' + std::to_string(step_) + '\n' +
-           std::to_string(call_);
-  }
-  Bytes bits;
-  put_u64(bits, hash64(text, 1));
-  put_u64(bits, hash64(text, 2));
-  CallIdentity identity;
-  identity.key = "tl-" + to_hex(bits);
-  return identity;
-}
-
-KeyPut Caller::once_entry(OnceEntry::State state, json::Document result) const {
-  OnceEntry entry;
-  entry.state = state;
-  entry.run = run_.id;
-  entry.result = std::move(result);
-  const bool kept_on = state != OnceEntry::State::kFree;
-  return once_put(once_key(action_, *request_.once), entry,
-                  kept_on ? shard_.now() + shard_.limits.once_keep : shard_.now());
 }
 
 }  // namespace tieline::engine

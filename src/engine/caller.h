@@ -21,7 +21,7 @@ class Caller {
  private:
   using Ending = std::optional<RunContext::CallResult>;  // nothing: go on
   struct Sent {
-    Request request;  // the first page's
+    Request request;    // the first page's
     Exchange exchange;  // the last one
     Verdict verdict;
     std::uint32_t pages = 1;

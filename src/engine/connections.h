@@ -31,8 +31,8 @@ class Connection {
 
   // Set by the first call that the vendor refuses to authorize, until one is served again.
   bool needs_authorization = false;
-  Instant probe_at{};     // when the next call may try whether it works again
-  std::set<RunId> held;   // for authorization
+  Instant probe_at{};    // when the next call may try whether it works again
+  std::set<RunId> held;  // for authorization
 
  private:
   struct Minute {

@@ -30,9 +30,7 @@ void Dispatcher::begin() {
 
 // Reading.
 
-bool Dispatcher::has_room() const {
-  return taken() < shard_.limits.window && waiting() < shard_.limits.waiting_max;
-}
+bool Dispatcher::has_room() const { return taken() < shard_.limits.window && waiting() < shard_.limits.waiting_max; }
 
 asio::awaitable<void> Dispatcher::pump() {
   while (true) {
@@ -82,7 +80,8 @@ asio::awaitable<void> Dispatcher::take(EventPtr event) {
     co_return;
   }
   // Behind a run that works it waits in memory, but never in more than half of the window; else in the journal.
-  const bool soon = active_.contains(lanes_.head(run->lane).value) && active_.size() - working_ < shard_.limits.window / 2;
+  const bool soon =
+      active_.contains(lanes_.head(run->lane).value) && active_.size() - working_ < shard_.limits.window / 2;
   if (soon) {
     active_.emplace(position.value, std::move(run));
   } else {
@@ -90,8 +89,8 @@ asio::awaitable<void> Dispatcher::take(EventPtr event) {
   }
 }
 
-// What stays in memory for long keeps the cursor's floor down, and everything settled above it has to be remembered one by
-// one: such a run gets a record, which settles its event.
+// What stays in memory for long keeps the cursor's floor down, and everything settled above it has to be remembered one
+// by one: such a run gets a record, which settles its event.
 asio::awaitable<void> Dispatcher::settle_old() {
   while (!unsettled_.empty()) {
     const Unsettled oldest = unsettled_.front();

@@ -1,5 +1,5 @@
-// One flow's share of the engine: it reads the log, finds each event's lane, keeps a bounded window of runs in memory and
-// the rest in the journal. It must never start a run while an older one of its lane has not ended.
+// One flow's share of the engine: it reads the log, finds each event's lane, keeps a bounded window of runs in memory
+// and the rest in the journal. It must never start a run while an older one of its lane has not ended.
 #pragma once
 
 #include <deque>
@@ -102,11 +102,11 @@ class Dispatcher {
   LaneTable lanes_;
   std::unordered_map<std::uint64_t, std::unique_ptr<Run>> active_;  // by position: in memory, working or queued
   std::size_t resumed_active_ = 0;
-  std::size_t working_ = 0;   // of active_
-  std::size_t loading_ = 0;   // resumed runs between ready_ and their end
+  std::size_t working_ = 0;                             // of active_
+  std::size_t loading_ = 0;                             // resumed runs between ready_ and their end
   std::unordered_map<std::uint64_t, Waiting> waiting_;  // by position
-  std::size_t parked_ = 0;    // in lanes_ only
-  std::deque<Ready> ready_;   // to be loaded
+  std::size_t parked_ = 0;                              // in lanes_ only
+  std::deque<Ready> ready_;                             // to be loaded
   Signal room_;
   FlowSnapshot counts_;
 };

@@ -1,5 +1,5 @@
-// When which run is to be looked at again: retries, and the end of a held run's patience. It must never be asked for more
-// than it was told: an entry that no longer holds is for its reader to pass over.
+// When which run is to be looked at again: retries, and the end of a held run's patience. It must never be asked for
+// more than it was told: an entry that no longer holds is for its reader to pass over.
 #pragma once
 
 #include <queue>

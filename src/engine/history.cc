@@ -14,6 +14,7 @@ void CallHistory::begin(Time at) {
 
 void CallHistory::intent(std::uint32_t attempt, Time at) {
   begin(at);
+  if (!first_sent) first_sent = at;
   attempts = attempt;
   ++policy.tries;
   open = true;
@@ -60,6 +61,7 @@ void CallHistory::answered(HeldAnswer answer) {
   if (answer == HeldAnswer::kRepeat) {
     // Whoever asks for it again gives it a whole policy's worth of tries.
     policy = AttemptHistory();
+    first_sent.reset();
     conflicts = 0;
     standing_since.reset();
     last.reset();
@@ -91,8 +93,7 @@ Result<RunHistory> RunHistory::of(const std::vector<Record>& records) {
         history.stated_ = true;
         history.held_.reset();
         // Whoever wrote this knew of the open attempt, and was not under way with it any more.
-        if (call.open && !call.open_known &&
-            (record.state == RunState::kRetrying || record.state == RunState::kHeld)) {
+        if (call.open && !call.open_known && (record.state == RunState::kRetrying || record.state == RunState::kHeld)) {
           call.open_since = record.at;
           call.open_known = true;
         }

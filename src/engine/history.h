@@ -16,15 +16,16 @@
 namespace tieline::engine {
 
 struct CallHistory {
-  std::uint32_t attempts = 0;   // number of the last one
+  std::uint32_t attempts = 0;  // number of the last one
   AttemptHistory policy;
+  std::optional<Time> first_sent;      // the first intent: from when on the vendor knows an idempotency key
   std::optional<Time> standing_since;  // the policy clock stands still from here until the next attempt
   std::uint32_t conflicts = 0;
-  std::uint32_t lookups = 0;    // of the open attempt
-  bool open = false;            // the last attempt's outcome is not known
-  Time open_since;              // when it may have happened at the latest
-  bool open_known = false;      // open_since is; else the process ended at an unknown time after it
-  bool repeat_asked = false;    // a person said that it did not happen, and no attempt has left since
+  std::uint32_t lookups = 0;       // of the open attempt
+  bool open = false;               // the last attempt's outcome is not known
+  Time open_since;                 // when it may have happened at the latest
+  bool open_known = false;         // open_since is; else the process ended at an unknown time after it
+  bool repeat_asked = false;       // a person said that it did not happen, and no attempt has left since
   std::optional<RecordBody> last;  // the last outcome that says what the call came to
 
   // An attempt or a look-up begins.
@@ -43,7 +44,7 @@ class RunHistory {
 
   CallHistory& call(std::uint16_t step, std::uint32_t call) { return calls_[{step, call}]; }
   const std::optional<RecordBody::Start>& start() const { return start_; }
-  bool began() const;  // some call of it was attempted
+  bool began() const;                                 // some call of it was attempted
   std::uint32_t records() const { return records_; }  // the highest number
   bool stated() const { return stated_; }             // has a state record
   // Of the last state record, where the run is held.

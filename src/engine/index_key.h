@@ -1,5 +1,5 @@
-// How the search index spells its keys: by it the engine writes what a flow's `index:` names, and readers find runs again.
-// A value must never be able to reach into another name's keys.
+// How the search index spells its keys: by it the engine writes what a flow's `index:` names, and readers find runs
+// again. A value must never be able to reach into another name's keys.
 #pragma once
 
 #include <charconv>

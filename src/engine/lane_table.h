@@ -28,8 +28,8 @@ class LaneTable {
   std::size_t size() const { return lanes_.size(); }
 
  private:
-  // Most lanes hold one run, so that the vector is one small block; the front moves by an index, and closes up when half
-  // of it is empty.
+  // Most lanes hold one run, so that the vector is one small block; the front moves by an index, and closes up when
+  // half of it is empty.
   struct Lane {
     std::vector<Position> runs;
     std::size_t first = 0;

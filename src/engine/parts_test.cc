@@ -17,7 +17,7 @@ TEST(Version, ComparesByKind) {
     const json::Document left = doc(a), right = doc(b);
     const auto result = compare_versions(left.root(), right.root());
     const auto back = compare_versions(right.root(), left.root());
-    EXPECT_EQ(result < 0, back > 0) << a << " " << b;
+    EXPECT_EQ(result<0, back> 0) << a << " " << b;
     return result < 0 ? -1 : (result > 0 ? 1 : 0);
   };
   EXPECT_EQ(order("1", "2"), -1);

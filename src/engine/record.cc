@@ -61,8 +61,8 @@ std::optional<std::size_t> index_of(const std::array<std::string_view, N>& names
 
 void read_exchange(json::Value root, RecordBody& body) {
   if (const json::Value request = root["request"]; request.is_object())
-    body.request = KeptRequest{text_of(request, "method"), text_of(request, "url"), headers_of(request),
-                               text_of(request, "body")};
+    body.request =
+        KeptRequest{text_of(request, "method"), text_of(request, "url"), headers_of(request), text_of(request, "body")};
   if (const json::Value response = root["response"]; response.is_object())
     body.response = KeptResponse{static_cast<int>(response["status"].as_int64().value_or(0)),
                                  text_of(response, "phase"), headers_of(response), text_of(response, "body")};

@@ -4,8 +4,8 @@
 // Members by kind of record (absent ones have their default):
 //   first record of a run   flow: hash of the flow it is pinned to; started: microseconds since 1970
 //   kIntent                 call action once request
-//   kOutcome                call action category code message took wait lookup empty resolved pages request response result
-//   kState                  call action category code message hold answer by
+//   kOutcome                call action category code message took wait lookup empty resolved pages request response
+//   result kState                  call action category code message hold answer by
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// What a dispatcher does before it reads anything new: it finds the runs that an earlier process left, in their lanes and
-// in their order, whatever of its records survived. It must never start one before all of them are found.
+// What a dispatcher does before it reads anything new: it finds the runs that an earlier process left, in their lanes
+// and in their order, whatever of its records survived. It must never start one before all of them are found.
 #include <algorithm>
 
 #include "engine/dispatcher.h"

@@ -87,16 +87,17 @@ std::string Redactor::body(std::string_view bytes, std::size_t bytes_max) const 
 
 Headers harmless_headers(const Headers& headers) {
   constexpr std::array<std::string_view, 20> kHarmless{
-      "accept",        "content-type",    "content-length", "content-encoding", "date",
-      "etag",          "if-match",        "if-none-match",  "idempotency-key",  "last-modified",
-      "link",          "location",        "prefer",         "request-id",       "retry-after",
-      "server",        "x-request-id",    "x-trace-id",     "user-agent",       "x-hubspot-correlation-id"};
+      "accept", "content-type", "content-length", "content-encoding", "date",
+      "etag",   "if-match",     "if-none-match",  "idempotency-key",  "last-modified",
+      "link",   "location",     "prefer",         "request-id",       "retry-after",
+      "server", "x-request-id", "x-trace-id",     "user-agent",       "x-hubspot-correlation-id"};
   Headers out;
   for (const auto& [name, value] : headers) {
     const std::string lower = to_lower(name);
     const bool limit = lower.find("ratelimit") != std::string::npos || lower.find("rate-limit") != std::string::npos ||
                        lower.find("call-limit") != std::string::npos;
-    if (limit || std::find(kHarmless.begin(), kHarmless.end(), lower) != kHarmless.end()) out.emplace_back(lower, value);
+    if (limit || std::find(kHarmless.begin(), kHarmless.end(), lower) != kHarmless.end())
+      out.emplace_back(lower, value);
   }
   return out;
 }

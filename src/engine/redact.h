@@ -1,5 +1,5 @@
-// What of an exchange may be kept: texts without their secrets, headers that are known to be harmless. It must never let
-// a credential through, in whichever encoding it travelled.
+// What of an exchange may be kept: texts without their secrets, headers that are known to be harmless. It must never
+// let a credential through, in whichever encoding it travelled.
 #pragma once
 
 #include <string>

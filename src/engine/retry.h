@@ -13,9 +13,9 @@ namespace tieline::engine {
 
 // What counts of a call's attempts so far, the one just ended included.
 struct AttemptHistory {
-  std::uint32_t tries = 0;       // without those that the vendor's limits turned away
-  std::optional<Time> first;     // when the first one began
-  Duration standing{0};          // of the time since then: limited, held
+  std::uint32_t tries = 0;    // without those that the vendor's limits turned away
+  std::optional<Time> first;  // when the first one began
+  Duration standing{0};       // of the time since then: limited, held
 };
 
 struct NextAttempt {
@@ -24,8 +24,8 @@ struct NextAttempt {
   std::string reason;  // without: "gave up after 5 tries", "gave up after 24h"
 };
 
-// The wait is uniform in [0, min(max, first·multiplier^(tries-1))] (full jitter), at least `asked` (what the vendor asks
-// for, clamped to `asked_max`). Gives up after policy.tries, or when the next attempt would begin later than
+// The wait is uniform in [0, min(max, first·multiplier^(tries-1))] (full jitter), at least `asked` (what the vendor
+// asks for, clamped to `asked_max`). Gives up after policy.tries, or when the next attempt would begin later than
 // policy.keep_for of trying.
 NextAttempt next_attempt(const RetryPolicy& policy, const AttemptHistory& history, std::optional<Duration> asked,
                          Duration asked_max, Time now, Prng& prng);

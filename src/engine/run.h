@@ -17,15 +17,15 @@ struct Run {
   RunId id;
   EventPtr event;
   FlowPtr flow;
-  json::Document data;         // of the event
+  json::Document data;  // of the event
   json::Document key;
   std::uint64_t lane = 0;
   std::optional<Error> broken;  // its key does not evaluate: dead as soon as it works
   RunHistory history;
-  std::uint32_t records = 0;   // the highest number used
-  bool stated = false;         // a state record is appended: the event is settled for the cursor
+  std::uint32_t records = 0;  // the highest number used
+  bool stated = false;        // a state record is appended: the event is settled for the cursor
   bool working = false;
-  bool resumed = false;        // came back from the journal, and fills no place of the window
+  bool resumed = false;  // came back from the journal, and fills no place of the window
   std::optional<Time> started;
 };
 

@@ -69,7 +69,8 @@ struct VersionCheck {
   std::optional<KeyPut> put;  // with the run's end, when it completes
 };
 
-asio::awaitable<VersionCheck> check_version(Shard& shard, const Run& run, const std::vector<json::Document>& variables) {
+asio::awaitable<VersionCheck> check_version(Shard& shard, const Run& run,
+                                            const std::vector<json::Document>& variables) {
   VersionCheck check;
   if (run.flow->version == nullptr || run.lane == 0) co_return check;
   auto version = run.flow->version->run_one(run.data, variables);
@@ -182,7 +183,8 @@ std::vector<KeyPut> index_puts(const Run& run, const std::vector<json::Document>
     // What cannot be found by its value is still found by its event: a failing index program fails nothing.
     const auto value = index.value->run_one(run.data, variables);
     if (!value || value->root().is_null()) continue;
-    const std::string text = value->root().is_string() ? std::string(value->root().as_string()) : json::print(value->root());
+    const std::string text =
+        value->root().is_string() ? std::string(value->root().as_string()) : json::print(value->root());
     if (text.size() > kIndexValueBytesMax || text.find('\0') != std::string::npos) continue;
     KeyPut put;
     put.bucket = std::string(kIndexBucket);

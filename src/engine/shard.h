@@ -35,8 +35,8 @@ struct Shard {
   DueQueue due;
   FlowCache flows;
   bool draining = false;
-  std::size_t working = 0;  // coroutines that load or work on a run
-  Signal idle;              // working came to 0
+  std::size_t working = 0;     // coroutines that load or work on a run
+  Signal idle;                 // working came to 0
   bool store_refuses = false;  // the last record was refused
   std::string store_error;
   std::uint64_t store_errors = 0;

@@ -1,4 +1,5 @@
-// `sim --seeds N --first S` runs N lives, `sim --seed S --trace` shows one. Exit 1 and the seed when a promise is broken.
+// `sim --seeds N --first S` runs N lives, `sim --seed S --trace` shows one. Exit 1 and the seed when a promise is
+// broken.
 #include <cstdio>
 #include <cstdlib>
 #include <string_view>
@@ -41,7 +42,8 @@ int main(int argc, char** argv) {
     total.steps += report.steps;
   }
   std::printf(
-      "%llu seeds, %d failed: %zu events acknowledged; runs: %zu delivered, %zu stale, %zu dead; %zu crashes, %zu reloads, "
+      "%llu seeds, %d failed: %zu events acknowledged; runs: %zu delivered, %zu stale, %zu dead; %zu crashes, %zu "
+      "reloads, "
       "%zu lost answers, %zu settled by hand; %zu steps\n",
       static_cast<unsigned long long>(seeds), failed, total.acknowledged, total.delivered, total.stale, total.dead,
       total.crashes, total.reloads, total.lost_answers, total.settled_by_hand, total.steps);

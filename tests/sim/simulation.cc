@@ -74,7 +74,7 @@ class Life {
   std::unique_ptr<engine::Engine> engine_;
   std::unique_ptr<TaskGroup> tasks_;
   std::vector<Sent> events_;
-  std::map<std::string, RunState> ends_;  // by "flow/event"
+  std::map<std::string, RunState> ends_;          // by "flow/event"
   std::map<std::string, std::uint32_t> repeats_;  // that the operator asked for
   std::uint32_t generation_ = 1;
   bool started_ = false, must_crash_ = false, quiet_ = false;
@@ -99,8 +99,7 @@ engine::EngineConfig Life::config() const {
 }
 
 void Life::boot() {
-  engine::EngineDeps deps{context_.get_executor(), clock_, prng_.next(), *store_, *store_, *store_,
-                          vendor_,                 source_};
+  engine::EngineDeps deps{context_.get_executor(), clock_, prng_.next(), *store_, *store_, *store_, vendor_, source_};
   deps.faults = options_.faults;
   engine::EngineLimits limits;
   limits.window = 6;
@@ -332,7 +331,7 @@ void Life::judge_effects() {
 }
 
 void Life::judge_order() {
-  std::map<std::string, std::uint64_t> last;       // position order is the order of ids' first acknowledgement
+  std::map<std::string, std::uint64_t> last;  // position order is the order of ids' first acknowledgement
   std::map<std::string, std::int64_t> last_version;
   std::map<std::string, std::uint64_t> position;
   for (std::uint64_t at = 1; at <= store_->last().value; ++at) {
@@ -355,7 +354,8 @@ void Life::judge_order() {
       const auto before = last_version.find(lane);
       if (before != last_version.end() && effect.version < before->second)
         violation("older data over newer: " + lane + " event " + effect.event);
-      last_version[lane] = effect.version;
+      // Only what completed makes older data stale: a dead letter's call may have been heard all the same.
+      if (ends_[effect.flow + "/" + effect.event] == RunState::kDelivered) last_version[lane] = effect.version;
     }
   }
 }

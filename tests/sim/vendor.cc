@@ -4,7 +4,8 @@
 
 namespace tieline::sim {
 
-Vendor::Vendor(Clock& clock, const Options& options) : clock_(clock), options_(options), prng_(options.seed ^ 0x7E4D02) {
+Vendor::Vendor(Clock& clock, const Options& options)
+    : clock_(clock), options_(options), prng_(options.seed ^ 0x7E4D02) {
   options_.lost_answers = static_cast<std::uint32_t>(prng_.below(2 * options.lost_answers + 1));
   options_.not_sent = static_cast<std::uint32_t>(prng_.below(2 * options.not_sent + 1));
   options_.failures = static_cast<std::uint32_t>(prng_.below(2 * options.failures + 1));
@@ -65,8 +66,8 @@ void Vendor::apply(const Request& request, json::Value body) {
   if (!key.empty() && !by_idempotency_key_.emplace(key, identity).second) return;
   made_[identity].push_back(clock_.now());
   effects_.push_back(Effect{std::string(body["flow"].as_string()), std::string(body["event"].as_string()),
-                            std::string(body["key"].as_string()), identity,
-                            body["version"].as_int64().value_or(0), clock_.now()});
+                            std::string(body["key"].as_string()), identity, body["version"].as_int64().value_or(0),
+                            clock_.now()});
 }
 
 Response Vendor::answer(const Request& request, json::Value body) {
@@ -87,8 +88,8 @@ asio::awaitable<Exchange> Vendor::send(Request request, Deadline deadline) {
   const auto document = json::parse(request.body);
   const json::Value body = document->root();
   const std::string action = request.url.substr(request.url.rfind('/') + 1);
-  std::uint32_t& tried = attempts_[std::string(body["flow"].as_string()) + "/" + std::string(body["event"].as_string()) +
-                                   "/" + action];
+  std::uint32_t& tried =
+      attempts_[std::string(body["flow"].as_string()) + "/" + std::string(body["event"].as_string()) + "/" + action];
   ++tried;
   const std::uint64_t dice = calm_ ? 99 : prng_.below(100);
   const auto delay = [&] { return Duration(static_cast<std::int64_t>(prng_.below(calm_ ? 5'000 : 400'000))); };

@@ -1,5 +1,5 @@
-// A simulated vendor behind the Transport port: it keeps its state over crashes of the engine, and loses answers. It must
-// never forget an effect, since every check compares with what it holds.
+// A simulated vendor behind the Transport port: it keeps its state over crashes of the engine, and loses answers. It
+// must never forget an effect, since every check compares with what it holds.
 #pragma once
 
 #include <map>
@@ -58,7 +58,7 @@ class Vendor final : public Transport {
   Prng prng_;
   bool calm_ = false;
   std::vector<Effect> effects_;
-  std::map<std::string, std::vector<Time>> made_;    // by identity
+  std::map<std::string, std::vector<Time>> made_;  // by identity
   std::map<std::string, std::string> by_idempotency_key_;
   std::map<std::string, std::uint32_t> attempts_;
   std::vector<Instant> arrivals_;

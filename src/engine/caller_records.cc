@@ -1,0 +1,112 @@
+// What a call leaves in the journal and shows to its observers. It must never write what redact.h has not seen.
+#include "base/bytes.h"
+#include "engine/caller.h"
+
+namespace tieline::engine {
+
+KeptRequest Caller::kept(const Request& request) {
+  const Redactor& redactor = connection_.redactor(request.secrets);
+  KeptRequest out{request.method, redactor.text(request.url), harmless_headers(request.headers),
+                  redactor.body(request.body, shard_.limits.kept_body_bytes)};
+  for (auto& [name, value] : out.headers) value = redactor.text(value);
+  return out;
+}
+
+RecordBody Caller::outcome_of(const Sent& sent, bool lookup) {
+  const Redactor& redactor = connection_.redactor(sent.request.secrets);
+  RecordBody body;
+  body.category = sent.verdict.category;
+  body.code = sent.verdict.code;
+  body.message = redactor.text(sent.verdict.message);
+  body.took = sent.took;
+  body.wait = sent.verdict.wait;
+  body.lookup = lookup;
+  body.empty = sent.verdict.empty;
+  body.pages = sent.pages;
+  // An intent holds its request already.
+  if (lookup || !journals_intent()) body.request = kept(sent.request);
+  KeptResponse response;
+  response.status = sent.exchange.response.status;
+  response.phase = sent.exchange.phase == Phase::kAnswered
+                       ? "answered"
+                       : (sent.exchange.phase == Phase::kSent ? "sent" : "not sent");
+  response.headers = harmless_headers(sent.exchange.response.headers);
+  for (auto& [name, value] : response.headers) value = redactor.text(value);
+  response.body = redactor.body(sent.exchange.response.body, shard_.limits.kept_body_bytes);
+  body.response = std::move(response);
+  if (sent.verdict.category == Category::kDelivered) body.result = redactor.document(sent.verdict.result);
+  return body;
+}
+
+RecordDraft Caller::draft(RecordKind kind, RecordBody body) const {
+  RecordDraft out;
+  out.kind = kind;
+  out.step = step_;
+  out.attempt = static_cast<std::uint16_t>(history_.attempts);
+  out.body = std::move(body);
+  out.body.call = call_;
+  out.body.action = action_.name();
+  if (request_.once) out.body.once = *request_.once;
+  return out;
+}
+
+Async<void> Caller::journal_outcome(RecordBody body, std::uint32_t number) {
+  body.action = action_.name();
+  history_.outcome(body, number, shard_.now());
+  RecordDraft outcome = draft(RecordKind::kOutcome, std::move(body));
+  outcome.attempt = static_cast<std::uint16_t>(number);
+  // What stays unknown stays claimed; a known failure leaves the key to whoever comes first.
+  if (request_.once && !history_.open) {
+    const bool done = history_.last && history_.last->category == Category::kDelivered;
+    outcome.puts.push_back(once_entry(done ? OnceEntry::State::kDone : OnceEntry::State::kFree,
+                                      done && history_.last->result ? *history_.last->result : json::Document()));
+  }
+  co_return co_await append_record(shard_, run_, std::move(outcome), Sync::kWithNext);
+}
+
+void Caller::observe(const Sent& sent, bool lookup, std::uint32_t number) {
+  connection_.count(sent.verdict.category, connection_.redactor(sent.request.secrets).text(sent.verdict.message));
+  if (shard_.deps.observer == nullptr) return;
+  AttemptInfo info;
+  info.run = run_.id;
+  info.flow = run_.flow->name;
+  info.connection = action_.connection();
+  info.action = action_.name();
+  info.category = sent.verdict.category;
+  info.lookup = lookup;
+  info.attempt = number;
+  info.status = sent.exchange.response.status;
+  info.took = sent.took;
+  info.bytes_out = sent.request.body.size();
+  info.bytes_in = sent.exchange.response.body.size();
+  shard_.deps.observer->attempt_ended(info);
+}
+
+// The event's own names are in it, because two stores count positions and flows alike.
+CallIdentity Caller::identity() const {
+  std::string text;
+  if (request_.once) {
+    text = once_key(action_, *request_.once);
+  } else {
+    text = run_.flow->name + '\n' + run_.event->source + '\n' + run_.event->id + '\n' + std::to_string(step_) + '\n' +
+           std::to_string(call_);
+  }
+  Bytes bits;
+  put_u64(bits, hash64(text, 1));
+  put_u64(bits, hash64(text, 2));
+  CallIdentity identity;
+  identity.key = "tl-" + to_hex(bits);
+  return identity;
+}
+
+KeyPut Caller::once_entry(OnceEntry::State state, json::Document result) const {
+  OnceEntry entry;
+  entry.state = state;
+  entry.run = run_.id;
+  entry.result = std::move(result);
+  const bool kept_on = state != OnceEntry::State::kFree;
+  return once_put(once_key(action_, *request_.once), entry,
+                  kept_on ? shard_.now() + shard_.limits.once_keep : shard_.now());
+}
+
+}  // namespace tieline::engine

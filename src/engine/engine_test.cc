@@ -1,0 +1,752 @@
+// The engine as a whole, on the store's fake and a scripted vendor: what the simulation's chance would find too seldom.
+#include "engine/engine.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <boost/asio/io_context.hpp>
+#include <deque>
+#include <map>
+
+#include "async/manual_clock.h"
+#include "async/task_group.h"
+#include "engine/index_key.h"
+#include "engine/record.h"
+#include "store/memory_store.h"
+
+namespace tieline::engine {
+namespace {
+
+// Answers by script, then with 200; remembers what it was sent.
+class ScriptedTransport final : public Transport {
+ public:
+  explicit ScriptedTransport(Clock& clock) : clock_(clock) {}
+  asio::awaitable<Exchange> send(Request request, Deadline) override {
+    sent.push_back(request);
+    Exchange exchange;
+    exchange.phase = Phase::kAnswered;
+    exchange.response.status = 200;
+    exchange.response.body = "{\"id\":" + std::to_string(sent.size()) + "}";
+    if (!script.empty()) {
+      exchange = script.front();
+      script.pop_front();
+    } else if (const auto fixed = by_path.find(request.url.substr(request.url.rfind('/'))); fixed != by_path.end()) {
+      exchange = fixed->second;
+    }
+    co_await clock_.sleep(latency);
+    co_return exchange;
+  }
+  std::size_t count(std::string_view path) const {
+    return static_cast<std::size_t>(std::count_if(sent.begin(), sent.end(), [&](const Request& request) {
+      return std::string_view(request.url).ends_with(path);
+    }));
+  }
+  std::deque<Exchange> script;
+  std::map<std::string, Exchange> by_path;
+  std::vector<Request> sent;
+  Duration latency{1'000};
+
+ private:
+  Clock& clock_;
+};
+
+Exchange status(int code, Headers headers = {}, Bytes body = "{}") {
+  Exchange exchange;
+  exchange.phase = Phase::kAnswered;
+  exchange.response = Response{code, std::move(headers), std::move(body)};
+  return exchange;
+}
+
+Exchange lost() {
+  Exchange exchange;
+  exchange.phase = Phase::kSent;
+  exchange.error = Error{Code::kUnavailable, "connection reset", {}};
+  return exchange;
+}
+
+struct ActionSpec {
+  Safety safety = Safety::kRepeatable;
+  bool find = false, key = false;
+  std::size_t pages = 1;
+  Duration key_keep{0};
+};
+
+class TestAction final : public Action {
+ public:
+  TestAction(std::string path, ActionSpec spec) : path_(std::move(path)), pages_(spec.pages) {
+    name_ = "api." + path_;
+    connection_ = "api";
+    safety_ = spec.safety;
+    has_find_ = spec.find;
+    has_idempotency_key_ = spec.key;
+    settle_ = 2s;
+    idempotency_keep_ = spec.key_keep;
+  }
+  Result<Request> render(const json::Document& args, const CallIdentity& identity) const override {
+    if (args.root()["bad"].truthy()) return failure(Code::kInvalid, "bad does not fit");
+    Request request;
+    request.method = "POST";
+    request.url = "https://api.example/" + path_;
+    request.headers = {{"Authorization", "Bearer hush-hush"}, {"X-Key", identity.key}};
+    request.body = json::print(args.root());
+    request.secrets = {"hush-hush"};
+    return request;
+  }
+  Verdict judge(const Exchange& exchange, Time now) const override {
+    Verdict verdict;
+    verdict.category = classify(exchange, safety_);
+    verdict.wait = retry_after(exchange.response.headers, now, std::chrono::hours(1));
+    if (verdict.category == Category::kDelivered) {
+      verdict.result = *json::parse(exchange.response.body);
+      verdict.empty = verdict.result.root().is_array() && verdict.result.root().size() == 0;
+    }
+    verdict.message = "said " + exchange.response.body;
+    return verdict;
+  }
+  Result<std::optional<Request>> next_page(const Request& request, const Exchange&) const override {
+    const std::size_t page =
+        request.url.back() >= '1' && request.url.back() <= '9' ? static_cast<std::size_t>(request.url.back() - '0') : 1;
+    if (page >= pages_) return std::optional<Request>();
+    Request next = request;
+    next.url = "https://api.example/" + path_ + std::to_string(page + 1);
+    return std::optional<Request>(next);
+  }
+  Result<Request> render_find(const json::Document&, const CallIdentity&) const override {
+    Request request;
+    request.url = "https://api.example/find";
+    return request;
+  }
+  Verdict judge_find(const Exchange& exchange, Time now) const override { return judge(exchange, now); }
+
+ private:
+  std::string path_;
+  std::size_t pages_;
+};
+
+class TestCall final : public Step {
+ public:
+  TestCall(std::string path, ActionSpec spec) : action_(std::make_shared<TestAction>(std::move(path), spec)) {
+    kind_ = "call";
+  }
+  asio::awaitable<StepResult> run(RunContext& context) const override {
+    CallRequest request;
+    request.action = action_;
+    request.args = context.input();
+    request.on = &on;
+    request.on_unknown = on_unknown;
+    if (once) request.once = std::string(context.input().root()["once"].as_string());
+    RunContext::CallResult result = co_await context.call(std::move(request));
+    if (result.step.kind == StepResult::Kind::kNext) context.bind(kFixedSlots, result.value);
+    co_return result.step;
+  }
+  std::vector<AnswerRule> on;
+  OnUnknown on_unknown = OnUnknown::kHold;
+  bool once = false;
+
+ private:
+  ActionPtr action_;
+};
+
+class Member final : public json::Program {
+ public:
+  explicit Member(std::string name) : Program(std::move(name)) {}
+  Result<std::vector<json::Document>> run(const json::Document& input, std::span<const json::Document>,
+                                          const json::RunLimits&) const override {
+    if (input.root()["fail"].truthy()) return failure(Code::kInvalid, "it fails");
+    return std::vector<json::Document>{input.part(input.root()[source()])};
+  }
+};
+
+class NoSource final : public FlowSource {
+ public:
+  Result<FlowPtr> compile(const std::string&, const std::string& hash, const std::string&) override {
+    const auto found = known.find(hash);
+    if (found == known.end()) return failure(Code::kInvalid, "it does not compile");
+    return found->second;
+  }
+  std::map<std::string, FlowPtr> known;
+};
+
+class EngineTest : public testing::Test {
+ protected:
+  void TearDown() override { stop(); }
+
+  std::shared_ptr<TestCall> step(std::string path, ActionSpec spec = {}) {
+    return std::make_shared<TestCall>(std::move(path), spec);
+  }
+  std::shared_ptr<Flow> flow(std::vector<std::shared_ptr<const Step>> steps, bool keyed = false) {
+    auto out = std::make_shared<Flow>();
+    out->name = "f";
+    out->hash = "h1";
+    out->source = "source";
+    out->triggers = {{"shop", {"order"}}};
+    out->variables = {"event", "vars", "flow", "run", "result"};
+    out->steps = std::move(steps);
+    if (keyed) out->key = std::make_shared<Member>("key");
+    out->retry.first = 10s;
+    out->retry.max = 100s;
+    out->retry.tries = 3;
+    return out;
+  }
+  void start(std::vector<FlowPtr> flows) {
+    flows_ = std::move(flows);
+    EngineDeps deps{context_.get_executor(), clock_, 7, *store_, *store_, *store_, transport_, source_};
+    engine_ = std::make_unique<Engine>(deps, limits_);
+    Result<void> started;
+    await(keep(engine_->start(config()), &started));
+    ASSERT_TRUE(started.has_value()) << started.error().message;
+    settle();
+  }
+  EngineConfig config() const {
+    EngineConfig config;
+    config.flows = flows_;
+    ConnectionInfo api;
+    api.name = "api";
+    config.connections = {api};
+    return config;
+  }
+  void stop() {
+    if (!engine_) return;
+    await(engine_->halt());
+    engine_.reset();
+    await(store_->stop());
+  }
+  // Kills the process and starts another one on what was durable.
+  void crash() {
+    auto next = store_->crash();
+    stop();
+    store_ = std::move(next);
+    start(flows_);
+  }
+  template <class T>
+  static asio::awaitable<void> keep(Async<T> task, Result<T>* out) {
+    *out = co_await std::move(task);
+  }
+  void await(asio::awaitable<void> task) {
+    TaskGroup group(context_.get_executor());
+    group.spawn(std::move(task));
+    for (int i = 0; i < 10'000 && group.running() > 0; ++i) {
+      settle();
+      if (group.running() > 0 && clock_.next_wake()) clock_.advance_to(*clock_.next_wake());
+    }
+    ASSERT_EQ(group.running(), 0u);
+  }
+  void settle() {
+    context_.restart();
+    while (context_.poll() > 0) context_.restart();
+  }
+  void advance(Duration by) {
+    settle();
+    const Instant end = clock_.instant() + by;
+    while (clock_.next_wake() && *clock_.next_wake() <= end) {
+      clock_.advance_to(*clock_.next_wake());
+      settle();
+    }
+    clock_.advance_to(end);
+    settle();
+  }
+  Position post(std::string data, std::string type = "order") {
+    std::vector<NewEvent> events(1);
+    events[0].source = "shop";
+    events[0].id = "e" + std::to_string(++posted_);
+    events[0].type = std::move(type);
+    events[0].time = events[0].received = clock_.now();
+    events[0].data = std::make_shared<std::string>(std::move(data));
+    Result<std::vector<Appended>> appended;
+    const Deadline never;
+    await(keep(store_->append(std::move(events), never), &appended));
+    return appended->front().at;
+  }
+  std::optional<RunStatus> run_of(Position event) {
+    Result<std::optional<RunStatus>> found;
+    await(keep(store_->status(RunId{FlowId(1), event}), &found));
+    return *found;
+  }
+  RunState state(Position event) {
+    const auto found = run_of(event);
+    EXPECT_TRUE(found.has_value()) << "no run on event " << event.value;
+    return found ? found->state : RunState::kDiscarded;
+  }
+  std::vector<Record> records(Position event) {
+    Result<std::vector<Record>> found;
+    await(keep(store_->read(RunId{FlowId(1), event}), &found));
+    return *found;
+  }
+  Result<void> settle_held(Position event, HeldAnswer answer) {
+    Result<void> done;
+    await(keep(engine_->settle_held(RunId{FlowId(1), event}, answer, "ada"), &done));
+    settle();
+    return done;
+  }
+
+  asio::io_context context_;
+  ManualClock clock_{*parse_time("2026-11-23T00:00:00Z")};
+  std::unique_ptr<store::MemoryStore> store_ = std::make_unique<store::MemoryStore>(context_.get_executor(), clock_);
+  ScriptedTransport transport_{clock_};
+  NoSource source_;
+  EngineLimits limits_;
+  std::vector<FlowPtr> flows_;
+  std::unique_ptr<Engine> engine_;
+  int posted_ = 0;
+};
+
+constexpr ActionSpec kUnsafeSpec{Safety::kUnsafe, false, false, 1, Duration(0)};
+
+TEST_F(EngineTest, DeliversAMatchingEventAndSettlesTheOthers) {
+  start({flow({step("a"), step("b")})});
+  const Position other = post("{}", "refund");
+  const Position event = post(R"({"n":1})");
+  advance(1s);
+  EXPECT_EQ(state(event), RunState::kDelivered);
+  EXPECT_FALSE(run_of(other).has_value());
+  EXPECT_EQ(transport_.sent.size(), 2u);
+  EXPECT_EQ(engine_->snapshot().flows[0].delivered, 1u);
+  EXPECT_EQ(engine_->snapshot().flows[0].lag, 0u);
+  EXPECT_EQ(engine_->snapshot().connections[0].succeeded, 2u);
+}
+
+TEST_F(EngineTest, KeepsNoSecretAndTheExchangeInWords) {
+  start({flow({step("a")})});
+  transport_.script = {status(422, {{"Set-Cookie", "x"}, {"X-Request-Id", "r1"}}, "{\"echo\":\"hush-hush\"}")};
+  const Position event = post(R"({"n":1})");
+  advance(1s);
+  EXPECT_EQ(state(event), RunState::kDead);
+  std::string all = run_of(event)->summary;
+  for (const Record& record : records(event)) all += record.body + record.summary;
+  EXPECT_EQ(all.find("hush"), std::string::npos) << all;
+  EXPECT_EQ(all.find("Set-Cookie"), std::string::npos);
+  const auto body = decode(records(event).front().body);
+  EXPECT_EQ(body->category, Category::kValidation);
+  EXPECT_EQ(body->response->status, 422);
+  EXPECT_EQ(body->response->headers.front().second, "r1");
+  EXPECT_EQ(body->request->body, R"({"n":1})");
+  EXPECT_EQ(body->start->flow, "h1");
+}
+
+TEST_F(EngineTest, ResumesAtTheCallThatFailed) {
+  start({flow({step("a"), step("b")})});
+  transport_.script = {status(200), status(503, {{"Retry-After", "30"}})};
+  const Position event = post("{}");
+  advance(29s);
+  EXPECT_EQ(state(event), RunState::kRetrying);
+  EXPECT_EQ(transport_.sent.size(), 2u);
+  crash();
+  advance(100s);
+  EXPECT_EQ(state(event), RunState::kDelivered);
+  EXPECT_EQ(transport_.count("/a"), 1u);
+  EXPECT_EQ(transport_.count("/b"), 2u);
+}
+
+TEST_F(EngineTest, GivesUpAfterItsTriesAndLetsTheLaneGoOn) {
+  start({flow({step("a")}, true)});
+  transport_.script = {status(500), status(500), status(500)};
+  const Position first = post(R"({"key":1})"), second = post(R"({"key":1})");
+  advance(1s);
+  EXPECT_EQ(state(second), RunState::kParked);
+  advance(300s);
+  EXPECT_EQ(state(first), RunState::kDead);
+  EXPECT_NE(run_of(first)->summary.find("gave up after 3 tries"), std::string::npos) << run_of(first)->summary;
+  EXPECT_EQ(state(second), RunState::kDelivered);
+  EXPECT_EQ(transport_.sent.size(), 4u);
+}
+
+TEST_F(EngineTest, ALimitCostsNoTryAndShutsTheConnection) {
+  start({flow({step("a")})});
+  for (int i = 0; i < 5; ++i) transport_.script.push_back(status(429, {{"Retry-After", "20"}}));
+  const Position first = post("{}");
+  advance(1s);
+  const Position second = post("{}");
+  advance(15s);
+  EXPECT_EQ(transport_.sent.size(), 1u);  // the second waits with the first
+  advance(200s);
+  EXPECT_EQ(state(first), RunState::kDelivered);
+  EXPECT_EQ(state(second), RunState::kDelivered);
+  EXPECT_EQ(transport_.sent.size(), 7u);
+}
+
+TEST_F(EngineTest, ALongLimitIsWaitedForInTheJournal) {
+  start({flow({step("a")})});
+  transport_.script = {status(429, {{"Retry-After", "600"}})};
+  const Position event = post("{}");
+  advance(1s);
+  EXPECT_EQ(state(event), RunState::kRetrying);
+  advance(700s);
+  EXPECT_EQ(state(event), RunState::kDelivered);
+}
+
+TEST_F(EngineTest, HoldsAnUnknownOutcomeUntilAPersonSays) {
+  start({flow({step("a", kUnsafeSpec), step("b")})});
+  transport_.script = {lost()};
+  const Position event = post("{}");
+  advance(std::chrono::hours(1));
+  EXPECT_EQ(state(event), RunState::kHeld);
+  EXPECT_EQ(hold_of_summary(run_of(event)->summary), Hold::kUnknownOutcome);
+  crash();
+  advance(std::chrono::hours(1));
+  EXPECT_EQ(transport_.sent.size(), 1u);
+  ASSERT_TRUE(settle_held(event, HeldAnswer::kDelivered).has_value());
+  advance(1s);
+  EXPECT_EQ(state(event), RunState::kDelivered);
+  EXPECT_EQ(transport_.count("/a"), 1u);
+  EXPECT_EQ(transport_.count("/b"), 1u);
+  EXPECT_EQ(settle_held(event, HeldAnswer::kRepeat).error().code, Code::kNotFound);
+}
+
+TEST_F(EngineTest, RepeatsAHeldCallWhenTold) {
+  start({flow({step("a", kUnsafeSpec)})});
+  transport_.script = {status(504)};
+  const Position event = post("{}");
+  advance(1s);
+  ASSERT_TRUE(settle_held(event, HeldAnswer::kRepeat).has_value());
+  advance(1s);
+  EXPECT_EQ(state(event), RunState::kDelivered);
+  EXPECT_EQ(transport_.count("/a"), 2u);
+}
+
+TEST_F(EngineTest, ACrashUnderAnUnsafeCallIsAnUnknownOutcome) {
+  start({flow({step("a", kUnsafeSpec)})});
+  transport_.latency = 60s;
+  const Position event = post("{}");
+  advance(1s);
+  EXPECT_EQ(transport_.sent.size(), 1u);
+  crash();
+  advance(60s);
+  EXPECT_EQ(state(event), RunState::kHeld);
+  EXPECT_EQ(transport_.sent.size(), 1u);
+}
+
+TEST_F(EngineTest, LooksForAnUnknownOutcomeOnceItIsVisible) {
+  ActionSpec spec = kUnsafeSpec;
+  spec.find = true;
+  start({flow({step("a", spec)})});
+  transport_.by_path["/find"] = status(200, {}, "{\"id\":\"found\"}");
+  transport_.script = {lost()};
+  const Position found = post("{}");
+  advance(1s);
+  EXPECT_EQ(transport_.count("/find"), 0u);
+  advance(5s);
+  EXPECT_EQ(state(found), RunState::kDelivered);
+  EXPECT_EQ(transport_.count("/a"), 1u);
+  transport_.by_path["/find"] = status(404);
+  transport_.script = {lost()};
+  const Position missing = post("{}");
+  advance(10s);
+  EXPECT_EQ(state(missing), RunState::kDelivered);
+  EXPECT_EQ(transport_.count("/a"), 3u);
+}
+
+TEST_F(EngineTest, RepeatsWithTheSameIdempotencyKey) {
+  ActionSpec spec = kUnsafeSpec;
+  spec.key = true;
+  start({flow({step("a", spec)})});
+  transport_.script = {lost(), status(502)};
+  const Position event = post("{}");
+  advance(200s);
+  EXPECT_EQ(state(event), RunState::kDelivered);
+  ASSERT_EQ(transport_.sent.size(), 3u);
+  EXPECT_EQ(find_header(transport_.sent[0].headers, "X-Key"), find_header(transport_.sent[2].headers, "X-Key"));
+  const Position other = post("{}");
+  advance(1s);
+  EXPECT_EQ(state(other), RunState::kDelivered);
+  EXPECT_NE(find_header(transport_.sent[0].headers, "X-Key"), find_header(transport_.sent[3].headers, "X-Key"));
+}
+
+TEST_F(EngineTest, HoldsWhatTheVendorsIdempotencyKeyNoLongerCovers) {
+  ActionSpec spec = kUnsafeSpec;
+  spec.key = true;
+  spec.key_keep = 600s;
+  auto patient = flow({step("a", spec)});
+  patient->retry.first = patient->retry.max = 400s;
+  patient->retry.tries = 0;
+  start({patient});
+  for (int i = 0; i < 50; ++i) transport_.script.push_back(lost());
+  const Time begun = clock_.now();
+  const Position event = post("{}");
+  advance(std::chrono::hours(3));
+  EXPECT_EQ(state(event), RunState::kHeld);
+  EXPECT_EQ(hold_of_summary(run_of(event)->summary), Hold::kUnknownOutcome);
+  EXPECT_GE(transport_.sent.size(), 2u);
+  for (const Record& record : records(event)) {
+    if (record.kind == RecordKind::kIntent) {
+      EXPECT_LT(record.at, begun + spec.key_keep);
+    }
+  }
+}
+
+TEST_F(EngineTest, DropsAnUnknownOutcomeWhereTheFlowSaysSo) {
+  auto dropping = step("a", kUnsafeSpec);
+  dropping->on_unknown = OnUnknown::kDrop;
+  start({flow({dropping, step("b")})});
+  transport_.script = {lost()};
+  const Position event = post("{}");
+  advance(1s);
+  EXPECT_EQ(state(event), RunState::kDelivered);
+  EXPECT_EQ(transport_.count("/a"), 1u);
+}
+
+TEST_F(EngineTest, OnceBindsTheFirstResultForTheSecondRun) {
+  auto once = step("a", kUnsafeSpec);
+  once->once = true;
+  start({flow({once})});
+  const Position first = post(R"({"once":"x"})"), second = post(R"({"once":"x"})"), other = post(R"({"once":"y"})");
+  advance(1s);
+  for (const Position event : {first, second, other}) EXPECT_EQ(state(event), RunState::kDelivered);
+  EXPECT_EQ(transport_.count("/a"), 2u);
+  const auto body = decode(records(second).front().body);
+  EXPECT_EQ(body->resolved, Resolved::kOnce);
+  EXPECT_EQ(json::print(body->result->root()), "{\"id\":1}");
+}
+
+TEST_F(EngineTest, OnceWaitsForARunWhoseOutcomeIsUnknown) {
+  auto once = step("a", kUnsafeSpec);
+  once->once = true;
+  start({flow({once})});
+  transport_.script = {lost()};
+  const Position first = post(R"({"once":"x"})");
+  advance(1s);
+  const Position second = post(R"({"once":"x"})");
+  advance(std::chrono::hours(2));
+  EXPECT_EQ(state(first), RunState::kHeld);
+  EXPECT_EQ(state(second), RunState::kRetrying);
+  ASSERT_TRUE(settle_held(first, HeldAnswer::kDelivered).has_value());
+  advance(60s);
+  EXPECT_EQ(state(second), RunState::kDelivered);
+  EXPECT_EQ(transport_.count("/a"), 1u);
+}
+
+TEST_F(EngineTest, HoldsRunsOfAConnectionThatNeedsAuthorizationAndResumesThem) {
+  start({flow({step("a")})});
+  transport_.by_path["/a"] = status(401);
+  std::vector<Position> events;
+  for (int i = 0; i < 4; ++i) {
+    events.push_back(post("{}"));
+    advance(1s);
+  }
+  for (const Position event : events) EXPECT_EQ(state(event), RunState::kHeld);
+  EXPECT_TRUE(engine_->snapshot().connections[0].needs_authorization);
+  EXPECT_EQ(transport_.sent.size(), 1u);  // nothing is burned
+  EXPECT_EQ(settle_held(events[0], HeldAnswer::kDelivered).error().code, Code::kInvalid);
+  advance(400s);
+  EXPECT_EQ(transport_.sent.size(), 2u);  // one tries in a while
+  transport_.by_path.clear();
+  advance(400s);
+  for (const Position event : events) EXPECT_EQ(state(event), RunState::kDelivered);
+  EXPECT_FALSE(engine_->snapshot().connections[0].needs_authorization);
+}
+
+TEST_F(EngineTest, RenewedCredentialsResumeHeldRunsAtOnce) {
+  start({flow({step("a")})});
+  transport_.script = {status(401)};
+  const Position event = post("{}");
+  advance(1s);
+  ASSERT_TRUE(engine_->authorized("api").has_value());
+  advance(1s);
+  EXPECT_EQ(state(event), RunState::kDelivered);
+  EXPECT_EQ(engine_->authorized("nobody").error().code, Code::kNotFound);
+}
+
+TEST_F(EngineTest, AConflictIsTriedAFewTimes) {
+  start({flow({step("a")})});
+  auto patient = flow({step("a")});
+  transport_.by_path["/a"] = status(409);
+  const Position event = post("{}");
+  advance(400s);
+  EXPECT_EQ(state(event), RunState::kDead);
+  EXPECT_EQ(run_of(event)->summary.rfind("validation: ", 0), 0u) << run_of(event)->summary;
+}
+
+TEST_F(EngineTest, OnSaysWhatMissingAndEmptyMean) {
+  auto a = step("a"), b = step("b");
+  a->on = {{"missing", OnAnswer::kContinue}};
+  b->on = {{"empty", OnAnswer::kSkip}};
+  start({flow({a, b})});
+  transport_.script = {status(404), status(200, {}, "[]")};
+  const Position event = post("{}");
+  advance(1s);
+  EXPECT_EQ(state(event), RunState::kSkipped);
+  EXPECT_EQ(run_of(event)->summary.rfind("api.b: found nothing", 0), 0u);
+}
+
+TEST_F(EngineTest, MergesThePagesOfASafeCall) {
+  ActionSpec spec;
+  spec.safety = Safety::kSafe;
+  spec.pages = 3;
+  start({flow({step("list", spec)})});
+  transport_.script = {status(200, {}, "[1,2]"), status(200, {}, "[3]"), status(200, {}, "[4]")};
+  const Position event = post("{}");
+  advance(1s);
+  EXPECT_EQ(state(event), RunState::kDelivered);
+  const auto body = decode(records(event).front().body);
+  EXPECT_EQ(json::print(body->result->root()), "[1,2,3,4]");
+  EXPECT_EQ(body->pages, 3u);
+}
+
+TEST_F(EngineTest, AMappingThatFailsIsADeadLetterWithoutACall) {
+  start({flow({step("a")}, true)});
+  const Position bad_key = post(R"({"fail":true})"), bad_args = post(R"({"bad":true,"key":2})");
+  advance(1s);
+  EXPECT_EQ(run_of(bad_key)->summary, "validation: key: it fails");
+  EXPECT_EQ(run_of(bad_args)->summary, "validation: api.a: bad does not fit");
+  EXPECT_EQ(transport_.sent.size(), 0u);
+}
+
+TEST_F(EngineTest, OlderVersionsAreStale) {
+  auto versioned = flow({step("a")}, true);
+  versioned->version = std::make_shared<Member>("version");
+  start({versioned});
+  const Position two = post(R"({"key":1,"version":2})"), one = post(R"({"key":1,"version":1})"),
+                 same = post(R"({"key":1,"version":2})"), other = post(R"({"key":2,"version":1})"),
+                 ten = post(R"({"key":1,"version":10})");
+  advance(1s);
+  EXPECT_EQ(state(two), RunState::kDelivered);
+  EXPECT_EQ(state(one), RunState::kStale);
+  EXPECT_EQ(state(same), RunState::kStale);
+  EXPECT_EQ(state(other), RunState::kDelivered);
+  EXPECT_EQ(state(ten), RunState::kDelivered);
+}
+
+TEST_F(EngineTest, WritesIndexKeys) {
+  auto indexed = flow({step("a")});
+  indexed->index = {{"order", std::make_shared<Member>("order")}};
+  start({indexed});
+  const Position event = post(R"({"order":1042})");
+  advance(1s);
+  Result<std::vector<Entry>> found;
+  await(keep(store_->scan(std::string(kIndexBucket), index_prefix("order=1042"), "", 10), &found));
+  ASSERT_EQ(found->size(), 1u);
+  EXPECT_EQ(index_position(found->front().key), event);
+}
+
+TEST_F(EngineTest, ADeadTargetFillsTheJournalAndThenStopsTheReading) {
+  limits_.window = 8;
+  limits_.waiting_max = 20;
+  auto patient = flow({step("a")});
+  patient->retry.tries = 0;
+  patient->retry.first = patient->retry.max = 600s;
+  start({patient});
+  transport_.by_path["/a"] = status(503);
+  for (int i = 0; i < 60; ++i) post("{}");
+  advance(1s);
+  const FlowSnapshot before = engine_->snapshot().flows[0];
+  EXPECT_TRUE(before.full);
+  EXPECT_GT(before.lag, 30u);
+  EXPECT_LE(before.retrying, 20u + 8u);
+  EXPECT_EQ(before.running + before.queued, 0u);
+  transport_.by_path.clear();
+  advance(std::chrono::hours(1));
+  EXPECT_EQ(engine_->snapshot().flows[0].delivered, 60u);
+}
+
+TEST_F(EngineTest, RunsStayWithTheFlowTheyBeganWith) {
+  auto old_flow = flow({step("old"), step("old2")});
+  start({old_flow});
+  transport_.script = {status(200), status(503, {{"Retry-After", "50"}})};
+  const Position pinned = post("{}");
+  advance(1s);
+  auto new_flow = flow({step("new")});
+  new_flow->hash = "h2";
+  flows_ = {new_flow};
+  Result<void> reloaded;
+  await(keep(engine_->reload(config()), &reloaded));
+  ASSERT_TRUE(reloaded.has_value());
+  const Position fresh = post("{}");
+  advance(1s);
+  EXPECT_EQ(state(fresh), RunState::kDelivered);
+  source_.known["h1"] = old_flow;
+  crash();
+  advance(100s);
+  EXPECT_EQ(state(pinned), RunState::kDelivered);
+  EXPECT_EQ(transport_.count("/old2"), 2u);
+  EXPECT_EQ(transport_.count("/new"), 1u);
+}
+
+TEST_F(EngineTest, ARemovedFlowFinishesItsRunsAndTakesNoMore) {
+  start({flow({step("a")})});
+  transport_.script = {status(503)};
+  const Position pending = post("{}");
+  advance(1ms);
+  flows_.clear();
+  Result<void> reloaded;
+  await(keep(engine_->reload(config()), &reloaded));
+  const Position later = post("{}");
+  advance(60s);
+  EXPECT_EQ(state(pending), RunState::kDelivered);
+  EXPECT_FALSE(run_of(later).has_value());
+  EXPECT_TRUE(engine_->snapshot().flows.empty());
+}
+
+TEST_F(EngineTest, AFlowThatNoLongerCompilesHoldsItsRuns) {
+  start({flow({step("a")})});
+  transport_.script = {status(503)};
+  const Position event = post("{}");
+  advance(1ms);
+  auto changed = flow({step("a")});
+  changed->hash = "h2";
+  flows_ = {changed};
+  crash();
+  advance(60s);
+  EXPECT_EQ(state(event), RunState::kHeld);
+  source_.known["h1"] = flow({step("a")});
+  Result<void> reloaded;
+  await(keep(engine_->reload(config()), &reloaded));
+  advance(1s);
+  EXPECT_EQ(state(event), RunState::kDelivered);
+}
+
+TEST_F(EngineTest, TwoFlowsOfOneNameChangeNothing) {
+  start({flow({step("a")})});
+  auto twin = flow({step("b")});
+  flows_.push_back(twin);
+  Result<void> reloaded;
+  await(keep(engine_->reload(config()), &reloaded));
+  EXPECT_EQ(reloaded.error().code, Code::kInvalid);
+  post("{}");
+  advance(1s);
+  EXPECT_EQ(transport_.count("/a"), 1u);
+}
+
+TEST_F(EngineTest, DrainingLetsCallsEndAndLeavesTheRestToTheNextStart) {
+  start({flow({step("a", kUnsafeSpec), step("b")})});
+  transport_.latency = 5s;
+  const Position event = post("{}");
+  settle();
+  EXPECT_EQ(transport_.sent.size(), 1u);
+  Result<void> drained;
+  const Deadline deadline = clock_.deadline_in(20s);
+  await(keep(engine_->drain(deadline), &drained));
+  EXPECT_TRUE(drained.has_value());
+  EXPECT_EQ(transport_.sent.size(), 1u);
+  crash();
+  advance(20s);
+  EXPECT_EQ(state(event), RunState::kDelivered);
+  EXPECT_EQ(transport_.count("/a"), 1u);
+}
+
+TEST_F(EngineTest, SendsNothingThatTheStoreWouldNotJournal) {
+  start({flow({step("a"), step("b", kUnsafeSpec)})});
+  transport_.latency = 5s;
+  const Position event = post("{}");
+  settle();
+  store_->refuse(Code::kFull);
+  advance(60s);
+  EXPECT_EQ(transport_.sent.size(), 1u);
+  EXPECT_NE(engine_->snapshot().store_error, "");
+  store_->refuse(std::nullopt);
+  advance(60s);
+  EXPECT_EQ(state(event), RunState::kDelivered);
+  EXPECT_EQ(engine_->snapshot().store_error, "");
+  EXPECT_EQ(transport_.count("/b"), 1u);
+}
+
+TEST_F(EngineTest, HeldForTooLongBecomesADeadLetter) {
+  start({flow({step("a", kUnsafeSpec)})});
+  transport_.script = {lost()};
+  const Position event = post("{}");
+  advance(std::chrono::days(29));
+  EXPECT_EQ(state(event), RunState::kHeld);
+  advance(std::chrono::days(2));
+  EXPECT_EQ(state(event), RunState::kDead);
+}
+
+}  // namespace
+}  // namespace tieline::engine
