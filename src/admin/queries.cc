@@ -120,8 +120,9 @@ Async<std::vector<RunStatus>> runs_of(Ports ports, std::vector<Position> positio
 }
 
 Async<std::vector<RunStatus>> matching_runs(Ports ports, RunFilter filter, FlowNames names) {
-  RunQuery query{
-      .after = filter.after, .count = std::min(filter.count, kRunsMax), .newest_first = filter.after.value == 0};
+  RunQuery query{.after = filter.after.value_or(Position(0)),
+                 .count = std::min(filter.count, kRunsMax),
+                 .newest_first = !filter.after};
   CO_TRY(query.states, states_named(filter.state));
   if (filter.since) query.since = *filter.since;
   if (!filter.flow.empty()) {

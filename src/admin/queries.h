@@ -22,7 +22,7 @@ struct RunFilter {
   std::string state;  // a state's name, or "pending" for all that work on; empty: all
   std::string key;    // NAME=VALUE of the flow's `index:`; empty: all
   std::optional<Time> since;
-  Position after{0};  // runs of events after this one; lists oldest first when set
+  std::optional<Position> after;  // runs of events after this one, oldest first; 0: from the beginning
   std::size_t count = 50;
 };
 inline constexpr std::size_t kRunsMax = 1000;

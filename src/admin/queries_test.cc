@@ -60,6 +60,7 @@ TEST_F(QueriesTest, RunsAreListedNewestFirstAndFiltered) {
   EXPECT_THAT(listed({.state = "held"}), ElementsAre("orders-to-deals/2"));
   EXPECT_THAT(listed({.state = "pending"}), ElementsAre("orders-to-deals/4"));
   EXPECT_THAT(listed({.flow = "orders-to-deals", .count = 2}), ElementsAre("orders-to-deals/4", "orders-to-deals/3"));
+  EXPECT_THAT(listed({.flow = "orders-to-deals", .after = Position(0), .count = 1}), ElementsAre("orders-to-deals/1"));
   EXPECT_THAT(listed({.flow = "orders-to-deals", .after = Position(2)}),
               ElementsAre("orders-to-deals/3", "orders-to-deals/4"))
       << "oldest first behind a place";
@@ -147,7 +148,7 @@ TEST_F(QueriesTest, AnEventIsDescribedWithTheStoryOfEachRun) {
             "      > POST https://api.example.com/deals\n"
             "      > {\"a\":1}\n"
             "      < {\"id\":\"7\"}\n"
-            "  2026-10-26T07:34:01.5Z  delivered\n");
+            "  2026-10-26T07:34:01.500000Z  delivered\n");
 }
 
 TEST_F(QueriesTest, AnEventThatNoFlowTookUpSaysSo) {

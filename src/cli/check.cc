@@ -15,8 +15,9 @@ std::string counted(std::size_t count, const char* one, const char* many) {
 
 int run_check(const Arguments& arguments) {
   const std::string directory = arguments.text("DIR");
-  const auto files = workspace::read_files(directory);
+  auto files = workspace::read_files(directory);
   if (!files) return report(files.error(), kConfig);
+  if (directory != ".") files->prefix = directory + (directory.ends_with('/') ? "" : "/");
   const connect::Catalog connectors;
   const workspace::ConnectCatalog catalog(connectors);
   const workspace::Loaded loaded = workspace::load(*files, catalog, workspace::system_secrets(directory));

@@ -93,10 +93,10 @@ Result<Client> Client::open(const Arguments& arguments) {
   const std::string directory = arguments.text("workspace");
   TRY(const workspace::Settings settings, read_settings(directory));
   client.store_directory_ = store_directory_of(directory, settings.store.directory());
-  for (const auto& entry :
-       std::filesystem::directory_iterator(std::filesystem::path(directory) / "connections",
-                                           std::filesystem::directory_options::skip_permission_denied)) {
-    if (entry.path().extension() == ".yaml") client.sources_.push_back(entry.path().stem().string());
+  std::error_code unreadable;  // a workspace without connections has no sources
+  std::filesystem::directory_iterator entries(std::filesystem::path(directory) / "connections", unreadable);
+  for (; !unreadable && entries != std::filesystem::directory_iterator(); entries.increment(unreadable)) {
+    if (entries->path().extension() == ".yaml") client.sources_.push_back(entries->path().stem().string());
   }
   std::ifstream in(client.store_directory_ + "/" + std::string(kServerFile));
   if (!in) return client;

@@ -29,6 +29,15 @@ int usage_error(const std::string& message, std::string_view command) {
   return kUsage;
 }
 
+// What CLI11 says of an option without its value, in the help page's words.
+std::string missing_value(const Command& command, const std::string& message) {
+  for (const Option& option : command.options) {
+    const std::string name = "--" + long_name(option.name);
+    if (message.starts_with(name + ":")) return name + " takes " + std::string(option.value);
+  }
+  return message;
+}
+
 std::string unknown_option(const Command& command, std::string message) {
   std::vector<std::string> names;
   for (const Option& option : command.options) names.push_back("--" + long_name(option.name));
@@ -65,11 +74,14 @@ int run_parsed(const Command& command, std::vector<std::string> words) {
     CLI::Option* option = app.add_option(many ? name.substr(0, name.size() - 3) : name, given.back());
     option->required(positional.required)->expected(many ? 1 << 20 : 1);
     if (many) option->expected(positional.required ? 1 : 0, 1 << 20);
+    option->allow_extra_args(many);  // or the first one takes the words of those behind it
     valued.emplace_back(name, &given.back());
   }
   try {
     std::reverse(words.begin(), words.end());  // CLI11 takes them last first
     app.parse(words);
+  } catch (const CLI::ArgumentMismatch& error) {
+    return usage_error(missing_value(command, error.what()), command.name);
   } catch (const CLI::ParseError& error) {
     return usage_error(unknown_option(command, error.what()), command.name);
   }
@@ -90,7 +102,8 @@ int dispatch(std::vector<std::string> words) {
     }
     return nullptr;
   };
-  if (words.empty() || words[0] == "--help" || words[0] == "-h" || (words[0] == "help" && words.size() == 1)) {
+  const bool help_alone = !words.empty() && words[0] == "help" && (words.size() == 1 || words[1] == "help");
+  if (words.empty() || words[0] == "--help" || words[0] == "-h" || help_alone) {
     std::fputs(overview(commands).c_str(), words.empty() ? stderr : stdout);
     return words.empty() ? kUsage : kOk;
   }
@@ -106,7 +119,8 @@ int dispatch(std::vector<std::string> words) {
     for (const Command& known : commands) {
       if (!known.hidden) names.emplace_back(known.name);
     }
-    return usage_error("there is no command \"" + words[0] + "\"" + did_you_mean(words[0], names), "");
+    const std::string kind = words[0].starts_with('-') ? "option" : "command";
+    return usage_error("there is no " + kind + " \"" + words[0] + "\"" + did_you_mean(words[0], names), "");
   }
   const bool asked =
       std::any_of(words.begin() + 1, words.end(), [](const auto& w) { return w == "--help" || w == "-h"; });

@@ -43,7 +43,8 @@ class Server {
       std::fputs(
           (started.error().code == Code::kInvalid ? started.error().message : started.error().text() + "\n").c_str(),
           stderr);
-      exit_code_ = started.error().code == Code::kInvalid ? kConfig : kFailed;
+      const Code code = started.error().code;  // kNotFound: no such workspace
+      exit_code_ = code == Code::kInvalid || code == Code::kNotFound ? kConfig : kFailed;
       co_await service_.stop();
       co_return;
     }

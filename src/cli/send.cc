@@ -33,8 +33,10 @@ Result<std::shared_ptr<const connect::VendorWebhook>> webhook_of(const workspace
     if (name == names.back() || name.empty()) found = std::move(webhook);
   }
   if (name.empty() && names.size() > 1)
-    return failure(Code::kInvalid,
+    return failure(Code::kConflict,
                    "several connections take webhooks (" + join(names, ", ") + "): say --connection NAME");
+  if (!found && name.empty())
+    return failure(Code::kNotFound, "no connection takes webhooks: `secrets:` in connections/NAME.yaml verifies them");
   if (!found)
     return failure(Code::kNotFound, "no connection \"" + name + "\" takes webhooks" + did_you_mean(name, names));
   return std::dynamic_pointer_cast<const connect::VendorWebhook>(std::move(found));
@@ -73,11 +75,11 @@ Result<Sending> prepare(const Arguments& arguments) {
 int run_send(const Arguments& arguments) {
   auto sending = prepare(arguments);
   if (!sending) {
-    if (sending.error().code == Code::kInvalid) {
-      std::fputs((sending.error().message + "\n").c_str(), stderr);
-      return kConfig;
-    }
-    return report(sending.error());
+    const Error& error = sending.error();
+    if (error.code != Code::kInvalid) return report(error, error.code == Code::kConflict ? kUsage : kFailed);
+    if (!error.message.ends_with('\n')) return report(error, kConfig);
+    std::fputs(error.message.c_str(), stderr);  // the workspace's problems, a line each
+    return kConfig;
   }
   asio::io_context loop(1);
   const std::unique_ptr<Clock> clock = make_system_clock();

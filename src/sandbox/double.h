@@ -44,7 +44,8 @@ struct Call {
 
 struct DoubleOptions {
   VendorRules rules;
-  // The secret that it accepts, as a connection gives it ("user:password" for basic); empty: any, but there must be one.
+  // The secret that it accepts, as a connection gives it ("user:password" for basic); empty: any, but there must be
+  // one.
   std::string credential;
   Faults faults;
   std::uint64_t seed = 1;  // of the faults

@@ -29,7 +29,8 @@ class DoubleTest : public testing::Test {
   void use(const std::string& vendor, DoubleOptions options = {}) {
     if (options.rules.actions.empty()) options.rules = manifest_rules(vendor);
     const bool form = vendor == "stripe";
-    headers = {{"Host", "127.0.0.1:1"}, {"Content-Type", form ? "application/x-www-form-urlencoded" : "application/json"}};
+    headers = {{"Host", "127.0.0.1:1"},
+               {"Content-Type", form ? "application/x-www-form-urlencoded" : "application/json"}};
     headers.emplace_back(vendor == "shopify" ? "X-Shopify-Access-Token" : "Authorization",
                          vendor == "shopify" ? "any" : "Bearer any");
     vendor_double = make_double(vendor, std::move(options), clock);

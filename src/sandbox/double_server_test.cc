@@ -31,8 +31,10 @@ struct DoubleServerTest : testing::Test {
   }
   std::string deal() {
     const std::string body = R"({"properties": {"shopify_order_id": "1"}, "associations": []})";
-    return "POST /crm/v3/objects/0-3 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer t\r\nContent-Type: application/json\r\n"
-           "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+    return "POST /crm/v3/objects/0-3 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer t\r\nContent-Type: "
+           "application/json\r\n"
+           "Content-Length: " +
+           std::to_string(body.size()) + "\r\n\r\n" + body;
   }
   std::size_t deals() const {
     const json::Document state = server->vendor().state();

@@ -282,8 +282,9 @@ TEST_F(LimitTest, PointsAreSpentByCostAndTheRefusalSaysHowLong) {
   EXPECT_EQ(burst("POST", "/graphql.json", mutation), 10) << "10 points each of 100";
   EXPECT_EQ(reply.status, 200) << "Shopify refuses in a 200";
   const json::Value cost = answer.root()["extensions"]["cost"];
-  const double wait = (cost["requestedQueryCost"].as_double() - cost["throttleStatus"]["currentlyAvailable"].as_double()) /
-                      cost["throttleStatus"]["restoreRate"].as_double();
+  const double wait =
+      (cost["requestedQueryCost"].as_double() - cost["throttleStatus"]["currentlyAvailable"].as_double()) /
+      cost["throttleStatus"]["restoreRate"].as_double();
   EXPECT_NEAR(wait, 0.1, 1e-6);
   clock.advance(Duration(99'000));
   EXPECT_EQ(burst("POST", "/graphql.json", mutation), 0);

@@ -30,7 +30,7 @@ struct Kind {
   std::string_view type;    // as the associations API numbers it
   std::string_view plural;  // as paths and the state name it
   std::string_view singular;
-  std::string_view unique;  // the property by which an object may be found and that two cannot share
+  std::string_view unique;                     // the property by which an object may be found and that two cannot share
   std::array<std::string_view, 5> by_default;  // properties of an answer that asks for none
 };
 constexpr std::array<Kind, 2> kKinds{
@@ -209,8 +209,7 @@ class HubspotDouble final : public Double {
     const std::string unique = text_of(properties[kind.unique]);
     const Object* other = unique.empty() ? nullptr : find(kind, kind.unique, unique);
     if (other == nullptr || other == self) return std::nullopt;
-    if (kind.plural == "contacts")
-      return error(409, "CONFLICT", "Contact already exists. Existing ID: " + other->id);
+    if (kind.plural == "contacts") return error(409, "CONFLICT", "Contact already exists. Existing ID: " + other->id);
     return invalid("Property values were not valid: " + std::string(kind.unique) + " \"" + unique +
                    "\" is already the value of " + other->id);
   }
@@ -302,8 +301,14 @@ class HubspotDouble final : public Double {
     json::Builder out;
     out.begin_object().key("total").integer(static_cast<std::int64_t>(total)).key("results").copy(found.root());
     if (after + limit < total)
-      out.key("paging").begin_object().key("next").begin_object().key("after").string(std::to_string(after + limit))
-          .end_object().end_object();
+      out.key("paging")
+          .begin_object()
+          .key("next")
+          .begin_object()
+          .key("after")
+          .string(std::to_string(after + limit))
+          .end_object()
+          .end_object();
     return json_reply(200, out.end_object().finish());
   }
 

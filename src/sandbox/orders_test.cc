@@ -54,7 +54,8 @@ void expect_known(json::Value ours, json::Value vendors, const std::string& wher
     const json::Value theirs = vendors[key];
     EXPECT_TRUE(theirs.is_null() || value.is_null() || value.kind() == theirs.kind()) << path;
     if (value.is_object()) expect_known(value, theirs, path);
-    if (value.is_array() && value.size() > 0 && theirs.size() > 0) expect_known(value.at(0), theirs.at(0), path + "[0]");
+    if (value.is_array() && value.size() > 0 && theirs.size() > 0)
+      expect_known(value.at(0), theirs.at(0), path + "[0]");
   }
 }
 

@@ -35,9 +35,8 @@ struct Page {
 
 // `page_info` is opaque to the client.
 std::string page_info(const Page& page) {
-  return to_hex("first=" + std::to_string(page.first) + "&status=" + page.status +
-                "&created_at_min=" + percent_encode(page.created_at_min) +
-                "&updated_at_min=" + percent_encode(page.updated_at_min));
+  return to_hex("first=" + std::to_string(page.first) + "&status=" + page.status + "&created_at_min=" +
+                percent_encode(page.created_at_min) + "&updated_at_min=" + percent_encode(page.updated_at_min));
 }
 
 Result<Page> read_page(const Call& call) {
@@ -143,9 +142,8 @@ class ShopifyDouble final : public Double {
 
   void tell(const Limit& limit, double used, Reply& reply) const override {
     if (!limit.points) {
-      reply.headers.emplace_back("X-Shopify-Shop-Api-Call-Limit",
-                                 std::to_string(static_cast<int>(used + 0.999)) + "/" +
-                                     std::to_string(static_cast<int>(limit.count)));
+      reply.headers.emplace_back("X-Shopify-Shop-Api-Call-Limit", std::to_string(static_cast<int>(used + 0.999)) + "/" +
+                                                                      std::to_string(static_cast<int>(limit.count)));
       return;
     }
     const auto body = json::parse(reply.body);
@@ -220,9 +218,9 @@ class ShopifyDouble final : public Double {
       Page next = *page;
       next.first = end;
       const std::string host(find_header(call.request->headers, "Host"));
-      reply.headers.emplace_back("Link", "<http://" + host + call.base + "/orders.json?limit=" +
-                                             std::to_string(page->limit) + "&page_info=" + page_info(next) +
-                                             ">; rel=\"next\"");
+      reply.headers.emplace_back("Link", "<http://" + host + call.base +
+                                             "/orders.json?limit=" + std::to_string(page->limit) +
+                                             "&page_info=" + page_info(next) + ">; rel=\"next\"");
     }
     return reply;
   }

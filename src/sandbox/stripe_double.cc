@@ -18,13 +18,22 @@ constexpr Duration kKeepKeys = 24h;
 constexpr std::int64_t kFullRefund = 1000;  // what a charge is worth here
 
 constexpr std::array<std::string_view, 22> kCustomerParams{
-    "address",     "balance",          "cash_balance",          "coupon",         "description",       "email",
-    "expand",      "invoice_prefix",   "invoice_settings",      "metadata",       "name",              "payment_method",
-    "phone",       "preferred_locales", "promotion_code",       "shipping",       "source",            "tax",
-    "tax_exempt",  "tax_id_data",      "next_invoice_sequence", "test_clock"};
-constexpr std::array<std::string_view, 12> kRefundParams{
-    "amount", "charge",         "currency", "customer", "expand",                 "instructions_email",
-    "origin", "payment_intent", "metadata", "reason",   "refund_application_fee", "reverse_transfer"};
+    "address",    "balance",           "cash_balance",          "coupon",    "description", "email",
+    "expand",     "invoice_prefix",    "invoice_settings",      "metadata",  "name",        "payment_method",
+    "phone",      "preferred_locales", "promotion_code",        "shipping",  "source",      "tax",
+    "tax_exempt", "tax_id_data",       "next_invoice_sequence", "test_clock"};
+constexpr std::array<std::string_view, 12> kRefundParams{"amount",
+                                                         "charge",
+                                                         "currency",
+                                                         "customer",
+                                                         "expand",
+                                                         "instructions_email",
+                                                         "origin",
+                                                         "payment_intent",
+                                                         "metadata",
+                                                         "reason",
+                                                         "refund_application_fee",
+                                                         "reverse_transfer"};
 constexpr std::array<std::string_view, 3> kRefundReasons{"duplicate", "fraudulent", "requested_by_customer"};
 
 struct Thing {
@@ -64,8 +73,8 @@ std::optional<std::int64_t> integer(std::string_view text) {
 std::optional<Reply> refuse_unknown(json::Value body, std::span<const std::string_view> known) {
   for (const auto [name, value] : body.members()) {
     if (std::ranges::find(known, name) == known.end())
-      return error({.code = "parameter_unknown", .message = "Received unknown parameter: " + std::string(name),
-                    .param = name});
+      return error(
+          {.code = "parameter_unknown", .message = "Received unknown parameter: " + std::string(name), .param = name});
   }
   return std::nullopt;
 }
@@ -91,8 +100,7 @@ class StripeDouble final : public Double {
     route("GET", "/v1/customers", [this](const Call& call) { return list(call, customers_, "/v1/customers"); });
     route("GET", "/v1/customers/{id}", [this](const Call& call) { return get(call.path[0]); });
     route("GET", "/v1/invoices/{id}", [](const Call& call) { return missing("invoice", call.path[0]); });
-    route("GET", "/v1/payment_intents/{id}",
-          [](const Call& call) { return missing("payment_intent", call.path[0]); });
+    route("GET", "/v1/payment_intents/{id}", [](const Call& call) { return missing("payment_intent", call.path[0]); });
     route("GET", "/v1/balance_transactions",
           [this](const Call& call) { return list(call, transactions_, "/v1/balance_transactions"); });
   }
@@ -261,9 +269,8 @@ class StripeDouble final : public Double {
     const std::string_view asked = call.query_value("limit"), after = call.query_value("starting_after");
     const auto limit = asked.empty() ? std::optional<std::int64_t>(10) : integer(asked);
     if (!limit || *limit < 1 || *limit > 100)
-      return error({.code = "parameter_invalid_integer",
-                    .message = "This value must be between 1 and 100",
-                    .param = "limit"});
+      return error(
+          {.code = "parameter_invalid_integer", .message = "This value must be between 1 and 100", .param = "limit"});
     bool begun = after.empty(), more = false;
     std::int64_t count = 0;
     json::Builder out;

@@ -1,5 +1,5 @@
-// What a double takes from a vendor's manifest: where credentials stand, what is limited, which paths there are. It must
-// never read answers from it: what a double answers comes from the vendor's own documents.
+// What a double takes from a vendor's manifest: where credentials stand, what is limited, which paths there are. It
+// must never read answers from it: what a double answers comes from the vendor's own documents.
 #pragma once
 
 #include <cstdint>
@@ -30,8 +30,8 @@ struct Limit {
   enum class Applies : std::uint8_t { kRest, kNamed, kEvery };
   std::string name;
   Kind kind = Kind::kRolling;
-  double count = 0;     // in each window; kRestore: the bucket's size; kConcurrent: in flight
-  Duration window{0};   // kRestore: in which an empty bucket fills up
+  double count = 0;    // in each window; kRestore: the bucket's size; kConcurrent: in flight
+  Duration window{0};  // kRestore: in which an empty bucket fills up
   Applies applies = Applies::kRest;
   bool points = false;  // counts what a request costs, not requests
   bool per_method = false;
@@ -39,8 +39,8 @@ struct Limit {
 };
 
 struct KnownAction {
-  std::string name;    // "contacts.search"
-  std::string method;  // "POST"
+  std::string name;                  // "contacts.search"
+  std::string method;                // "POST"
   std::vector<std::string> path;     // segments below the base address, placeholders as "{id}"
   std::vector<std::string> buckets;  // that it names
 };

@@ -67,8 +67,9 @@ TEST_F(HubspotTest, ASearchHasAllFiveFieldsAndPages) {
 
 TEST_F(HubspotTest, AnUpsertTwiceIsOneObject) {
   const std::string path = "/crm/v3/objects/0-3/batch/upsert";
-  EXPECT_EQ(ask("POST", path, upsert_of("shopify_order_id", "gid/1", R"({"shopify_order_id": "gid/1", "amount": 10.50})")),
-            200);
+  EXPECT_EQ(
+      ask("POST", path, upsert_of("shopify_order_id", "gid/1", R"({"shopify_order_id": "gid/1", "amount": 10.50})")),
+      200);
   EXPECT_EQ(at("results.0.new"), "true");
   EXPECT_EQ(at("results.0.properties.amount"), "\"10.50\"") << "every property is text, as it was written";
   const std::string id = at("results.0.id");
@@ -84,12 +85,14 @@ TEST_F(HubspotTest, AnUpsertTwiceIsOneObject) {
 TEST_F(HubspotTest, ADealIsReadByItsUniqueProperty) {
   const std::string who = contact("ada@example.com");
   const std::string deal = R"({"properties": {"dealname": "Order 1", "shopify_order_id": "gid://shopify/Order/1"},
-    "associations": [{"to": {"id": ")" + who + R"("}, "types": [{"associationCategory": "HUBSPOT_DEFINED",
+    "associations": [{"to": {"id": ")" +
+                           who + R"("}, "types": [{"associationCategory": "HUBSPOT_DEFINED",
     "associationTypeId": 3}]}]})";
   EXPECT_EQ(ask("POST", "/crm/v3/objects/0-3", deal), 201);
   const std::string id(answer.root()["id"].as_string());
-  EXPECT_EQ(ask("GET", "/crm/v3/objects/0-3/gid%3A%2F%2Fshopify%2FOrder%2F1?idProperty=shopify_order_id"
-                       "&associations=contacts&properties=shopify_order_id"),
+  EXPECT_EQ(ask("GET",
+                "/crm/v3/objects/0-3/gid%3A%2F%2Fshopify%2FOrder%2F1?idProperty=shopify_order_id"
+                "&associations=contacts&properties=shopify_order_id"),
             200);
   EXPECT_EQ(at("id"), "\"" + id + "\"");
   EXPECT_EQ(at("properties.dealname"), "\"Order 1\"");
@@ -286,7 +289,8 @@ TEST_F(SlackTest, ChannelsComeInPages) {
   std::string cursor;
   do {
     ask("GET", "/conversations.list?limit=2&cursor=" + cursor);
-    for (const json::Value channel : answer.root()["channels"].elements()) names.emplace_back(channel["name"].as_string());
+    for (const json::Value channel : answer.root()["channels"].elements())
+      names.emplace_back(channel["name"].as_string());
     cursor = answer.root()["response_metadata"]["next_cursor"].as_string();
   } while (!cursor.empty());
   EXPECT_THAT(names, testing::ElementsAre("general", "random", "orders"));
@@ -314,7 +318,8 @@ TEST_F(ShopifyTest, LinkPagesHoldEachOrderExactlyOnce) {
       clock.advance(1s);
       ASSERT_EQ(ask("GET", target), 200) << target << reply.body;
       EXPECT_THAT(target, StartsWith(base + "/orders.json"));
-      for (const json::Value order : answer.root()["orders"].elements()) ids.insert(std::string(order["id"].number_text()));
+      for (const json::Value order : answer.root()["orders"].elements())
+        ids.insert(std::string(order["id"].number_text()));
       ++pages;
     }
     EXPECT_EQ(pages, 5);
