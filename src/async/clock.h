@@ -30,7 +30,7 @@ struct Deadline {
 class Clock {
  public:
   virtual ~Clock() = default;
-  virtual Time now() const = 0;        // wall time, UTC; may jump
+  virtual Time now() const = 0;         // wall time, UTC; may jump
   virtual Instant instant() const = 0;  // steady
   // Returns at `when` or soon after; at once if it has passed. Unwinds when the coroutine is cancelled.
   virtual asio::awaitable<void> sleep_until(Instant when) = 0;

@@ -42,10 +42,9 @@ std::string unknown(std::string_view name, std::string_view what, const std::str
   return names.empty() ? message : message + "; it has " + join(names, ", ");
 }
 
-// A connector's pattern stands for the whole value.
 bool matches(const std::string& pattern, const std::string& value) {
   if (pattern.empty()) return true;
-  const Result<spec::Pattern> compiled = spec::Pattern::compile("^(" + pattern + ")$");
+  const Result<spec::Pattern> compiled = spec::Pattern::compile(pattern);
   return compiled && compiled->matches(value);
 }
 

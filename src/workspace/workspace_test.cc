@@ -90,6 +90,16 @@ TEST(Load, ShowsPlacesWithThePrefix) {
   EXPECT_EQ(loaded.problems.text().find("work/flows/orders.yaml:1:1: error: "), 0u) << loaded.problems.text();
 }
 
+TEST(Load, FindsAPatternOfAVariableAnywhereUnlessItIsAnchored) {
+  const auto problems = [](const std::string& address) {
+    Files files = small_workspace();
+    files.texts["connections/erp.yaml"] = "connector: http\nvariables: { base_url: \"" + address + "\" }\n";
+    return load(files, catalog(), all_secrets()).problems.text();
+  };
+  EXPECT_EQ(problems("http://erp.example:8080/v1").find("error:"), std::string::npos);
+  EXPECT_NE(problems("erp.example/https://").find("must match ^https?://"), std::string::npos);
+}
+
 TEST(Archive, RecompilesTheFlowThatARunBeganWith) {
   const Loaded then = load(small_workspace(), catalog(), all_secrets());
   Files changed = small_workspace();

@@ -47,7 +47,7 @@ test('the door', { timeout: 120_000 }, async (t) => {
   const program = await Tieline.start(
     t,
     workspace(t, {
-      connections: { shopify: connections.shopify(), closed: connections.shopify({ webhooks: undefined }) },
+      connections: { shopify: connections.shopify(), closed: connections.shopify({ secrets: undefined }) },
     }),
   );
   const post = (signed, connection = 'shopify') => program.post(connection, signed);

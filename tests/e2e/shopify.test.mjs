@@ -1,5 +1,6 @@
 // Shopify's own sample payloads, as they are, through the door and out again: each is an event of its topic, and what a
-// flow passes on is the same JSON, numbers to the last digit.
+// flow passes on is the same JSON, numbers to the last digit. A number that no program can hold exactly is never altered:
+// either it passes untouched, or the run is a dead letter that names it.
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,6 +15,12 @@ const tokens = (text) =>
     .match(/"(?:[^"\\]|\\.)*"|[{}[\]:,]|[^\s{}[\]:,"]+/g)
     .map((token) => (token[0] === '"' ? JSON.parse(token) : token))
     .join(' ');
+
+// A whole number of the size where doubles leave some out.
+const inexact = (text) =>
+  text
+    .match(/"(?:[^"\\]|\\.)*"|[^\s{}[\]:,"]+/g)
+    .some((token) => /^-?\d+$/.test(token) && !Number.isSafeInteger(Number(token)));
 
 test('every sample payload of Shopify', { skip: needs_shared }, async (t) => {
   const target = await sink(t),
@@ -48,8 +55,13 @@ steps:
   );
   for (const { id, topic, text } of samples) {
     const run = runs.find(({ event_id }) => event_id === id);
-    assert.equal(run?.state, 'delivered', `${topic}: ${JSON.stringify(run)}`);
     const arrived = target.requests.filter(({ path }) => path === `/${id}`);
+    if (run?.state === 'dead' && inexact(text)) {
+      assert.match(run.summary, /^validation: .*the number \d+ at \.\S+ cannot be computed exactly/, topic);
+      assert.equal(arrived.length, 0, `${topic}: a dead letter sends nothing`);
+      continue;
+    }
+    assert.equal(run?.state, 'delivered', `${topic}: ${JSON.stringify(run)}`);
     assert.equal(arrived.length, 1, topic);
     assert.equal(tokens(arrived[0].raw), tokens(text), topic);
   }
