@@ -1,6 +1,7 @@
 // `tieline reload`: asks the running server to take the workspace's present files.
 #include <cstdio>
 
+#include "base/text.h"
 #include "cli/client.h"
 
 namespace tieline::cli {
@@ -11,9 +12,10 @@ int run_reload(const Arguments& arguments) {
   if (!client) return report(client.error(), kConfig);
   auto answer = client->post("/api/reload", json::Document());
   if (!answer) {
+    if (answer.error().code != Code::kInvalid) return report(answer.error());
     std::fprintf(stderr, "%s\nnothing was changed: the running configuration goes on\n",
-                 answer.error().message.c_str());
-    return answer.error().code == Code::kInvalid ? kConfig : kFailed;
+                 std::string(trim(answer.error().message)).c_str());
+    return kConfig;
   }
   std::puts(std::string(answer->root()["message"].as_string()).c_str());
   return kOk;

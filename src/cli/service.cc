@@ -7,6 +7,7 @@
 #include <random>
 
 #include "async/task_group.h"
+#include "base/text.h"
 #include "cli/client.h"
 #include "connect/catalog.h"
 #include "http/curl_transport.h"
@@ -127,7 +128,7 @@ struct Service::Impl {
   Result<std::shared_ptr<const workspace::Workspace>> load() {
     TRY(const workspace::Files files, options.files());
     workspace::Loaded loaded = workspace::load(files, *catalog, options.secrets);
-    if (!loaded.problems.empty() && loaded.workspace) log(loaded.problems.text());
+    if (!loaded.problems.empty() && loaded.workspace) log(trim(loaded.problems.text()));
     if (!loaded.workspace) return failure(Code::kInvalid, loaded.problems.text());
     return loaded.workspace;
   }
