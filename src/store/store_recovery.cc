@@ -72,7 +72,10 @@ void StoreCore::close() {
 Result<void> StoreCore::lock_directory() {
   std::error_code failed;
   if (!options.read_only) std::filesystem::create_directories(options.directory, failed);
-  if (failed || !std::filesystem::is_directory(options.directory, failed)) {
+  if (failed)
+    return failure(Code::kUnavailable,
+                   "cannot make the store's directory " + options.directory.string() + ": " + failed.message());
+  if (!std::filesystem::is_directory(options.directory, failed)) {
     return failure(Code::kNotFound, "there is no store at " + options.directory.string());
   }
   const std::string file = path("lock").string();
