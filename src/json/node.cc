@@ -8,29 +8,30 @@
 namespace tieline::json {
 namespace {
 
-// One of 64 bits for a key: equal keys have equal bits, so a bit not seen before needs no comparison.
-std::uint64_t key_bit(std::string_view key) {
-  if (key.empty()) return 1;
+// One of 256 bits for a key: equal keys have equal bits, so a bit not seen before needs no comparison.
+std::size_t key_bit(std::string_view key) {
+  if (key.empty()) return 0;
   const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(key[at]); };
-  const std::size_t mixed = key.size() * 7u + byte(0) * 5u + byte(key.size() - 1) * 11u + byte(key.size() / 2) * 3u;
-  return std::uint64_t{1} << (mixed & 63);
+  return (key.size() * 37u + byte(0) * 5u + byte(key.size() - 1) * 11u + byte(key.size() / 2) * 67u) & 255;
 }
 
 // For few members: at most kIndexAbove² / 2 comparisons, in practice hardly any.
 std::size_t unite_few(Member* members, std::size_t count) {
-  std::uint64_t seen = 0;
+  std::uint64_t seen[4] = {};
   std::size_t kept = 0;
   for (std::size_t i = 0; i < count; ++i) {
     const std::string_view key = members[i].key.view();
-    const std::uint64_t bit = key_bit(key);
-    if ((seen & bit) != 0) {
+    const std::size_t bit = key_bit(key);
+    std::uint64_t& word = seen[bit / 64];
+    const std::uint64_t mask = std::uint64_t{1} << (bit & 63);
+    if ((word & mask) != 0) {
       const auto same = std::find_if(members, members + kept, [&](const Member& m) { return m.key.view() == key; });
       if (same != members + kept) {
         same->value = members[i].value;
         continue;
       }
     }
-    seen |= bit;
+    word |= mask;
     if (kept != i) members[kept] = members[i];
     ++kept;
   }
