@@ -20,13 +20,14 @@ struct RunLimits {
   std::size_t memory_bytes_max = 256u << 20;
 };
 
-// Compiled; immutable. May be run by one thread at a time.
+// Compiled; immutable: may be run by any number of threads at a time.
 class Program {
  public:
   virtual ~Program() = default;
   // Every output, in order. `variables` stand in the order of the names given to compile. kInvalid with the program's
-  // own message when it fails (`error("…")`, a type error); kInvalid too when the engine behind cannot represent a
-  // number of the input exactly: it is never silently altered. kTooLarge when a limit is passed.
+  // own message when it fails (`error("…")`, a type error), when it takes more than its steps or recurses too deeply;
+  // kTooLarge when it needs more memory, or gives more, than the limits say. Results copy what is small and hold on to
+  // large parts of the input and the variables.
   virtual Result<std::vector<Document>> run(const Document& input, std::span<const Document> variables,
                                             const RunLimits& limits = {}) const = 0;
   // Exactly one output. kInvalid when there is none ("gave no value; add `// null` …") or more than one.
@@ -43,11 +44,13 @@ class Program {
   std::string source_;
 };
 
-// Compiles `source`; `variable_names` without `$`. The error's place is `at` moved by the position inside the source
-// where that is known (line 1 keeps at.column as its base), with the file of `at`. Refused by name: input inputs debug
-// stderr input_filename input_line_number $ENV env $__prog_args import include modulemeta get_search_list halt
-// halt_error now localtime strflocaltime; and number literals that the engine would alter. An unknown variable or
-// function gets a "did you mean". kUnsupported where a file ~/.jq would change what programs mean.
+// Compiles `source`, a program of jq 1.8; `variable_names` without `$`. The error's place is `at` moved by the position
+// inside the source (line 1 keeps at.column as its base), with the file of `at`. An unknown variable, function or
+// format gets a "did you mean". Numbers keep the text they were written with until they are computed with; integers of
+// 64 bits are computed as integers, everything else as doubles; comparisons are exact. Refused by name: input inputs
+// debug stderr input_filename input_line_number $ENV env $__prog_args import include modulemeta get_search_list halt
+// halt_error now localtime strflocaltime. Beyond jq: decimal, round_to(n), from_minor(currency), to_minor(currency)
+// (exact, ISO 4217); lookup!(table; key), which fails where the key is missing; slug, title_case, url_query.
 Result<std::unique_ptr<const Program>> compile(std::string_view source, std::span<const std::string> variable_names,
                                                const Place& at = {});
 

@@ -344,6 +344,35 @@ TEST(Fuel, NothingHangs) {
   }
 }
 
+TEST(Business, MoneyIsExact) {
+  EXPECT_EQ(ran("from_minor(\"EUR\", \"JPY\", \"kwd\")", "19995"), "199.95 19995 19.995");
+  EXPECT_EQ(ran("to_minor(\"EUR\"), to_minor(\"KWD\")", "\"199.95\""), "19995 199950");
+  EXPECT_EQ(ran("map(to_minor(\"USD\"))", "[0.29, \"-1.10\", 5, 1e2, \" 0.07 \"]"), "[29,-110,500,10000,7]");
+  EXPECT_EQ(ran("-5 | from_minor(\"USD\")"), "-0.05");
+  EXPECT_EQ(ran("12345678901234567890123 | from_minor(\"USD\")"), "123456789012345678901.23");
+  EXPECT_THAT(ran("\"1.005\" | to_minor(\"USD\")"), HasSubstr("has more decimals than USD has; use round_to(2) first"));
+  EXPECT_THAT(ran("1.5 | from_minor(\"USD\")"), HasSubstr("is not a whole number of minor units"));
+  EXPECT_THAT(ran("1 | from_minor(\"EURO\")"), HasSubstr("is not the code of a currency"));
+  EXPECT_THAT(ran("null | decimal"), HasSubstr("is not a decimal number"));
+  EXPECT_EQ(ran("map(round_to(2))", "[1.005, \"2.675\", -1.005, 9.999, 3, 0.004, -0.004]"),
+            "[1.01,2.68,-1.01,10.00,3.00,0.00,0.00]");
+  EXPECT_EQ(ran("(\"50000.01\" | decimal) > 50000, (\"1.10\" | decimal)"), "true 1.10");
+}
+
+TEST(Business, TablesAreStrict) {
+  EXPECT_EQ(ran("lookup!({a: 1}; \"a\")"), "1");
+  EXPECT_EQ(ran("lookup!({\"7\": \"x\"}; 7), (1 != 2)"), "\"x\" true");
+  EXPECT_EQ(ran("lookup!({a: 1}; \"b\")"), "error: the program failed: lookup! finds no \"b\" in the table");
+  EXPECT_THAT(ran("lookup!({a: null}; \"a\")"), HasSubstr("finds no \"a\""));
+  EXPECT_THAT(ran("lookup!({a: 1}; null)"), HasSubstr("is not a key"));
+}
+
+TEST(Business, TextsForAddresses) {
+  EXPECT_EQ(ran("slug", "\"  Crème Brûlée & Straße, Ada's  \""), "\"creme-brulee-strasse-adas\"");
+  EXPECT_EQ(ran("title_case", "\"ADA almond-birch\""), "\"Ada Almond-Birch\"");
+  EXPECT_EQ(ran("url_query", R"({"a":1,"b":["x","y z"],"c":null,"d e":"&"})"), "\"a=1&b=x&b=y%20z&d%20e=%26\"");
+}
+
 TEST(Fuel, TailCallsDoNotGrow) {
   EXPECT_EQ(ran("def f: if . >= 1000000 then . else . + 1 | f end; 0 | f"), "1000000");
   EXPECT_EQ(ran("def f($n): if $n == 0 then \"done\" else f($n - 1) end; f(500000)"), "\"done\"");

@@ -338,7 +338,7 @@ bool builtins(Machine& m, Node, const Node*, Node& out) {
   const auto add = [&](std::string_view name, std::size_t arity) {
     if (!name.starts_with('_')) names.push(m.text(std::string(name) + '/' + std::to_string(arity)));
   };
-  for (const auto natives : {core_natives(), text_natives(), math_natives(), date_natives(), regex_natives()}) {
+  for (const std::span<const Native> natives : all_natives()) {
     for (const Native& native : natives) add(native.name, native.arity);
   }
   for (const SpecialForm& form : special_forms()) add(form.name, form.arity);

@@ -109,6 +109,7 @@ Token Lexer::next() {
     while (name_part(peek(0)) || (peek(0) == ':' && peek(1) == ':' && name_start(peek(2)))) {
       at_ += peek(0) == ':' ? 2 : 1;
     }
+    if (peek(0) == '!' && peek(1) == '(') ++at_;  // a strict function: `lookup!(…)`
     const Token word = token(TokenKind::kName, start, start);
     return is_keyword(word.text) ? token(TokenKind::kKeyword, start, start) : word;
   }

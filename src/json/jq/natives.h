@@ -14,6 +14,9 @@ std::span<const Native> text_natives();
 std::span<const Native> math_natives();
 std::span<const Native> date_natives();
 std::span<const Native> regex_natives();
+std::span<const Native> business_natives();  // beyond jq
+// All of them.
+std::span<const std::span<const Native>> all_natives();
 
 // Null when there is none.
 const Native* find_native(std::string_view name, std::size_t arity);

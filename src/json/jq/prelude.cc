@@ -124,8 +124,14 @@ constexpr std::array kSpecial = {
 std::span<const PreludeFunction> prelude() { return kPrelude; }
 std::span<const SpecialForm> special_forms() { return kSpecial; }
 
+std::span<const std::span<const Native>> all_natives() {
+  static const std::array all = {core_natives(), text_natives(),  math_natives(),
+                                 date_natives(), regex_natives(), business_natives()};
+  return all;
+}
+
 const Native* find_native(std::string_view name, std::size_t arity) {
-  for (const auto natives : {core_natives(), text_natives(), math_natives(), date_natives(), regex_natives()}) {
+  for (const std::span<const Native> natives : all_natives()) {
     for (const Native& native : natives) {
       if (native.arity == arity && native.name == name) return &native;
     }

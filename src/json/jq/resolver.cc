@@ -615,7 +615,7 @@ class Resolver {
       if (n->kind == Name::Kind::kParameter || n->callable) add(n->name, 0);
     }
     for (const SpecialForm& form : special_forms()) add(form.name, form.arity);
-    for (const auto natives : {core_natives(), text_natives(), math_natives(), date_natives(), regex_natives()}) {
+    for (const std::span<const Native> natives : all_natives()) {
       for (const Native& native : natives) add(native.name, native.arity);
     }
     for (const PreludeFunction& f : prelude()) add(f.name, f.arity);
