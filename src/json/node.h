@@ -29,6 +29,7 @@ struct Node {
     kInexact = 8,   // kNumber: a double cannot hold it
     kIndexed = 16,  // kObject: `length` sorted positions (uint32) stand behind the members
     // Only while a program runs (src/json/jq), never in a document:
+    kHeaded = 1,  // kArray, kObject, with kRun: an owner stands before it (accumulate.cc)
     kRun = 32,    // kArray, kObject: made by the run or by the program, so a result must copy it
     kInt64 = 64,  // kNumber: `integer` holds it, there is no text
     kReal = 128,  // kNumber: `real` holds it, there is no text

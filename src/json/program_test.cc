@@ -373,6 +373,26 @@ TEST(Business, TextsForAddresses) {
   EXPECT_EQ(ran("url_query", R"({"a":1,"b":["x","y z"],"c":null,"d e":"&"})"), "\"a=1&b=x&b=y%20z&d%20e=%26\"");
 }
 
+// Where a reduce changes its state in place, nobody may see that it does.
+TEST(Reduce, UpdatesInPlaceAreNotSeenElsewhere) {
+  EXPECT_EQ(ran("reduce range(5) as $i ({}; .[\"k\\($i % 2)\"] += [$i])"), R"({"k0":[0,2,4],"k1":[1,3]})");
+  EXPECT_EQ(ran("{a: [1]} as $v | [reduce range(2) as $i ($v; .a += [$i]), $v]"), R"([{"a":[1,0,1]},{"a":[1]}])");
+  EXPECT_EQ(ran("[1] as $v | [reduce range(3) as $i ([]; . + [$v] | .[0] += [9])]"), "[[[1,9,9,9],[1],[1]]]");
+  EXPECT_EQ(ran("reduce range(3) as $i ({a: {b: [0]}}; .a |= {b: .b, c: .b} | .a.b += [$i])"),
+            R"({"a":{"b":[0,0,1,2],"c":[0,0,1]}})");
+  EXPECT_EQ(ran("reduce range(3) as $i ([[0]]; .[0] |= [., .] | .[0][0] = $i)"), "[[2,[1,[0,[0]]]]]");
+  EXPECT_EQ(ran("reduce .[] as $x ([]; if length > 1 then .[0] = $x else . + [$x] end)", "[1,2,3,4]"), "[4,2]");
+  EXPECT_EQ(ran("[reduce (1, 2) as $i (({}, {z: 0}); .[\"a\"] = $i | .z += -1)]"),
+            R"([{"a":2,"z":-2},{"z":-2,"a":2}])");
+  EXPECT_EQ(ran("reduce range(3) as $i ([]; .[$i] = $i | .[-1] += 10)"), "[10,11,12]");
+  EXPECT_EQ(ran("reduce range(2000) as $i ({}; .[\"k\\($i % 1000)\"] += $i) | .k7, length"), "1014 1000");
+  EXPECT_EQ(ran("try (reduce range(3) as $i ({}; .a[\"x\"] = $i | .a[0] = 1)) catch ."),
+            "\"Cannot index object with number (0)\"");
+  EXPECT_EQ(ran("reduce .[] as [$k, $v] ({}; .[$k] //= $v)", R"([["a",1],["b",null],["a",2],["b",3]])"),
+            R"({"a":1,"b":3})");
+  EXPECT_EQ(ran("[limit(3; foreach range(5) as $i ([]; . + [$i]))]"), "[[0],[0,1],[0,1,2]]");
+}
+
 TEST(Fuel, TailCallsDoNotGrow) {
   EXPECT_EQ(ran("def f: if . >= 1000000 then . else . + 1 | f end; 0 | f"), "1000000");
   EXPECT_EQ(ran("def f($n): if $n == 0 then \"done\" else f($n - 1) end; f(500000)"), "\"done\"");

@@ -106,6 +106,7 @@ bool Machine::slice(Node of, Node from, Node to, Node& out) {
   if (is_array(of)) {
     if (!range_of(from, to, of.length, range)) return fail(kSliceEnds);
     out = of;
+    out.flags = of.flags & static_cast<std::uint8_t>(~Node::kHeaded);
     out.elements = of.elements + range.from;
     out.length = static_cast<std::uint32_t>(range.to - range.from);
     return true;

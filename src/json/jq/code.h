@@ -129,8 +129,9 @@ struct Code {
   BinaryOp binary = BinaryOp::kAdd;
   bool single = false;  // at most one output
   bool distinct = false;
-  bool optional = false;     // kMembers, kIndex, kSlice, kIterate: gives nothing where it cannot be applied
-  bool simple_path = false;  // members and single indexes only, from `.`
+  bool optional = false;      // kMembers, kIndex, kSlice, kIterate: gives nothing where it cannot be applied
+  bool accumulating = false;  // kReduce: its update only changes its state, so that may be changed in place
+  bool simple_path = false;   // members and single indexes only, from `.`
   std::uint32_t offset = 0;
   std::uint32_t slot = 0;
   std::uint32_t up = 0;

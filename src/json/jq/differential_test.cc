@@ -43,7 +43,7 @@ class Generator {
   std::string program(int depth = 4) {
     if (depth == 0) return leaf();
     const auto p = [&] { return program(depth - 1); };
-    switch (pick(34)) {
+    switch (pick(38)) {
       case 0: return p() + " | " + p();
       case 1: return '(' + p() + ", " + p() + ')';
       case 2: return '[' + p() + ']';
@@ -60,6 +60,9 @@ class Generator {
       case 13: return "((" + p() + ") < (" + p() + "))";
       case 14: return "((" + p() + ") + (" + p() + "))";
       case 15: return "((" + p() + ") - (" + p() + "))";
+      case 33: return safe("reduce (" + p() + ") as $x ({}; .k += [$x] | .n += 1 | .last = $x | .k[0] = .n)");
+      case 34: return safe("reduce (" + p() + ") as $x (first(" + p() + "); .a = $x | .b += 1 | .c |= [., .])");
+      case 35: return safe("reduce (" + p() + ") as $x ([]; if length > 2 then .[1] = $x else . + [$x] end)");
       case 16: return "(reduce (" + p() + ") as $x (0; [., $x] | length))";
       case 17: return "(foreach (" + p() + ") as $x (0; . + 1; [., $x]))";
       case 18: return safe(path() + " |= first((" + p() + "), .)");
@@ -168,7 +171,6 @@ class Generator {
                                               "[recurse(.[]?)]",
                                               "first?",
                                               "last?",
-                                              "from_entries?",
                                               "index(\"b\")?",
                                               "indices(1)?",
                                               "startswith(\"a\")?",

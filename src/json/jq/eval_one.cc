@@ -414,8 +414,14 @@ bool Machine::bound(const Code* code, Frame* frame, Node value) {
 // From the state, through every value of the source.
 bool Machine::reduce_from(const Code* code, Frame* frame, Node in, Node& state) {
   const bool downstream = false;
+  std::uint64_t owner = ++labels_made_;
   SinkOf sink([&](Node value) {
     return each_binding(code, frame, value, downstream, [&] {
+      if (code->accumulating) {
+        const Got got = accumulate(code->c, frame, owner, state);
+        if (got == Got::kNothing) state = Node{};
+        return got != Got::kFailed;
+      }
       const Node before = state;
       if (code->c->single) {
         const Got got = one(code->c, frame, before, state);
@@ -430,7 +436,9 @@ bool Machine::reduce_from(const Code* code, Frame* frame, Node in, Node& state) 
       return each(code->c, frame, before, last);
     });
   });
-  return each(code->a, frame, in, sink);
+  if (!each(code->a, frame, in, sink)) return false;
+  if (code->accumulating) state = settled(state);
+  return true;
 }
 
 Got Machine::one_reduce(const Code* code, Frame* frame, Node in, Node& out) {

@@ -235,6 +235,16 @@ class Machine {
   Got one_update(const Code* code, Frame* frame, Node in, Node& out);
   bool bound(const Code* code, Frame* frame, Node value);  // of a single pattern that is single
   bool reduce_from(const Code* code, Frame* frame, Node in, Node& state);
+  // accumulate.cc
+  Got accumulate(const Code* code, Frame* frame, std::uint64_t& owner, Node& state);
+  Got accumulate_at(const Code* code, Frame* frame, std::uint64_t& owner, Node& state);
+  bool own(Node& node, std::size_t more, std::uint64_t owner);
+  Member* owned_member(Node object, std::string_view key, std::uint32_t& slot);
+  Node* owned_place(Node& of, Node key, std::uint64_t owner);
+  bool add_to(Node& to, Node by, std::uint64_t owner);
+  template <class F>
+  Got change_owned(Node& of, std::span<const Node> path, std::uint64_t owner, F&& change);
+  Node settled(Node state);
   bool collect(const Code* code, Frame* frame, Node in, Node& array);
 
   // each() of what gives many.

@@ -10,6 +10,7 @@
 #include "json/jq/machine.h"
 #include "json/jq/natives.h"
 #include "json/jq/parser.h"
+#include "json/jq/state.h"
 #include "json/jq/values.h"
 #include "json/program_scan.h"
 
@@ -552,6 +553,7 @@ class Resolver {
       c.d = compile(ast->d, binding.names, scope);
       if (c.d == nullptr) return nullptr;
     }
+    c.accumulating = c.op == Op::kReduce && accumulates(c.c);
     return code(c);
   }
 

@@ -52,7 +52,7 @@ class Copy {
         if (depth == kDepthMax) return too_deep();
         if (held(node, depth)) return well_;
         nodes_ += std::size_t{node.length} * 2;
-        if ((node.flags & Node::kIndexed) != 0) nodes_ += node.length / 4 + 1;
+        if (node.length > kIndexAbove) nodes_ += node.length / 4 + 1;
         if (!printed(2 + std::size_t{node.length} * 4)) return false;
         for (const Member& m : members_of(node)) {
           texts_ += m.key.length;
@@ -192,15 +192,22 @@ class Copy {
         Node object{.kind = Kind::kObject, .length = node.length};
         auto* const members = reinterpret_cast<Member*>(node_at_);
         node_at_ += std::size_t{node.length} * 2;
-        if ((node.flags & Node::kIndexed) != 0) {
+        auto* const index = reinterpret_cast<std::uint32_t*>(node_at_);
+        if (node.length > kIndexAbove) {
           object.flags = Node::kIndexed;
-          std::memcpy(static_cast<void*>(node_at_), index_of(node), node.length * sizeof(std::uint32_t));
           node_at_ += node.length / 4 + 1;
         }
         object.members = members;
         for (std::size_t i = 0; i < node.length; ++i) {
           const Node key = text(node.members[i].key);
           new (members + i) Member{key, copied(node.members[i].value)};
+        }
+        if ((node.flags & Node::kIndexed) != 0) {
+          std::memcpy(index, index_of(node), node.length * sizeof(std::uint32_t));
+        } else if (node.length > kIndexAbove) {  // accumulated, and never read by key
+          std::vector<std::uint32_t> order;
+          unite_members(members, node.length, order);
+          std::memcpy(index, order.data(), order.size() * sizeof(std::uint32_t));
         }
         return object;
       }
