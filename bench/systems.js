@@ -262,7 +262,7 @@ async function start_tieline(folder, { sink, door = false } = {}) {
     connector: 'shopify',
     variables: { shop: 'acme' },
     auth: { access_token: { token: 'env:BENCH_SECRET' } },
-    webhooks: { secrets: { client_secret: 'env:BENCH_SECRET' } },
+    secrets: { client_secret: 'env:BENCH_SECRET' },
   });
   if (sink) {
     write('connections/sink.yaml', { connector: 'http', variables: { base_url: sink }, private_addresses: true });
