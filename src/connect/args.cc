@@ -48,22 +48,17 @@ bool whole_number(json::Value value) {
   return text.find_first_of(".eE") == text.npos;
 }
 
-json::Document copy_of(json::Value value) {
-  json::Builder out;
-  out.copy(value);
-  return out.finish();
-}
-
-// Exact conversions only; what is not of the type afterwards is the caller's to refuse.
-json::Document coerced(ArgType type, json::Value value) {
+// Exact conversions only; nothing where the value stands as it is. What is not of the type afterwards is the caller's
+// to refuse.
+std::optional<json::Document> coerced(ArgType type, json::Value value) {
   if (type == ArgType::kString && (value.is_number() || value.kind() == json::Kind::kBool))
     return json::make_string(*scalar_text(value));
   if ((type == ArgType::kInteger || type == ArgType::kNumber) && value.is_string()) {
-    if (auto number = as_number(value.as_string())) return std::move(*number);
+    return as_number(value.as_string());
   }
   if (type == ArgType::kBoolean && value.is_string() && (value.as_string() == "true" || value.as_string() == "false"))
     return json::make_bool(value.as_string() == "true");
-  return copy_of(value);
+  return std::nullopt;
 }
 
 bool fits(ArgType type, json::Value value) {
@@ -82,24 +77,25 @@ bool fits(ArgType type, json::Value value) {
 
 std::string shown(json::Value value) { return truncated(json::print(value), kShownMax); }
 
-Result<json::Document> check_one(const ArgPlan& plan, const std::string& name, json::Value value) {
+// What the argument becomes; nothing where it stands as it is.
+Result<std::optional<json::Document>> check_one(const ArgPlan& plan, const std::string& name, json::Value value) {
   if (plan.type == ArgType::kRefused) return failure(Code::kInvalid, "argument `" + name + "` is not taken here");
-  json::Document out = coerced(plan.type, value);
-  if (!fits(plan.type, out.root()))
+  std::optional<json::Document> changed = coerced(plan.type, value);
+  const json::Value out = changed ? changed->root() : value;
+  if (!fits(plan.type, out))
     return failure(Code::kInvalid, "argument `" + name + "` must be " + std::string(arg_type_name(plan.type)) +
                                        ", is " + std::string(json::kind_name(value.kind())) + " " + shown(value));
-  if (plan.pattern && !plan.pattern->matches(out.root().as_string()))
-    return failure(Code::kInvalid,
-                   "argument `" + name + "` must match " + plan.pattern->text() + ", is " + shown(out.root()));
+  if (plan.pattern && !plan.pattern->matches(out.as_string()))
+    return failure(Code::kInvalid, "argument `" + name + "` must match " + plan.pattern->text() + ", is " + shown(out));
   const bool listed = std::any_of(plan.choices.begin(), plan.choices.end(),
-                                  [&](const json::Document& choice) { return json::equal(choice.root(), out.root()); });
+                                  [&](const json::Document& choice) { return json::equal(choice.root(), out); });
   if (!plan.choices.empty() && !listed) {
     std::vector<std::string> texts;
     for (const json::Document& choice : plan.choices) texts.push_back(scalar_text(choice.root()).value_or("null"));
     return failure(Code::kInvalid, "argument `" + name + "` must be one of " + join(texts, ", ") + ", is " +
-                                       shown(out.root()) + did_you_mean(out.root().as_string(), texts));
+                                       shown(out) + did_you_mean(out.as_string(), texts));
   }
-  return out;
+  return changed;
 }
 
 ArgPlan plan_one(const std::string& name, const ArgSpec& spec, spec::Problems& problems) {
@@ -114,9 +110,10 @@ ArgPlan plan_one(const std::string& name, const ArgSpec& spec, spec::Problems& p
   }
   for (const spec::Data& choice : spec.choices) plan.choices.push_back(literal_value(choice));
   if (spec.fallback) {
-    auto fallback = check_one(plan, name, literal_value(*spec.fallback).root());
+    const json::Document given = literal_value(*spec.fallback);
+    auto fallback = check_one(plan, name, given.root());
     if (fallback) {
-      plan.fallback = std::move(*fallback);
+      plan.fallback = fallback->value_or(given);
     } else {
       problems.error(spec.place, "default: " + fallback.error().message);
     }
@@ -172,13 +169,13 @@ Result<json::Document> check_args(const ArgsPlan& plan, json::Value args) {
       }
       return failure(Code::kInvalid, "unknown argument `" + name + "`" + did_you_mean(name, known));
     }
-    TRY(const json::Document value, check_one(*arg, name, member.value));
-    out.key(name).copy(value.root());
+    TRY(const std::optional<json::Document> changed, check_one(*arg, name, member.value));
+    out.key(name).copy(changed ? changed->root() : member.value);
   }
   for (const ArgPlan& arg : plan.named) {
     if (!args[arg.name].is_null()) continue;
     if (arg.fallback) {
-      out.key(arg.name).copy(arg.fallback->root());
+      out.key(arg.name).share(*arg.fallback);
     } else if (arg.required) {
       return failure(Code::kInvalid, "argument `" + arg.name + "` is missing");
     }

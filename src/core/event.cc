@@ -34,7 +34,7 @@ json::Document event_envelope(const Event& event, const json::Document& data, js
   }
   out.key("op").string(op_name(event.op));
   out.key("key").copy(key);
-  out.key("data").copy(data.root());
+  out.key("data").share(data);
   out.key("batch").null();
   out.end_object();
   return out.finish();

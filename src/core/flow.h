@@ -2,6 +2,7 @@
 // no step kind, a step knows no engine.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -121,6 +122,8 @@ struct Flow {
   std::vector<IndexKey> index;
   RetryPolicy retry;
   json::Document workspace_variables;  // `$vars`
+  // By slot: false where no program can see the variable, which is then not made.
+  std::array<bool, kFixedSlots> visible{true, true, true, true};
   std::vector<std::shared_ptr<const Step>> steps;
 
   bool matches(const Event& event) const;

@@ -86,11 +86,11 @@ Result<json::Document> Template::evaluate(const json::Document& input, std::span
 Result<void> Template::evaluate_into(json::Builder& out, const json::Document& input,
                                      std::span<const json::Document> variables, std::string& path) const {
   switch (kind_) {
-    case Kind::kLiteral: out.copy(literal_.root()); return {};
+    case Kind::kLiteral: out.share(literal_); return {};
     case Kind::kProgram: {
       auto value = program_->run_one(input, variables);
       if (!value) return failure(path.empty() ? std::move(value.error()) : std::move(value.error()).in(path));
-      out.copy(value->root());
+      out.share(*value);
       return {};
     }
     case Kind::kList:

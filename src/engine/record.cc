@@ -2,24 +2,26 @@
 
 #include <array>
 
+#include "json/text_builder.h"
+
 namespace tieline::engine {
 namespace {
 
 constexpr std::array<std::string_view, 5> kResolved{"answer", "found", "not found", "dropped", "once"};
 constexpr std::array<std::string_view, 3> kHolds{"unknown outcome", "needs authorization", "flow does not compile"};
 
-void put_text(json::Builder& out, std::string_view key, std::string_view text) {
+void put_text(json::TextBuilder& out, std::string_view key, std::string_view text) {
   if (!text.empty()) out.key(key).string(text);
 }
 
-void put_headers(json::Builder& out, const Headers& headers) {
+void put_headers(json::TextBuilder& out, const Headers& headers) {
   if (headers.empty()) return;
   out.key("headers").begin_array();
   for (const auto& [name, value] : headers) out.begin_array().string(name).string(value).end_array();
   out.end_array();
 }
 
-void put_request(json::Builder& out, const KeptRequest& request) {
+void put_request(json::TextBuilder& out, const KeptRequest& request) {
   out.key("request").begin_object();
   out.key("method").string(request.method).key("url").string(request.url);
   put_headers(out, request.headers);
@@ -27,7 +29,7 @@ void put_request(json::Builder& out, const KeptRequest& request) {
   out.end_object();
 }
 
-void put_response(json::Builder& out, const KeptResponse& response) {
+void put_response(json::TextBuilder& out, const KeptResponse& response) {
   out.key("response").begin_object();
   out.key("phase").string(response.phase);
   if (response.status != 0) out.key("status").integer(response.status);
@@ -81,7 +83,7 @@ std::optional<Hold> hold_of_summary(std::string_view summary) {
 }
 
 Bytes encode(const RecordBody& body) {
-  json::Builder out;
+  json::TextBuilder out;
   out.begin_object();
   if (body.start) {
     out.key("flow").string(body.start->flow);
@@ -106,7 +108,7 @@ Bytes encode(const RecordBody& body) {
   if (body.answer) out.key("answer").string(*body.answer == HeldAnswer::kDelivered ? "delivered" : "repeat");
   put_text(out, "by", body.by);
   out.end_object();
-  return json::print(out.finish().root());
+  return out.finish();
 }
 
 Result<RecordBody> decode(std::string_view bytes) {

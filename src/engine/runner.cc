@@ -166,14 +166,19 @@ void prepare(Run& run) {
 
 std::vector<json::Document> fixed_variables(const Run& run, Time started) {
   std::vector<json::Document> out(std::max(kFixedSlots, run.flow->variables.size()));
-  out[kSlotEvent] = event_envelope(*run.event, run.data, run.key.root());
+  const auto& visible = run.flow->visible;
   out[kSlotVars] = run.flow->workspace_variables;
+  if (visible[kSlotEvent]) out[kSlotEvent] = event_envelope(*run.event, run.data, run.key.root());
   json::Builder builder;
-  builder.begin_object().key("name").string(run.flow->name).key("hash").string(run.flow->hash).end_object();
-  out[kSlotFlow] = builder.finish();
-  const std::string id = std::to_string(run.id.flow.value) + "-" + std::to_string(run.id.event.value);
-  builder.begin_object().key("id").string(id).key("started").string(format_time(started)).end_object();
-  out[kSlotRun] = builder.finish();
+  if (visible[kSlotFlow]) {
+    builder.begin_object().key("name").string(run.flow->name).key("hash").string(run.flow->hash).end_object();
+    out[kSlotFlow] = builder.finish();
+  }
+  if (visible[kSlotRun]) {
+    const std::string id = std::to_string(run.id.flow.value) + "-" + std::to_string(run.id.event.value);
+    builder.begin_object().key("id").string(id).key("started").string(format_time(started)).end_object();
+    out[kSlotRun] = builder.finish();
+  }
   return out;
 }
 

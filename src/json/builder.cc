@@ -57,10 +57,15 @@ struct Builder::State {
     return scratch.push();
   }
 
+  Arena& memory() {
+    if (arena == nullptr) arena = std::make_shared<Arena>(512);
+    return *arena;
+  }
+
   std::string_view kept(std::string_view text) {
     if (text.empty()) return "";
     CHECK(text.size() <= 0xFFFF'FFFFu);
-    char* const copy = arena->bytes(text.size());
+    char* const copy = memory().bytes(text.size());
     std::memcpy(copy, text.data(), text.size());
     return {copy, text.size()};
   }
@@ -99,18 +104,85 @@ struct Builder::State {
     const std::size_t start = frames.back().start;
     frames.pop_back();
     CHECK(!object || (scratch.size() - start) % 2 == 0);  // a key without a value
-    const Node node = object ? close_object(scratch, start, *arena) : close_array(scratch, start, *arena);
+    const Node node = object ? close_object(scratch, start, memory()) : close_array(scratch, start, memory());
     scratch.push() = node;
   }
 
-  std::shared_ptr<Arena> arena = std::make_shared<Arena>(256);
+  // What a document holds is valid already, and its keys are unique: nothing is looked at again.
+  Node copied(const Node& node) {
+    Node out = node;
+    switch (node.kind) {
+      case Kind::kNumber:
+        if ((node.flags & Node::kInexact) != 0) inexact = true;
+        [[fallthrough]];
+      case Kind::kString: out.text = kept(node.view()).data(); return out;
+      case Kind::kArray: {
+        auto* const elements = static_cast<Node*>(memory().nodes(node.length * sizeof(Node)));
+        for (std::uint32_t i = 0; i < node.length; ++i) new (elements + i) Node(copied(node.elements[i]));
+        out.elements = elements;
+        return out;
+      }
+      case Kind::kObject: {
+        const std::size_t index_bytes = (node.flags & Node::kIndexed) != 0 ? node.length * sizeof(std::uint32_t) : 0;
+        auto* const members = static_cast<Member*>(memory().nodes(node.length * sizeof(Member) + index_bytes));
+        for (std::uint32_t i = 0; i < node.length; ++i) {
+          const Node key = copied(node.members[i].key);
+          new (members + i) Member{key, copied(node.members[i].value)};
+        }
+        if (index_bytes != 0) std::memcpy(static_cast<void*>(members + node.length), index_of(node), index_bytes);
+        out.members = members;
+        return out;
+      }
+      default: return out;
+    }
+  }
+
+  std::shared_ptr<Arena> arena;  // made when something has to be kept
   Scratch scratch;
   std::vector<Frame> frames;
+  std::vector<Document> shared;
   bool inexact = false;
 };
 
-Builder::Builder() : state_(std::make_unique<State>()) {}
-Builder::~Builder() = default;
+namespace {
+
+// A builder's working memory is a few kilobytes, and most builders make one small document: threads keep some.
+template <class State>
+class Spare {
+ public:
+  static std::unique_ptr<State> take() {
+    if (states().empty()) return std::make_unique<State>();
+    std::unique_ptr<State> state = std::move(states().back());
+    states().pop_back();
+    return state;
+  }
+  static void give(std::unique_ptr<State> state) {
+    if (state == nullptr || states().size() >= kMax) return;
+    state->arena.reset();
+    state->scratch.shrink(0);
+    state->frames.clear();
+    state->shared.clear();
+    state->inexact = false;
+    states().push_back(std::move(state));
+  }
+
+ private:
+  static constexpr std::size_t kMax = 4;
+  static std::vector<std::unique_ptr<State>>& states() {
+    thread_local std::vector<std::unique_ptr<State>> all;
+    return all;
+  }
+};
+
+struct SharedStorage {
+  std::shared_ptr<Arena> arena;
+  std::vector<Document> documents;
+};
+
+}  // namespace
+
+Builder::Builder() : state_(Spare<State>::take()) {}
+Builder::~Builder() { Spare<State>::give(std::move(state_)); }
 Builder::Builder(Builder&&) noexcept = default;
 Builder& Builder::operator=(Builder&&) noexcept = default;
 
@@ -152,31 +224,17 @@ Builder& Builder::string(std::string_view text) {
 }
 
 Builder& Builder::copy(Value value) {
-  switch (value.kind()) {
-    case Kind::kNull: return null();
-    case Kind::kBool: return boolean(value.as_bool());
-    case Kind::kNumber: {
-      const Node node = state_->number(value.number_text());
-      state_->place() = node;
-      return *this;
-    }
-    case Kind::kString: {
-      const Node node = string_node(state_->kept(value.as_string()), (value.node()->flags & Node::kPlain) != 0);
-      state_->place() = node;
-      return *this;
-    }
-    case Kind::kArray:
-      begin_array();
-      for (const Value element : value.elements()) copy(element);
-      return end_array();
-    case Kind::kObject:
-      begin_object();
-      for (const auto [name, member] : value.members()) {
-        key(name);
-        copy(member);
-      }
-      return end_object();
-  }
+  const Node node = state_->copied(*value.node());
+  state_->place() = node;
+  return *this;
+}
+
+Builder& Builder::share(const Document& document) {
+  const Value root = document.root();
+  if (!root.is_array() && !root.is_object()) return copy(root);
+  state_->place() = *root.node();
+  state_->shared.push_back(document);
+  if (document.has_inexact_numbers()) state_->inexact = true;
   return *this;
 }
 
@@ -210,12 +268,14 @@ Builder& Builder::end_object() {
 
 Document Builder::finish() {
   CHECK(state_->frames.empty() && state_->scratch.size() == 1);
-  auto* const root = static_cast<Node*>(state_->arena->nodes(sizeof(Node)));
+  auto* const root = static_cast<Node*>(state_->memory().nodes(sizeof(Node)));
   *root = *state_->scratch.from(0);
-  Document document(std::exchange(state_->arena, std::make_shared<Arena>(256)), Value(root), state_->inexact);
   state_->scratch.shrink(0);
-  state_->inexact = false;
-  return document;
+  const bool inexact = std::exchange(state_->inexact, false);
+  auto arena = std::exchange(state_->arena, nullptr);
+  if (state_->shared.empty()) return Document(std::move(arena), Value(root), inexact);
+  SharedStorage both{std::move(arena), std::exchange(state_->shared, {})};
+  return Document(std::make_shared<SharedStorage>(std::move(both)), Value(root), inexact);
 }
 
 Document make_string(std::string_view text) { return Builder().string(text).finish(); }

@@ -169,6 +169,8 @@ class Builder {
   Builder& number(std::string_view text);  // must be a JSON number: CHECK
   Builder& string(std::string_view text);  // invalid UTF-8 becomes U+FFFD
   Builder& copy(Value value);              // deep
+  // The document's root without a copy: the finished document keeps all of `document` alive.
+  Builder& share(const Document& document);
   Builder& begin_array();
   Builder& end_array();
   Builder& begin_object();

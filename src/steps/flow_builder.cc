@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 
 #include "base/text.h"
 #include "json/program.h"
@@ -16,10 +17,12 @@ bool is_variable_name(std::string_view name) {
   return !name.empty() && is_name_start(name.front()) && std::all_of(name.begin(), name.end(), is_name_char);
 }
 
-// Does `$name` stand anywhere in the text? Strings and comments count too: a cheap first look.
+// May `$name` stand in the text? Strings and comments count too, and a `$` with space behind it: a cheap first look.
 bool mentions(std::string_view source, std::string_view name) {
   for (std::size_t at = source.find('$'); at != std::string_view::npos; at = source.find('$', at + 1)) {
     const std::string_view rest = source.substr(at + 1);
+    if (!rest.empty() && (std::isspace(static_cast<unsigned char>(rest.front())) != 0 || rest.front() == '#'))
+      return true;
     if (rest.starts_with(name) && (rest.size() == name.size() || !is_name_char(rest[name.size()]))) return true;
   }
   return false;
@@ -68,6 +71,9 @@ std::shared_ptr<const json::Program> FlowBuilder::compile(const spec::ProgramTex
     return nullptr;
   }
   if (uses_unbound(text)) return nullptr;
+  for (std::size_t slot = 0; slot < kFixedSlots; ++slot) {
+    visible_[slot] = visible_[slot] || mentions(text.source, kFixedNames[slot]);
+  }
   return std::move(*program);
 }
 

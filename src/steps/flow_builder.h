@@ -2,6 +2,7 @@
 // It reports every problem where it was written, and must never give out a step that has one.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <set>
@@ -23,6 +24,8 @@ class FlowBuilder {
 
   // The flow's variables by slot: event vars flow run, then the names.
   const std::vector<std::string>& variables() const { return variables_; }
+  // Of the first ones: whether a program that was compiled may see it.
+  const std::array<bool, kFixedSlots>& visible() const { return visible_; }
   spec::Problems& problems() { return problems_; }
 
   // Null after reporting: a syntax error, an unknown variable, a name that only a later step binds. An empty text is
@@ -57,6 +60,7 @@ class FlowBuilder {
   const steps::Actions& actions_;
   spec::Problems& problems_;
   std::vector<std::string> variables_;
+  std::array<bool, kFixedSlots> visible_{};
   std::vector<Variable> states_;  // beside variables_
   std::set<std::string, std::less<>> connections_;
 };

@@ -1,6 +1,8 @@
 // The background thread: seals and folds full segments, lets old ones go, watches the disk. It must never remove a
 // segment before everything that is still owed from it stands on disk elsewhere.
+#include <sys/resource.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -11,10 +13,14 @@ namespace tieline::store {
 namespace {
 
 constexpr auto kTick = std::chrono::seconds(1);
+// Sealing is due some time, a webhook's answer now: where cores are short this thread waits. What it may fall behind is
+// bounded (kGenerationsMax), and then appends wait for it.
+constexpr int kNice = 10;
 
 }  // namespace
 
 void StoreCore::background_loop() {
+  (void)::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kNice);  // Linux: of this thread alone
   while (true) {
     std::optional<Sealing> work;
     std::uint64_t asked = 0;

@@ -70,6 +70,7 @@ std::shared_ptr<Flow> compile_parts(const FlowFile& file, FlowBuilder& builder) 
   }
   flow->retry = file.retry;
   flow->variables = builder.variables();
+  flow->visible = builder.visible();
   return flow;
 }
 
