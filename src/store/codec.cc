@@ -1,7 +1,10 @@
 #include "store/codec.h"
 
+#include <zstd.h>
+
 #include <algorithm>
 #include <array>
+#include <memory>
 
 #include "store/shard_store.h"
 
@@ -10,6 +13,9 @@ namespace {
 
 // What of a record's optional parts is there.
 enum RecordFlag : std::uint8_t { kHasState = 1, kHasDue = 2, kHasLane = 4, kHasSummary = 8, kHasPuts = 16 };
+
+// Far above what is ever appended: a frame that says more is broken. Zstd's own "unknown" and "error" are above it too.
+constexpr unsigned long long kBodyBytesMax = 1u << 30;
 
 std::uint64_t zigzag(std::int64_t value) {
   return (static_cast<std::uint64_t>(value) << 1) ^ static_cast<std::uint64_t>(value >> 63);
@@ -71,6 +77,32 @@ std::uint64_t Reader::fixed64() {
 }
 
 std::string_view Reader::text() { return take(varint()); }
+
+std::int64_t compress_body(std::string_view body, Bytes& out) {
+  out.resize(ZSTD_compressBound(body.size()));
+  // One context a thread: creating one costs more than compressing a small body.
+  thread_local std::unique_ptr<ZSTD_CCtx, decltype(&ZSTD_freeCCtx)> context(ZSTD_createCCtx(), &ZSTD_freeCCtx);
+  const std::size_t size = ZSTD_compressCCtx(context.get(), out.data(), out.size(), body.data(), body.size(), 1);
+  if (ZSTD_isError(size) || size >= body.size()) {
+    out.assign(body);
+    return kCodecPlain;
+  }
+  out.resize(size);
+  return kCodecZstd;
+}
+
+Result<std::string_view> restore_body(std::int64_t codec, std::int64_t key_id, std::string_view body, Bytes& buffer) {
+  if (key_id != kNoKey)
+    return failure(Code::kCorrupt, "is encrypted with key " + std::to_string(key_id) + ", not known");
+  if (codec == kCodecPlain) return body;
+  if (codec != kCodecZstd) return failure(Code::kCorrupt, "has codec " + std::to_string(codec) + ", not known");
+  const unsigned long long size = ZSTD_getFrameContentSize(body.data(), body.size());
+  if (size > kBodyBytesMax) return failure(Code::kCorrupt, "has a broken frame");
+  buffer.resize(static_cast<std::size_t>(size));
+  const std::size_t got = ZSTD_decompress(buffer.data(), buffer.size(), body.data(), body.size());
+  if (got != size) return failure(Code::kCorrupt, "does not decompress");
+  return std::string_view(buffer);
+}
 
 void encode_meta(Bytes& out, const NewEvent& event) {
   put_text(out, event.source);

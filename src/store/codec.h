@@ -10,6 +10,10 @@
 
 namespace tieline::store {
 
+// How a body stands in its row, and with which key: what the columns `codec` and `key_id` say.
+inline constexpr std::int64_t kCodecPlain = 0, kCodecZstd = 1;
+inline constexpr std::int64_t kNoKey = 0;
+
 // LEB128: seven bits a byte, least significant first.
 void put_varint(Bytes& out, std::uint64_t value);
 // A varint of the length, then the bytes.
@@ -31,6 +35,12 @@ class Reader {
   std::string_view rest_;
   bool ok_ = true;
 };
+
+// Compresses where that helps; the codec.
+std::int64_t compress_body(std::string_view body, Bytes& out);
+// `body` as it was before it was stored: itself, or in `buffer`. kCorrupt, also for a codec or a key that is not known;
+// the message goes on from "event 7" or "record 7".
+Result<std::string_view> restore_body(std::int64_t codec, std::int64_t key_id, std::string_view body, Bytes& buffer);
 
 // Everything of an event but its position, its time of receipt and its data.
 Bytes encode_meta(const NewEvent& event);

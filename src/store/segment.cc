@@ -1,7 +1,6 @@
 #include "store/segment.h"
 
 #include <sqlite3.h>
-#include <zstd.h>
 
 #include <algorithm>
 #include <array>
@@ -17,45 +16,66 @@ constexpr const char* kSchema =
     "create table head(format int, first_lsn int, first_seq int, sealed int, environment text);"
     "create table event(seq integer primary key, ts int, codec int, key_id int, crc int, meta blob, body blob);"
     "create table seen(seq integer primary key, hash int);"
-    "create table rec(lsn integer primary key, kind int, flow int, seq int, step int, try int, ts int, crc int, body "
-    "blob);"
+    "create table rec(lsn integer primary key, kind int, flow int, seq int, step int, try int, ts int, codec int, "
+    "key_id int, crc int, body blob);"
     "create table flow(id integer primary key, name text);"
     "create table mark(flow integer primary key, floor int, ranges blob);";
 
+constexpr const char* kRecords = "select lsn, kind, flow, seq, step, try, ts, codec, key_id, crc, body from rec ";
+
 // A block of the sealed time index: the greatest time of receipt among this many events.
 constexpr std::uint64_t kTimeBlock = 256;
+
+// Codec and key as the crc sees them: a body may not be taken for another form of itself.
+void put_form(char* to, std::int64_t codec, std::int64_t key_id) {
+  const std::uint64_t form = static_cast<std::uint64_t>(codec) << 32 ^ static_cast<std::uint64_t>(key_id);
+  std::memcpy(to, &form, 8);
+}
 
 }  // namespace
 
 // Rows.
 
-std::uint32_t event_crc(std::uint64_t seq, std::int64_t ts, std::string_view meta, std::string_view body) {
-  std::array<char, 16> head;
+std::uint32_t RawEvent::computed_crc() const {
+  std::array<char, 24> head;
   std::memcpy(head.data(), &seq, 8);
   std::memcpy(head.data() + 8, &ts, 8);
+  put_form(head.data() + 16, codec, key_id);
   return crc32c(body, crc32c(meta, crc32c({head.data(), head.size()})));
 }
 
 std::uint32_t RawRecord::computed_crc() const {
-  std::array<char, 32> head{};
+  std::array<char, 40> head{};
   std::memcpy(head.data(), &lsn, 8);
   std::memcpy(head.data() + 8, &seq, 8);
   std::memcpy(head.data() + 16, &ts, 8);
   const std::uint64_t rest = static_cast<std::uint64_t>(kind & 0xFF) << 56 ^ static_cast<std::uint64_t>(step) << 40 ^
                              static_cast<std::uint64_t>(attempt) << 24 ^ flow;
   std::memcpy(head.data() + 24, &rest, 8);
+  put_form(head.data() + 32, codec, key_id);
   return crc32c(body, crc32c({head.data(), head.size()}));
 }
 
+Result<std::string_view> RawRecord::content(Bytes& buffer) const {
+  const auto corrupt = [this](const std::string& why) {
+    return failure(Code::kCorrupt, "record " + std::to_string(lsn) + " " + why);
+  };
+  if (crc != computed_crc()) return corrupt("fails its crc");
+  auto restored = restore_body(codec, key_id, body, buffer);
+  if (!restored) return corrupt(restored.error().message);
+  return restored;
+}
+
 Result<Record> RawRecord::decode() const {
-  if (!intact()) return failure(Code::kCorrupt, "record " + std::to_string(lsn) + " fails its crc");
+  Bytes buffer;
+  TRY(const std::string_view plain, content(buffer));
   Record record;
   record.run = {FlowId(flow), Position(seq)};
   record.kind = static_cast<RecordKind>(kind);
   record.step = step;
   record.attempt = attempt;
   record.at = from_unix_us(ts);
-  TRY_VOID(decode_record(body, record));
+  TRY_VOID(decode_record(plain, record));
   return record;
 }
 
@@ -77,44 +97,21 @@ Result<EntryWrite> decode_entry(std::string_view body) {
   return entry;
 }
 
-int compress_body(std::string_view body, Bytes& out) {
-  out.resize(ZSTD_compressBound(body.size()));
-  // One context a thread: creating one costs more than compressing a small body.
-  thread_local std::unique_ptr<ZSTD_CCtx, decltype(&ZSTD_freeCCtx)> context(ZSTD_createCCtx(), &ZSTD_freeCCtx);
-  const std::size_t size = ZSTD_compressCCtx(context.get(), out.data(), out.size(), body.data(), body.size(), 1);
-  if (ZSTD_isError(size) || size >= body.size()) {
-    out.assign(body);
-    return kCodecPlain;
-  }
-  out.resize(size);
-  return kCodecZstd;
-}
-
 Result<EventPtr> decode_event_row(const Statement& row) {
-  const std::uint64_t seq = row.natural(0);
-  const std::int64_t ts = row.integer(1), codec = row.integer(2);
-  const std::string_view meta = row.bytes(5), body = row.bytes(6);
-  const auto corrupt = [seq](const char* why) {
-    return failure(Code::kCorrupt, "event " + std::to_string(seq) + " " + why);
+  const RawEvent raw{row.natural(0), row.integer(1), row.integer(2), row.integer(3), row.bytes(5), row.bytes(6)};
+  const auto corrupt = [&raw](const std::string& why) {
+    return failure(Code::kCorrupt, "event " + std::to_string(raw.seq) + " " + why);
   };
-  if (event_crc(seq, ts, meta, body) != static_cast<std::uint32_t>(row.integer(4))) return corrupt("fails its crc");
-  if (row.integer(3) != 0) return failure(Code::kUnsupported, "event " + std::to_string(seq) + " is encrypted");
+  if (raw.computed_crc() != static_cast<std::uint32_t>(row.integer(4))) return corrupt("fails its crc");
   auto event = std::make_shared<Event>();
-  event->position = Position(seq);
-  event->received = from_unix_us(ts);
-  TRY_VOID(decode_meta(meta, *event));
-  if (codec == kCodecPlain) {
-    event->data = std::make_shared<const std::string>(body);
-  } else if (codec == kCodecZstd) {
-    const unsigned long long size = ZSTD_getFrameContentSize(body.data(), body.size());
-    if (size > 1u << 30) return corrupt("has a broken frame");
-    auto data = std::make_shared<std::string>(static_cast<std::size_t>(size), '\0');
-    const std::size_t got = ZSTD_decompress(data->data(), data->size(), body.data(), body.size());
-    if (got != size) return corrupt("does not decompress");
-    event->data = std::move(data);
-  } else {
-    return failure(Code::kUnsupported, "event " + std::to_string(seq) + " has codec " + std::to_string(codec));
-  }
+  event->position = Position(raw.seq);
+  event->received = from_unix_us(raw.ts);
+  TRY_VOID(decode_meta(raw.meta, *event));
+  auto data = std::make_shared<std::string>();
+  const auto restored = restore_body(raw.codec, raw.key_id, raw.body, *data);
+  if (!restored) return corrupt(restored.error().message);
+  if (restored->data() != data->data()) data->assign(*restored);
+  event->data = std::move(data);
   return EventPtr(std::move(event));
 }
 
@@ -127,8 +124,10 @@ RawRecord raw_record_row(const Statement& row) {
   raw.step = static_cast<std::uint16_t>(row.integer(4));
   raw.attempt = static_cast<std::uint16_t>(row.integer(5));
   raw.ts = row.integer(6);
-  raw.crc = static_cast<std::uint32_t>(row.integer(7));
-  raw.body = row.bytes(8);
+  raw.codec = row.integer(7);
+  raw.key_id = row.integer(8);
+  raw.crc = static_cast<std::uint32_t>(row.integer(9));
+  raw.body = row.bytes(10);
   return raw;
 }
 
@@ -164,7 +163,7 @@ Result<void> SegmentWriter::prepare() {
   TRY(commit_, db_.prepare("commit"));
   TRY(event_, db_.prepare("insert into event values(?,?,0,0,?,?,?)"));
   TRY(seen_, db_.prepare("insert into seen values(?,?)"));
-  TRY(record_, db_.prepare("insert into rec values(?,?,?,?,?,?,?,?,?)"));
+  TRY(record_, db_.prepare("insert into rec values(?,?,?,?,?,?,?,0,0,?,?)"));
   TRY(flow_, db_.prepare("insert or replace into flow values(?,?)"));
   TRY(mark_, db_.prepare("insert or replace into mark values(?,?,?)"));
   return {};
@@ -179,7 +178,7 @@ int SegmentWriter::event(const Event& event, std::uint64_t hash) {
   encode_meta(meta_, event);
   const std::uint64_t seq = event.position.value;
   const std::int64_t ts = to_unix_us(event.received);
-  event_.bind(1, seq).bind(2, ts).bind(3, event_crc(seq, ts, meta_, *event.data));
+  event_.bind(1, seq).bind(2, ts).bind(3, RawEvent{seq, ts, kCodecPlain, kNoKey, meta_, *event.data}.computed_crc());
   event_.bind_blob(4, meta_).bind_blob(5, *event.data);
   if (const int code = event_.run_code(); code != SQLITE_OK) return code;
   return seen_.bind(1, seq).bind(2, hash).run_code();
@@ -217,19 +216,15 @@ Result<SegmentReader> SegmentReader::open(const std::string& path, const std::st
     TRY(Statement head, reader.db_.prepare("select format, first_lsn, first_seq, sealed, environment from head"));
     TRY(const bool row, head.step());
     if (!row) return failure(Code::kCorrupt, path + ": no head");
-    if (head.integer(0) != kSegmentFormat) {
-      return failure(Code::kUnsupported,
-                     path + ": format " + std::to_string(head.integer(0)) + " is not known; a newer version wrote it");
-    }
+    TRY_VOID(check_format(path, head.integer(0), kSegmentFormat));
     reader.head_ = {head.natural(1), head.natural(2), std::string(head.bytes(4)), head.integer(3) != 0};
   }
   TRY(reader.range_, reader.db_.prepare("select seq, ts, codec, key_id, crc, meta, body from event "
                                         "where seq between ? and ? order by seq"));
   TRY(reader.one_, reader.db_.prepare("select seq, ts, codec, key_id, crc, meta, body from event where seq=?"));
   TRY(reader.meta_, reader.db_.prepare("select ts, meta from event where seq=?"));
-  TRY(reader.record_, reader.db_.prepare("select lsn, kind, flow, seq, step, try, ts, crc, body from rec where lsn=?"));
-  TRY(reader.run_, reader.db_.prepare("select lsn, kind, flow, seq, step, try, ts, crc, body from rec "
-                                      "where seq=? and flow=? and kind<16 order by lsn"));
+  TRY(reader.record_, reader.db_.prepare(std::string(kRecords) + "where lsn=?"));
+  TRY(reader.run_, reader.db_.prepare(std::string(kRecords) + "where seq=? and flow=? and kind<16 order by lsn"));
   return reader;
 }
 
@@ -366,7 +361,7 @@ Result<std::optional<std::uint64_t>> SegmentReader::first_at_or_after(Time time)
 }
 
 Result<void> SegmentReader::each_record(const std::function<Result<void>(const RawRecord&)>& visit) {
-  TRY(Statement all, db_.prepare("select lsn, kind, flow, seq, step, try, ts, crc, body from rec order by lsn"));
+  TRY(Statement all, db_.prepare(std::string(kRecords) + "order by lsn"));
   while (true) {
     TRY(const bool row, all.step());
     if (!row) return {};
@@ -472,23 +467,20 @@ Result<void> SegmentReader::copy_events(Database& to) {
   while (true) {
     TRY(const bool row, from.step());
     if (!row) return end_block();
-    const std::uint64_t seq = from.natural(0);
-    const std::int64_t ts = from.integer(1);
-    std::int64_t codec = from.integer(2), crc = from.integer(4);
-    const std::string_view meta = from.bytes(5);
-    std::string_view body = from.bytes(6);
-    if (codec == kCodecPlain && event_crc(seq, ts, meta, body) == static_cast<std::uint32_t>(crc)) {
-      codec = compress_body(body, compressed);
-      body = compressed;
-      crc = event_crc(seq, ts, meta, body);
+    RawEvent raw{from.natural(0), from.integer(1), from.integer(2), from.integer(3), from.bytes(5), from.bytes(6)};
+    std::int64_t crc = from.integer(4);
+    if (raw.codec == kCodecPlain && raw.key_id == kNoKey && raw.computed_crc() == static_cast<std::uint32_t>(crc)) {
+      raw.codec = compress_body(raw.body, compressed);
+      raw.body = compressed;
+      crc = raw.computed_crc();
     }
-    insert.bind(1, seq).bind(2, ts).bind(3, codec).bind(4, from.integer(3)).bind(5, crc);
-    TRY_VOID(insert.bind_blob(6, meta).bind_blob(7, body).run());
+    insert.bind(1, raw.seq).bind(2, raw.ts).bind(3, raw.codec).bind(4, raw.key_id).bind(5, crc);
+    TRY_VOID(insert.bind_blob(6, raw.meta).bind_blob(7, raw.body).run());
     if (in_block++ == 0) {
-      block = seq;
-      latest = ts;
+      block = raw.seq;
+      latest = raw.ts;
     }
-    latest = std::max(latest, ts);
+    latest = std::max(latest, raw.ts);
     if (in_block == kTimeBlock) TRY_VOID(end_block());
   }
 }
@@ -505,8 +497,7 @@ Result<void> SegmentReader::copy_rest(Database& to) {
     }
   };
   TRY_VOID(copy("select seq, hash from seen order by seq", "insert into seen values(?,?)", 2));
-  TRY_VOID(copy("select lsn, kind, flow, seq, step, try, ts, crc, body from rec order by lsn",
-                "insert into rec values(?,?,?,?,?,?,?,?,?)", 9));
+  TRY_VOID(copy((std::string(kRecords) + "order by lsn").c_str(), "insert into rec values(?,?,?,?,?,?,?,?,?,?,?)", 11));
   TRY_VOID(copy("select id, name from flow", "insert into flow values(?,?)", 2));
   TRY_VOID(copy("select flow, floor, ranges from mark", "insert into mark values(?,?,?)", 3));
   return copy("select format, first_lsn, first_seq, 1, environment from head", "insert into head values(?,?,?,?,?)", 5);

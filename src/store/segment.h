@@ -9,16 +9,15 @@
 
 #include "core/event.h"
 #include "core/journal.h"
+#include "store/codec.h"
 #include "store/cursor.h"
 #include "store/sql.h"
 
 namespace tieline::store {
 
-inline constexpr std::int64_t kSegmentFormat = 1;
+inline constexpr std::int64_t kSegmentFormat = 2;
 // Kinds of rec rows beyond RecordKind's: stored, append only.
 inline constexpr int kRecPut = 16, kRecErase = 17;
-// How an event's body is stored.
-inline constexpr int kCodecPlain = 0, kCodecZstd = 1;
 
 // A row of `rec` as it stands on disk.
 struct RawRecord {
@@ -28,15 +27,26 @@ struct RawRecord {
   std::uint64_t seq = 0;
   std::uint16_t step = 0, attempt = 0;
   std::int64_t ts = 0;
+  std::int64_t codec = kCodecPlain, key_id = kNoKey;
   std::string_view body;
   std::uint32_t crc = 0;
 
   std::uint32_t computed_crc() const;
-  bool intact() const { return crc == computed_crc(); }
+  // The body as it was before it was stored: itself, or in `buffer`. kCorrupt: its crc fails, or its codec or key is
+  // not known.
+  Result<std::string_view> content(Bytes& buffer) const;
   // kCorrupt. Only for RecordKind's kinds.
   Result<Record> decode() const;
 };
-std::uint32_t event_crc(std::uint64_t seq, std::int64_t ts, std::string_view meta, std::string_view body);
+// A row of `event`; `body` as stored.
+struct RawEvent {
+  std::uint64_t seq = 0;
+  std::int64_t ts = 0;
+  std::int64_t codec = kCodecPlain, key_id = kNoKey;
+  std::string_view meta, body;
+
+  std::uint32_t computed_crc() const;
+};
 
 // A key-value write as a rec row's body.
 struct EntryWrite {
@@ -91,7 +101,7 @@ struct SegmentCounts {
 // Reads a segment, hot or sealed. One thread.
 class SegmentReader {
  public:
-  // kNotFound when a crash came before the first commit, kCorrupt, kUnsupported, kInternal.
+  // kNotFound when a crash came before the first commit, kCorrupt, kUnsupported (another format), kInternal.
   static Result<SegmentReader> open(const std::string& path, const std::string& vfs);
   const SegmentHead& head() const { return head_; }
 
@@ -148,9 +158,7 @@ class SegmentReader {
 
 // From kept_event as from event: seq, ts, codec, key_id, crc, meta, body in columns 0 to 6. kCorrupt.
 Result<EventPtr> decode_event_row(const Statement& row);
-// lsn, kind, flow, seq, step, try, ts, crc, body in columns 0 to 8.
+// lsn, kind, flow, seq, step, try, ts, codec, key_id, crc, body in columns 0 to 10.
 RawRecord raw_record_row(const Statement& row);
-// Compresses where that helps; the codec.
-int compress_body(std::string_view body, Bytes& out);
 
 }  // namespace tieline::store

@@ -22,6 +22,15 @@ Error sql_error(sqlite3* db, int code, std::string_view what) {
   }
 }
 
+Result<void> check_format(const std::string& path, std::int64_t found, std::int64_t known) {
+  if (found == known) return {};
+  const std::string what =
+      path + ": its format is " + std::to_string(found) + ", this program reads " + std::to_string(known) + "; ";
+  return failure(Code::kUnsupported, what + (found > known ? "a newer program wrote it: run that one"
+                                                           : "an older program wrote it: let that one finish its work, "
+                                                             "then start with an empty directory"));
+}
+
 Statement::Statement(Statement&& other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
 
 Statement& Statement::operator=(Statement&& other) noexcept {

@@ -17,6 +17,9 @@ namespace tieline::store {
 // kFull, kCorrupt, kUnavailable (busy), else kInternal; the message names `what` and SQLite's own words.
 Error sql_error(sqlite3* db, int code, std::string_view what);
 
+// kUnsupported, in words, when a file's format is not the one that this program reads.
+Result<void> check_format(const std::string& path, std::int64_t found, std::int64_t known);
+
 // A prepared statement. Bound bytes must stay alive until reset().
 class Statement {
  public:

@@ -4,6 +4,20 @@
 #include "store/sqlite_shard.h"
 
 namespace tieline::store {
+namespace {
+
+Result<void> check_record_row(const RawRecord& row) {
+  if (row.kind < kRecPut) {
+    TRY_VOID(row.decode());
+    return {};
+  }
+  Bytes buffer;
+  TRY(const std::string_view content, row.content(buffer));
+  TRY_VOID(decode_entry(content));
+  return {};
+}
+
+}  // namespace
 
 SqliteStore::SqliteStore(std::shared_ptr<StoreCore> core) : core_(std::move(core)) {}
 
@@ -81,10 +95,10 @@ Result<VerifyReport> SqliteStore::verify() const {
     if (reader && walked) {
       walked = reader->each_record([&](const RawRecord& row) -> Result<void> {
         ++report.records;
-        const bool good = row.kind >= kRecPut ? row.intact() && decode_entry(row.body) : row.decode().has_value();
+        const auto good = check_record_row(row);
         if (good) return {};
         ++report.corrupt_records;
-        found(segment.path, "record " + std::to_string(row.lsn) + " fails its crc");
+        found(segment.path, good.error().message);
         return {};
       });
     }

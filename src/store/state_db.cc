@@ -9,7 +9,7 @@
 namespace tieline::store {
 namespace {
 
-constexpr std::int64_t kStateFormat = 1;
+constexpr std::int64_t kStateFormat = 2;
 
 constexpr const char* kSchema =
     "create table if not exists applied(format int, lsn int, seq int);"
@@ -24,8 +24,7 @@ constexpr const char* kSchema =
     "create table if not exists kept_event(seq integer primary key, ts int, codec int, key_id int, crc int, meta blob, "
     "body blob);"
     "create table if not exists kept_rec(lsn integer primary key, kind int, flow int, seq int, step int, try int, ts "
-    "int, "
-    "crc int, body blob);"
+    "int, codec int, key_id int, crc int, body blob);"
     "create index if not exists kept_rec_run on kept_rec(seq, flow);";
 
 constexpr std::string_view kRunColumns =
@@ -75,16 +74,13 @@ Result<StateReader> StateReader::open(const std::string& path, const std::string
   TRY(reader.db_, Database::open(path, Database::Mode::kRead, vfs));
   TRY_VOID(reader.db_.run("pragma cache_size=-4096"));
   TRY(const std::int64_t format, reader.db_.number("select format from applied"));
-  if (format != kStateFormat) {
-    return failure(Code::kUnsupported,
-                   path + ": format " + std::to_string(format) + " is not known; a newer version wrote it");
-  }
+  TRY_VOID(check_format(path, format, kStateFormat));
   TRY(reader.run_, reader.db_.prepare(std::string(kRunColumns) + "where seq=? and flow=?"));
   TRY(reader.entry_, reader.db_.prepare("select revision, value from entry where bucket=? and key=?"));
   TRY(reader.kept_event_,
       reader.db_.prepare("select seq, ts, codec, key_id, crc, meta, body from kept_event where seq=?"));
-  TRY(reader.kept_records_, reader.db_.prepare("select lsn, kind, flow, seq, step, try, ts, crc, body from kept_rec "
-                                               "where seq=? and flow=? order by lsn"));
+  TRY(reader.kept_records_, reader.db_.prepare("select lsn, kind, flow, seq, step, try, ts, codec, key_id, crc, "
+                                               "body from kept_rec where seq=? and flow=? order by lsn"));
   return reader;
 }
 
@@ -188,12 +184,11 @@ Result<StateDb> StateDb::open(const std::string& path, const std::string& vfs) {
       state.db_.run("pragma page_size=4096; pragma journal_mode=wal; pragma synchronous=normal; "
                     "pragma cache_size=-8192; begin immediate"));
   TRY_VOID(state.db_.run(kSchema));
-  TRY_VOID(state.db_.run("insert into applied select 1,0,0 where not exists (select 1 from applied); commit"));
+  const std::string first = "insert into applied select " + std::to_string(kStateFormat) +
+                            ",0,0 where not exists (select 1 from applied); commit";
+  TRY_VOID(state.db_.run(first.c_str()));
   TRY(const std::int64_t format, state.db_.number("select format from applied"));
-  if (format != kStateFormat) {
-    return failure(Code::kUnsupported,
-                   path + ": format " + std::to_string(format) + " is not known; a newer version wrote it");
-  }
+  TRY_VOID(check_format(path, format, kStateFormat));
   return state;
 }
 
@@ -298,7 +293,7 @@ Result<void> StateDb::keep(SegmentReader& segment, const SegmentCounts& counts, 
   TRY_VOID(db_.run("begin immediate"));
   const auto all = [&]() -> Result<void> {
     TRY(Statement event, db_.prepare("insert or replace into kept_event values(?,?,?,?,?,?,?)"));
-    TRY(Statement record, db_.prepare("insert or replace into kept_rec values(?,?,?,?,?,?,?,?,?)"));
+    TRY(Statement record, db_.prepare("insert or replace into kept_rec values(?,?,?,?,?,?,?,?,?,?,?)"));
     for (const RunId& run : runs) {
       if (run.event.value > counts.last_seq) continue;
       if (run.event.value >= segment.head().first_seq) {
@@ -310,7 +305,7 @@ Result<void> StateDb::keep(SegmentReader& segment, const SegmentCounts& counts, 
       TRY_VOID(segment.raw_records_of(run, [&](const RawRecord& r) {
         record.bind(1, r.lsn).bind(2, static_cast<std::int64_t>(r.kind)).bind(3, r.flow).bind(4, r.seq);
         record.bind(5, static_cast<std::int64_t>(r.step)).bind(6, static_cast<std::int64_t>(r.attempt)).bind(7, r.ts);
-        return record.bind(8, r.crc).bind_blob(9, r.body).run();
+        return record.bind(8, r.codec).bind(9, r.key_id).bind(10, r.crc).bind_blob(11, r.body).run();
       }));
     }
     return {};

@@ -95,7 +95,7 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   std::size_t add_listener(std::shared_ptr<GroupListener> listener);
   void remove_listener(std::size_t shard);
   void lost(std::span<const std::uint64_t> seqs);  // corrupt or missing events: counted, settled for every flow
-  void lost_record(std::uint64_t lsn);
+  void lost_record(std::uint64_t lsn, const std::string& why = {});
   void sample_time() { now_us_.store(to_unix_us(clock.now()), std::memory_order_relaxed); }
   Result<void> maintain();
   StoreStats stats() const;

@@ -257,12 +257,14 @@ Result<void> StoreCore::replay(const Segment& segment, SegmentReader& reader) {
 
 Result<void> StoreCore::replay_record(const RawRecord& row) {
   if (row.lsn <= folded_lsn_) return {};
-  if (!row.intact()) {
-    lost_record(row.lsn);
+  Bytes buffer;
+  const auto content = row.content(buffer);
+  if (!content) {
+    lost_record(row.lsn, content.error().message);
     return {};
   }
   if (row.kind == kRecPut || row.kind == kRecErase) {
-    auto entry = decode_entry(row.body);
+    auto entry = decode_entry(*content);
     if (!entry) {
       lost_record(row.lsn);
       return {};
@@ -283,7 +285,7 @@ Result<void> StoreCore::replay_record(const RawRecord& row) {
     TRY(auto folded, state->run(record->run));
     if (folded) base = std::move(folded->status);
   }
-  const RecordRef ref{row.lsn, record_hash(*record, row.body), record->number};
+  const RecordRef ref{row.lsn, record_hash(*record, *content), record->number};
   recent.apply(*record, ref, base, flow(record->run.flow)->counts);
   return {};
 }

@@ -120,12 +120,12 @@ void StoreCore::lost(std::span<const std::uint64_t> seqs) {
   for (const std::uint64_t seq : fresh) report("event " + std::to_string(seq) + " is corrupt or missing: set aside");
 }
 
-void StoreCore::lost_record(std::uint64_t lsn) {
+void StoreCore::lost_record(std::uint64_t lsn, const std::string& why) {
   {
     const std::lock_guard lock(mutex);
     if (!corrupt_records.insert(lsn).second) return;
   }
-  report("record " + std::to_string(lsn) + " is corrupt: set aside");
+  report((why.empty() ? "record " + std::to_string(lsn) + " is corrupt" : why) + ": set aside");
 }
 
 void StoreCore::report(const std::string& line) const {
