@@ -232,8 +232,9 @@ struct Service::Impl {
     const auto to_api = [this](InboundRequest request) { return api->handle(std::move(request)); };
     TRY(admin_server,
         http::HttpServer::listen(executor, server_options(settings.listen.admin, settings), to_api, clock));
-    auto hooks_server =
-        http::HttpServer::listen(executor, server_options(settings.listen.hooks, settings), to_door, clock);
+    http::ServerOptions hooks_options = server_options(settings.listen.hooks, settings);
+    hooks_options.on_refused = [this](const UnreadRequest& request) { door->count_unread(request); };
+    auto hooks_server = http::HttpServer::listen(executor, std::move(hooks_options), to_door, clock);
     if (!hooks_server) return failure(std::move(hooks_server.error()));
     hooks = std::move(*hooks_server);
     hooks_address = reachable(settings.listen.hooks.host, hooks->port());

@@ -26,6 +26,13 @@ struct Reply {
   Bytes body;
 };
 
+// A request that was refused before it was whole, so that no source saw it.
+struct UnreadRequest {
+  int status = 400;     // what it was answered
+  std::string target;   // path and query; empty when they had not come, or could not be read
+  std::string message;  // what the sender was told
+};
+
 // Why a request was refused: `reason` is a stable word for counters ("bad_signature", "missing_signature",
 // "stale_timestamp", "malformed_body", "unknown_connection", "body_too_large", …).
 struct Refusal {

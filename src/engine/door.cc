@@ -28,10 +28,23 @@ std::string_view reason_of(Code code) {
   }
 }
 
+// The stable word for a request that the HTTP server refused.
+std::string_view reason_of_status(int status) {
+  switch (status) {
+    case 408: return "too_slow";
+    case 413: return "body_too_large";
+    case 417: return "unmet_expectation";
+    case 431: return "headers_too_large";
+    default: return "malformed_request";
+  }
+}
+
 std::string_view without_trailing_slash(std::string_view url) {
   while (url.ends_with('/')) url.remove_suffix(1);
   return url;
 }
+
+std::string_view path_of(std::string_view target) { return target.substr(0, target.find('?')); }
 
 }  // namespace
 
@@ -46,12 +59,12 @@ void Door::configure(DoorSources sources) {
 }
 
 asio::awaitable<Reply> Door::receive(InboundRequest request) {
-  const std::string_view path = std::string_view(request.target).substr(0, request.target.find('?'));
-  if (!path.starts_with(options_.hooks_path)) {
-    count_refusal("", "unknown_path", "called " + truncated(path, kMessageBytesMax));
+  const auto called = name_in(request.target);
+  if (!called) {
+    count_refusal("", "unknown_path", "called " + truncated(path_of(request.target), kMessageBytesMax));
     co_return json_reply(404, R"({"error":"not found"})");
   }
-  const std::string_view name = path.substr(options_.hooks_path.size());
+  const std::string_view name = *called;
   const auto found = sources_.find(name);
   if (request.method != "POST") {
     // Before the name is looked at: the answer must not tell which connections exist.
@@ -90,6 +103,19 @@ asio::awaitable<Reply> Door::take_in(std::shared_ptr<const WebhookSource> source
   ++counts_.acknowledged;
   if (observer_ != nullptr) observer_->received(source->connection(), events, duplicates, clock_.instant() - begin);
   co_return std::move(reception->reply);
+}
+
+std::optional<std::string_view> Door::name_in(std::string_view target) const {
+  const std::string_view path = path_of(target);
+  if (!path.starts_with(options_.hooks_path)) return std::nullopt;
+  return path.substr(options_.hooks_path.size());
+}
+
+void Door::count_unread(const UnreadRequest& request) {
+  const auto name = name_in(request.target);
+  const bool known = name && sources_.contains(*name);
+  count_refusal(known ? *name : "", reason_of_status(request.status),
+                "answered " + std::to_string(request.status) + ": " + request.message);
 }
 
 Reply Door::refuse_unknown(std::string_view name) {

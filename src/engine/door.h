@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -68,12 +69,17 @@ class Door {
   // source refuses, as it says; 503 with Retry-After when the events could not be made durable in time.
   asio::awaitable<Reply> receive(InboundRequest request);
 
+  // A request that was refused before it was whole, for the book: 400, 408, 413, 417 or 431.
+  void count_unread(const UnreadRequest& request);
+
   DoorCounts counts() const { return counts_; }
   // Ordered by connection and reason.
   std::vector<RefusalCount> refusals() const;
 
  private:
   asio::awaitable<Reply> take_in(std::shared_ptr<const WebhookSource> source, InboundRequest request);
+  // The name behind the path of webhooks that `target` calls; nothing when it calls another path.
+  std::optional<std::string_view> name_in(std::string_view target) const;
   Reply refuse_unknown(std::string_view name);
   Reply refuse_append(const std::string& connection, const Error& error);
   void count_refusal(std::string_view connection, std::string_view reason, std::string message);

@@ -296,6 +296,38 @@ TEST_F(DoorTest, ARequestEndsWithTheSourceItBeganWith) {
   EXPECT_EQ(gone->status, 404);
 }
 
+TEST_F(DoorTest, WhatTheServerRefusedIsInTheBook) {
+  struct Case {
+    int status;
+    const char* target;
+    const char* connection;
+    const char* reason;
+  };
+  const Case cases[] = {
+      {413, "/hooks/shopify?a=/hooks/stripe", "shopify", "body_too_large"},
+      {431, "/hooks/stripe", "stripe", "headers_too_large"},
+      {408, "/hooks/shopify", "shopify", "too_slow"},
+      {417, "/hooks/shopify", "shopify", "unmet_expectation"},
+      {400, "/hooks/stripe", "stripe", "malformed_request"},
+      {400, "/hooks/stripey", "", "malformed_request"},
+      {413, "/elsewhere", "", "body_too_large"},
+      {408, "", "", "too_slow"},
+  };
+  const std::uint64_t before = door.counts().refused;
+  for (const Case& c : cases) {
+    SCOPED_TRACE(std::string(c.reason) + " " + c.target);
+    watcher.notes.clear();
+    door.count_unread({c.status, c.target, "because"});
+    EXPECT_EQ(watcher.notes, (std::vector<std::string>{std::string(c.connection) + " " + c.reason}));
+  }
+  EXPECT_EQ(door.counts().refused, before + std::size(cases));
+  const auto refusals = door.refusals();  // six, and the one that collects the rest
+  ASSERT_EQ(refusals.size(), 7u);
+  EXPECT_EQ(refusals[2].connection, "shopify");
+  EXPECT_EQ(refusals[2].reason, "body_too_large");
+  EXPECT_EQ(refusals[2].message, "answered 413: because");
+}
+
 TEST_F(DoorTest, ForTheBenchItVerifiesAndKeepsNothing) {
   DoorOptions dropping = options();
   dropping.drop_events = true;

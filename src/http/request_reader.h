@@ -41,6 +41,10 @@ class RequestReader {
   int status() const;
   const std::string& message() const;
 
+  // Path and query of a request that is not complete, as far as they are known; `unread`: the bytes that feed() did not
+  // use. Empty when the request line had not come or does not name a path.
+  std::string target(std::string_view unread) const;
+
   // From kBody on: what the request says.
   bool wants_continue() const;  // `Expect: 100-continue`, HTTP/1.1 (RFC 9110 §10.1.1)
   bool keep_alive() const;

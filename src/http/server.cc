@@ -211,6 +211,10 @@ class Connection {
 
   asio::awaitable<void> refuse(int status, std::string why) {
     ++server_.stats.refused;
+    if (server_.options.on_refused) {
+      const std::string_view unread(buffer_.data() + begin_, end_ - begin_);
+      server_.options.on_refused({status, reader_.target(unread), why});
+    }
     Reply reply;
     reply.status = status;
     reply.headers.emplace_back("Content-Type", "text/plain; charset=utf-8");

@@ -27,6 +27,9 @@ struct ServerOptions {
   Duration write_timeout = 30s;   // for the peer to take a reply
   std::string certificate_file;   // PEM, chain included; empty: no TLS
   std::string key_file;           // PEM
+  // Told of each request that is answered here and not by the handler (ServerStats::refused), on the server's thread.
+  // May be empty.
+  std::function<void(const UnreadRequest&)> on_refused = {};
 };
 
 // Answers one request: everything of it but `url`. Cancelled when the server stops beyond its deadline. A reply with

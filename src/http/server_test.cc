@@ -257,6 +257,61 @@ TEST_F(ServerTest, EndsWhatIsTooSlow) {
   EXPECT_EQ(server->stats().connections_open, 0u);
 }
 
+TEST_F(ServerTest, TellsWhatItRefusedAndWhereItWasGoing) {
+  std::vector<std::string> told;
+  ServerOptions options;
+  options.limits.headers_max = 4;
+  options.on_refused = [&](const UnreadRequest& request) {
+    EXPECT_NE(request.message, "");
+    told.push_back(std::to_string(request.status) + " " + request.target);
+  };
+  listen(options);
+  struct Case {
+    std::string sent;
+    const char* told;
+  };
+  const std::string post = "POST /hooks/shop?a=b HTTP/1.1\r\nHost: x\r\n";
+  const Case cases[] = {
+      {post + "Content-Length: 1048577\r\n\r\n", "413 /hooks/shop?a=b"},
+      {post + "Transfer-Encoding: chunked\r\n\r\nfffffff\r\n", "413 /hooks/shop?a=b"},
+      {post + "X: " + std::string(40'000, 'a'), "431 /hooks/shop?a=b"},
+      {post + "A: 1\r\nB: 2\r\nC: 3\r\nD: 4\r\n\r\n", "431 /hooks/shop?a=b"},
+      {post + "Content-Length: x\r\n\r\n", "400 /hooks/shop?a=b"},
+      {post + "Expect: the-worst\r\n\r\n", "417 /hooks/shop?a=b"},
+      {post + "X: y\n\r\n", "400 /hooks/shop?a=b"},
+      {"GET http://x/hooks/shop HTTP/1.1\r\n\r\n", "400 /hooks/shop"},  // no Host
+      {"POST /" + std::string(40'000, 'a'), "431 "},                    // it may go on
+      {"\x16\x03\x01\x02", "400 "},
+      {"POST /hooks/shop?a=b HTTP/1.1\r\nX-Slow", "408 /hooks/shop?a=b"},
+      {"POST /hooks/sh", "408 "},
+      {post + "Content-Length: 3\r\n\r\nab", "408 /hooks/shop?a=b"},
+      {kPost + "POST /second HTTP/1.1\r\nHost : x\r\n\r\n", "400 /second"},
+  };
+  for (const auto& c : cases) {
+    SCOPED_TRACE(c.sent.substr(0, 90));
+    told.clear();
+    auto peer = connect();
+    peer.send(c.sent);
+    settle();
+    if (c.told[0] == '4' && c.told[2] == '8') clock.advance(31s);
+    EXPECT_TRUE(pump(io, [&] { return !told.empty(); }));
+    EXPECT_EQ(told, (std::vector<std::string>{c.told}));
+    peer.close();
+    settle();
+  }
+  EXPECT_EQ(server->stats().refused, std::size(cases));
+  // What the handler answers, and who only hangs up, is not refused here.
+  told.clear();
+  auto peer = connect();
+  peer.send(kPost);
+  ASSERT_TRUE(receives(peer, "POST abc"));
+  peer.send("POST /hooks/shop HTTP/1.1\r\nHo");
+  settle();
+  peer.close();
+  settle();
+  EXPECT_TRUE(told.empty());
+}
+
 TEST_F(ServerTest, ATrickleDoesNotExtendTheDeadline) {
   listen();
   auto peer = connect();

@@ -134,10 +134,8 @@ test('the door', { timeout: 120_000 }, async (t) => {
 
   await t.test('a client that stops in its headers, or in its body: 408', { timeout: 60_000 }, async (t) => {
     const settings = { limits: { request: '2s' } };
-    const { hooks } = await Tieline.start(
-      t,
-      workspace(t, { settings, connections: { shopify: connections.shopify() } }),
-    );
+    const slow = await Tieline.start(t, workspace(t, { settings, connections: { shopify: connections.shopify() } }));
+    const { hooks } = slow;
     const answers = await Promise.all([
       raw(hooks, ['POST /hooks/shopify HTTP/1.1\r\nHost: x\r\nX-Slow'], 30_000),
       raw(hooks, ['POST /hooks/shopify HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{"id":'], 30_000),
@@ -146,6 +144,23 @@ test('the door', { timeout: 120_000 }, async (t) => {
       assert.equal(status, 408);
       assert.ok(seconds >= 1.9, `cut off after ${seconds} s`);
     }
+    const { refused } = await slow.status();
+    assert.deepEqual(
+      refused.map(({ connection, reason, count }) => [connection, reason, count]),
+      [['shopify', 'too_slow', 2]],
+    );
+  });
+
+  await t.test('what was refused before it was read is counted with its reason and connection', async () => {
+    const { refused } = await program.status();
+    const counted = Object.fromEntries(
+      refused.map(({ connection, reason, count }) => [`${connection} ${reason}`, count]),
+    );
+    assert.equal(counted['shopify body_too_large'], 2, JSON.stringify(refused));
+    assert.equal(counted['shopify headers_too_large'], 2, JSON.stringify(refused));
+    assert.equal(counted[' malformed_request'], 1, JSON.stringify(refused));
+    const { body } = await http(`${program.admin}/metrics`);
+    assert.match(body, /tieline_requests_refused_total\{connection="shopify",reason="body_too_large"\} 2/);
   });
 
   await t.test('malformed JSON is refused with its position', async () => {
