@@ -12,6 +12,7 @@
 #include "connect/catalog.h"
 #include "http/curl_transport.h"
 #include "http/server.h"
+#include "store/discard_log.h"
 #include "store/sqlite_store.h"
 #include "workspace/compile.h"
 #include "workspace/connect_catalog.h"
@@ -110,6 +111,7 @@ struct Service::Impl {
   std::shared_ptr<const workspace::Workspace> workspace;
   std::unique_ptr<store::SqliteStore> store;
   std::unique_ptr<store::ShardStore> shard;
+  std::unique_ptr<store::DiscardLog> discard;  // the door's log where events are dropped
   std::unique_ptr<Transport> transport;
   admin::Metrics metrics;
   Observers observers;
@@ -195,8 +197,9 @@ struct Service::Impl {
     engine = std::make_unique<engine::Engine>(std::move(deps));
     engine::DoorOptions door_options{.public_url = workspace->settings.public_url,
                                      .ack_within = workspace->settings.ack_within};
-    door_options.drop_events = options.drop_events;
-    door = std::make_unique<engine::Door>(std::move(door_options), *shard, clock, &metrics);
+    if (options.drop_events) discard = std::make_unique<store::DiscardLog>(clock);
+    EventLog& door_log = discard ? static_cast<EventLog&>(*discard) : *shard;
+    door = std::make_unique<engine::Door>(std::move(door_options), door_log, clock, &metrics);
     health = std::make_unique<admin::Health>(executor, clock, [this](std::string name, Deadline deadline) {
       return check_health(std::move(name), deadline);
     });

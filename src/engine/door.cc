@@ -91,7 +91,7 @@ asio::awaitable<Reply> Door::take_in(std::shared_ptr<const WebhookSource> source
   }
   const std::size_t events = reception->events.size();
   std::size_t duplicates = 0;
-  if (events > 0 && !options_.drop_events) {
+  if (events > 0) {
     const Deadline deadline{begin + options_.ack_within};
     auto appending = log_.append(std::move(reception->events), deadline);
     const auto appended = co_await std::move(appending);

@@ -23,7 +23,6 @@ struct DoorOptions {
   Duration ack_within = 2s;            // from the call of receive(); then 503, and the vendor tries again
   std::string hooks_path = "/hooks/";  // followed by the connection's name
   std::size_t refusals_max = 256;  // distinct (connection, reason) that are kept; what comes after counts as "other"
-  bool drop_events = false;        // verify, and keep nothing: what `make bench` compares with
 };
 
 // Connection's name → its source.

@@ -328,27 +328,5 @@ TEST_F(DoorTest, WhatTheServerRefusedIsInTheBook) {
   EXPECT_EQ(refusals[2].message, "answered 413: because");
 }
 
-TEST_F(DoorTest, ForTheBenchItVerifiesAndKeepsNothing) {
-  DoorOptions dropping = options();
-  dropping.drop_events = true;
-  Door other(dropping, log, clock, nullptr);
-  DoorSources sources;
-  sources.emplace("shopify", std::make_shared<LinesSource>("shopify", "v1"));
-  other.configure(std::move(sources));
-  std::optional<Reply> good, bad;
-  InboundRequest request;
-  request.method = "POST";
-  request.target = "/hooks/shopify";
-  request.body = std::make_shared<std::string>("one");
-  group.spawn(run(other, request, good));
-  request.body = std::make_shared<std::string>("bad");
-  group.spawn(run(other, request, bad));
-  poll();
-  ASSERT_TRUE(good && bad);
-  EXPECT_EQ(good->status, 200);
-  EXPECT_EQ(bad->status, 401);
-  EXPECT_TRUE(log.stored.empty());
-}
-
 }  // namespace
 }  // namespace tieline::engine
