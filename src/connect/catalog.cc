@@ -323,15 +323,6 @@ Catalog::Catalog() : state_(std::make_unique<State>()) {
 }
 Catalog::~Catalog() = default;
 
-bool Catalog::add(std::string text, const std::string& file, spec::Problems& problems) {
-  auto connector = Connector::load(std::move(text), file, problems);
-  if (connector == nullptr) return false;
-  const std::lock_guard lock(state_->mutex);
-  State::Entry& entry = state_->entries[connector->name()];
-  entry = {{}, file, connector};
-  return true;
-}
-
 std::vector<std::string> Catalog::connectors() const {
   const std::lock_guard lock(state_->mutex);
   std::vector<std::string> out;

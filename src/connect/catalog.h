@@ -134,14 +134,12 @@ class Connector {
 // The manifests that the program carries: the files of connectors/.
 std::span<const EmbeddedFile> embedded_files();
 
-// Connectors by name, compiled when they are first asked for. May be used from any thread.
+// The connectors that the program carries, by name, compiled when they are first asked for. May be used from any
+// thread.
 class Catalog {
  public:
-  Catalog();  // with the embedded manifests
+  Catalog();
   ~Catalog();
-  // A manifest of the workspace, checked at once; it stands before an embedded one of the same name. False after
-  // reporting.
-  bool add(std::string text, const std::string& file, spec::Problems& problems);
   std::vector<std::string> connectors() const;  // names, in order
   // Null when unknown; lives as long as the catalog.
   const Connector* find(std::string_view name) const;

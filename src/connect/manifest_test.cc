@@ -164,15 +164,6 @@ TEST(Catalog, KnowsTheEmbeddedConnectors) {
   EXPECT_EQ(hubspot->find("deals", "nosuch"), std::nullopt);
 }
 
-TEST(Catalog, AWorkspacesManifestStandsBeforeAnEmbeddedOne) {
-  Catalog own;
-  spec::Problems problems;
-  EXPECT_TRUE(own.add(with("connector: x", "connector: slack"), "connectors/slack.yaml", problems)) << problems.text();
-  EXPECT_EQ(own.find("slack")->title(), "X");
-  EXPECT_FALSE(own.add("connector: [", "connectors/y.yaml", problems));
-  EXPECT_EQ(own.connectors().size(), 5u);
-}
-
 TEST(Bind, RefusesSettingsThatDoNotFit) {
   struct Case {
     const char* connector;

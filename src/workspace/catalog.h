@@ -11,6 +11,7 @@
 
 #include "core/connector.h"
 #include "core/webhook.h"
+#include "spec/problems.h"
 #include "spec/types.h"
 #include "steps/actions.h"
 #include "workspace/secrets.h"
@@ -93,6 +94,10 @@ class ConnectorCatalog {
   virtual std::vector<std::string> connectors() const = 0;  // names, in order
   virtual const ConnectorInfo* find(
       std::string_view name) const = 0;  // null when unknown; lives as long as the catalog
+  // A connector of the workspace's own, from its manifest; it belongs to the caller and is not in the list above. Null
+  // after reporting every fault at its place in `file`, whose name is the connector's.
+  virtual std::shared_ptr<const ConnectorInfo> load(std::string manifest, const std::string& file,
+                                                    spec::Problems& problems) const = 0;
 };
 
 }  // namespace tieline::workspace

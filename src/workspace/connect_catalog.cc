@@ -30,7 +30,8 @@ class ManifestConnection final : public BoundConnection {
 
 class ManifestConnector final : public ConnectorInfo {
  public:
-  explicit ManifestConnector(const connect::Connector& connector) : connector_(connector) {}
+  explicit ManifestConnector(std::shared_ptr<const connect::Connector> connector)
+      : owned_(std::move(connector)), connector_(*owned_) {}
   const std::string& name() const override { return connector_.name(); }
   std::vector<VariableInfo> variables() const override {
     std::vector<VariableInfo> out;
@@ -91,6 +92,7 @@ class ManifestConnector final : public ConnectorInfo {
   }
 
  private:
+  const std::shared_ptr<const connect::Connector> owned_;
   const connect::Connector& connector_;
 };
 
@@ -107,7 +109,15 @@ const ConnectorInfo* ConnectCatalog::find(std::string_view name) const {
   if (known != known_.end()) return known->second.get();
   const connect::Connector* connector = connectors_.find(name);
   if (connector == nullptr) return nullptr;
-  return known_.emplace(std::string(name), std::make_unique<ManifestConnector>(*connector)).first->second.get();
+  // The catalogue keeps it.
+  const std::shared_ptr<const connect::Connector> shared(std::shared_ptr<void>(), connector);
+  return known_.emplace(std::string(name), std::make_unique<ManifestConnector>(shared)).first->second.get();
+}
+
+std::shared_ptr<const ConnectorInfo> ConnectCatalog::load(std::string manifest, const std::string& file,
+                                                          spec::Problems& problems) const {
+  auto connector = connect::Connector::load(std::move(manifest), file, problems);
+  return connector == nullptr ? nullptr : std::make_shared<ManifestConnector>(std::move(connector));
 }
 
 }  // namespace tieline::workspace

@@ -24,6 +24,8 @@ class ConnectCatalog final : public ConnectorCatalog {
   ~ConnectCatalog() override;
   std::vector<std::string> connectors() const override;
   const ConnectorInfo* find(std::string_view name) const override;
+  std::shared_ptr<const ConnectorInfo> load(std::string manifest, const std::string& file,
+                                            spec::Problems& problems) const override;
 
  private:
   const connect::Catalog& connectors_;

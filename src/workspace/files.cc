@@ -28,7 +28,7 @@ Result<Files> read_files(const std::string& directory) {
   if (fs::is_regular_file(fs::path(directory) / "tieline.yaml", failed)) {
     TRY_VOID(read_into(files, fs::path(directory) / "tieline.yaml", "tieline.yaml"));
   }
-  for (const char* folder : {"connections", "flows", "env"}) {
+  for (const char* folder : {"connectors", "connections", "flows", "env"}) {
     const fs::path path = fs::path(directory) / folder;
     if (!fs::is_directory(path, failed)) continue;
     fs::directory_iterator at(path, failed);

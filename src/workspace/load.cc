@@ -14,6 +14,7 @@ namespace {
 // A connection while the workspace is being loaded: any part may be missing when it has errors.
 struct Draft {
   ConnectionFile file;
+  std::shared_ptr<const ConnectorInfo> own;  // `connector`, where it is one of the workspace
   const ConnectorInfo* connector = nullptr;
   std::shared_ptr<const BoundConnection> bound;
   bool verifiable = false;  // its webhooks: a secret is set, or none is wanted
@@ -93,6 +94,9 @@ class Loader {
   Loaded run() {
     auto workspace = std::make_shared<Workspace>();
     settings(*workspace);
+    each_file("connectors/", [&](const std::string& name, const std::string& file, const std::string& text) {
+      connector(name, file, text);
+    });
     each_file("connections/", [&](const std::string& name, const std::string& file, const std::string& text) {
       connection(name, file, text);
     });
@@ -155,26 +159,53 @@ class Loader {
     workspace.variables = variables.end_object().finish();
   }
 
+  void connector(const std::string& name, const std::string& shown, const std::string& text) {
+    const Place place{shown, 1, 1};
+    if (catalog_.find(name) != nullptr) {
+      problems_.error(
+          place, "\"" + name + "\" is a connector that Tieline brings, and a workspace cannot replace it: " +
+                     "rename yours, for example to connectors/my-" + name + ".yaml with `connector: my-" + name + "`");
+      return;
+    }
+    own_[name] = {catalog_.load(text, shown, problems_), place};
+  }
+
+  // Null after reporting; without a word when the workspace's own has errors, which are reported already.
+  const ConnectorInfo* find_connector(Draft& draft) {
+    const spec::At<std::string>& name = draft.file.connector;
+    const auto own = own_.find(name.value);
+    if (own != own_.end()) {
+      own->second.used = true;
+      draft.own = own->second.connector;
+      return draft.own.get();
+    }
+    if (const ConnectorInfo* brought = catalog_.find(name.value)) return brought;
+    std::vector<std::string> names = catalog_.connectors();
+    for (const auto& [own_name, one] : own_) names.push_back(own_name);
+    std::sort(names.begin(), names.end());
+    const std::string hint = did_you_mean(name.value, names);
+    problems_.error(name.place, "there is no connector \"" + name.value + "\"" +
+                                    (hint.empty() ? "; there are " + join(names, ", ") + ", or write connectors/" +
+                                                        name.value + ".yaml"
+                                                  : hint));
+    return nullptr;
+  }
+
   void connection(const std::string& name, const std::string& shown, const std::string& text) {
     Draft& draft = drafts_[name];
     draft.place = {shown, 1, 1};
     const std::optional<spec::Node> node = spec::parse_yaml(text, shown, problems_);
-    if (!node) return;
     spec::Context context{problems_};
-    const bool whole = describe(static_cast<const ConnectionFile*>(nullptr)).read(context, *node, draft.file);
+    const bool whole = node && describe(static_cast<const ConnectionFile*>(nullptr)).read(context, *node, draft.file);
+    if (!whole) connections_whole_ = false;
+    if (!node) return;
     draft.file.name = name;
     draft.verifiable = !draft.file.secrets.empty() || draft.file.verify == VerifyWebhooks::kNone ||
                        (!whole && node->find("secrets") != nullptr);
     const spec::At<std::string>& connector = draft.file.connector;
     if (connector.value.empty()) return;
-    draft.connector = catalog_.find(connector.value);
-    if (draft.connector == nullptr) {
-      const std::vector<std::string> names = catalog_.connectors();
-      const std::string hint = did_you_mean(connector.value, names);
-      problems_.error(connector.place, "there is no connector \"" + connector.value + "\"" +
-                                           (hint.empty() ? "; there are " + join(names, ", ") : hint));
-      return;
-    }
+    draft.connector = find_connector(draft);
+    if (draft.connector == nullptr) return;
     std::optional<ConnectionSettings> settings = check_connection(draft.file, *draft.connector, secrets_, problems_);
     if (!settings || !whole) return;
     Result<std::shared_ptr<const BoundConnection>> bound = draft.connector->bind(*settings);
@@ -224,6 +255,11 @@ class Loader {
   }
 
   void usage(const Workspace& workspace) {
+    for (const auto& [name, own] : own_) {
+      if (own.connector != nullptr && !own.used && connections_whole_) {
+        problems_.warning(own.place, "no connection uses this connector");
+      }
+    }
     for (const auto& [name, draft] : drafts_) {
       if (draft.connector == nullptr) continue;
       if (!used_.contains(name) && flows_whole_) {
@@ -241,13 +277,22 @@ class Loader {
     }
   }
 
+  // A file of connectors/.
+  struct Own {
+    std::shared_ptr<const ConnectorInfo> connector;  // null when it has errors
+    Place place;
+    bool used = false;
+  };
+
   const Files& files_;
   const ConnectorCatalog& catalog_;
   const SecretSources& secrets_;
   spec::Problems problems_;
+  std::map<std::string, Own, std::less<>> own_;
   Drafts drafts_;
   std::set<std::string, std::less<>> used_, called_;
-  bool flows_whole_ = true;  // false: what an unreadable flow would have used is not known
+  bool connections_whole_ = true;  // false: what an unreadable connection would have used is not known
+  bool flows_whole_ = true;        // false: what an unreadable flow would have used is not known
 };
 
 }  // namespace

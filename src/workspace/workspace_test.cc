@@ -100,6 +100,75 @@ TEST(Load, FindsAPatternOfAVariableAnywhereUnlessItIsAnchored) {
   EXPECT_NE(problems("erp.example/https://").find("must match ^https?://"), std::string::npos);
 }
 
+// With a connector of its own, whose action `put` stands at `path`.
+Files workspace_with_own_connector(const std::string& action, const std::string& path) {
+  Files files = small_workspace();
+  files.texts["connectors/stock.yaml"] =
+      "connector: stock\ntitle: Our stock\ncategory: shipping\nbase_url: https://stock.example.com\n"
+      "resources: { items: { actions: { " +
+      action + ": { put: \"" + path + "\" } } } }\n";
+  files.texts["connections/store.yaml"] = "connector: stock\n";
+  files.texts["flows/stock.yaml"] = "on: { webhook: shopify }\nsteps: [ { call: store.items.put } ]\n";
+  return files;
+}
+
+std::string url_of_put(const Workspace& workspace) {
+  const ActionPtr action = workspace.connection("store")->action("items", "put");
+  if (action == nullptr) return "none";
+  const auto request = action->render(*json::parse("{}"), CallIdentity{});
+  return request ? request->url : request.error().message;
+}
+
+TEST(OwnConnector, IsLoadedBesideThoseThatTielineBrings) {
+  auto loaded = load(workspace_with_own_connector("put", "/v1"), catalog(), all_secrets());
+  ASSERT_NE(loaded.workspace, nullptr) << loaded.problems.text();
+  EXPECT_TRUE(loaded.problems.empty()) << loaded.problems.text();
+  EXPECT_EQ(url_of_put(*loaded.workspace), "https://stock.example.com/v1");
+  EXPECT_EQ(catalog().find("stock"), nullptr) << "it is this workspace's only";
+  // What a flow holds of it outlives the loading and the other parts of the workspace.
+  const FlowPtr flow = loaded.workspace->flows.back();
+  auto actions = loaded.workspace->actions;
+  loaded.workspace.reset();
+  EXPECT_EQ(actions->actions("store", "items"), std::vector<std::string>{"put"});
+  EXPECT_EQ(flow->steps.size(), 1u);
+}
+
+TEST(OwnConnector, IsSwappedByAReloadAndNotPinnedByAFlow) {
+  const Loaded then = load(workspace_with_own_connector("put", "/v1"), catalog(), all_secrets());
+  const Loaded now = load(workspace_with_own_connector("put", "/v2"), catalog(), all_secrets());
+  ASSERT_TRUE(then.workspace && now.workspace) << now.problems.text();
+  const Flow& flow = *then.workspace->flows.back();
+  EXPECT_EQ(now.workspace->flows.back()->hash, flow.hash);
+  EXPECT_EQ(url_of_put(*now.workspace), "https://stock.example.com/v2");
+  EXPECT_EQ(url_of_put(*then.workspace), "https://stock.example.com/v1") << "what is under way keeps what it has";
+
+  Files without = workspace_with_own_connector("set", "/v3");
+  without.texts["flows/stock.yaml"] = "on: { webhook: shopify }\nsteps: [ { call: store.items.set } ]\n";
+  const Loaded later = load(without, catalog(), all_secrets());
+  ASSERT_NE(later.workspace, nullptr) << later.problems.text();
+  FlowArchive archive;
+  archive.use(now.workspace->actions, {});
+  EXPECT_TRUE(archive.compile(flow.name, flow.hash, flow.source));
+  archive.use(later.workspace->actions, {});
+  const Result<FlowPtr> gone = archive.compile(flow.name, flow.hash, flow.source);
+  ASSERT_FALSE(gone);
+  EXPECT_EQ(gone.error().code, Code::kInvalid) << "so the run is held";
+  EXPECT_NE(gone.error().message.find("no action \"put\""), std::string::npos) << gone.error().text();
+}
+
+TEST(OwnConnector, OfTheDocumentationIsThatOfTheExample) {
+  const auto text = [](const char* path) {
+    std::ifstream in(path, std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(in), {});
+  };
+  const std::string page = text("docs/manifests.md");
+  for (const char* file : {"connectors/warehouse.yaml", "connections/warehouse.yaml"}) {
+    const std::string shown = "```yaml\n# " + std::string(file) + "\n" +
+                              text((std::string("examples/own-connector/") + file).c_str()) + "```\n";
+    EXPECT_NE(page.find(shown), std::string::npos) << file;
+  }
+}
+
 TEST(Archive, RecompilesTheFlowThatARunBeganWith) {
   const Loaded then = load(small_workspace(), catalog(), all_secrets());
   Files changed = small_workspace();
@@ -196,7 +265,7 @@ TEST(Problems, AreOneJsonArray) {
 }
 
 TEST(Examples, Load) {
-  for (const char* name : {"orders-to-deals", "leads-to-slack", "failed-payment-alert"}) {
+  for (const char* name : {"orders-to-deals", "leads-to-slack", "failed-payment-alert", "own-connector"}) {
     const Result<Files> files = read_files(std::string("examples/") + name);
     ASSERT_TRUE(files) << files.error().text();
     const Loaded loaded = load(*files, catalog(), all_secrets());

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { hook } from './sign.mjs';
-import { connections, Tieline, tieline, until, workspace, write_flow } from './support.mjs';
+import { connections, Tieline, tieline, until, workspace, write_connector, write_flow } from './support.mjs';
 import { sink } from './vendors.mjs';
 
 // Two calls, so that a run can be between them.
@@ -94,6 +94,48 @@ test('a broken flow changes nothing and says where it is broken', async (t) => {
   });
   const n = await s.send();
   await s.arrived(`/old/second/${n}`);
+});
+
+const stock = (path) => `connector: stock
+title: Our stock
+category: shipping
+variables: { address: {} }
+base_url: "{address|raw}"
+resources: { items: { actions: { put: { put: "${path}/{n}", args: { n: string } } } } }
+`;
+
+test("a reload takes a changed connector of the workspace's own, for runs that wait, too", async (t) => {
+  const target = await sink(t, ({ path }) => ({ status: path.startsWith('/old/') ? 503 : 200 }));
+  const dir = workspace(t, {
+    connectors: { stock: stock('/old') },
+    connections: {
+      hook: connections.hook(),
+      store: { connector: 'stock', variables: { address: target.url }, private_addresses: true },
+    },
+    flows: {
+      things: `on: { webhook: hook, event: thing }
+retry: { first: 100ms, max: 200ms, for: 1h }
+steps: [ { call: store.items.put, with: { n: =.n } } ]
+`,
+    },
+  });
+  const program = await Tieline.start(t, dir);
+  assert.equal((await program.post('hook', hook('thing', '{"n":1}'))).status, 200);
+  const arrived = (path) => until(`${path} arrives`, () => target.requests.some((request) => request.path === path));
+  await arrived('/old/1');
+
+  write_connector(dir, 'stock', stock('/new').replace('category', 'catgory'));
+  const refused = await program.reload();
+  assert.equal(refused.status, 400, refused.body);
+  assert.match(refused.body, /connectors\/stock\.yaml:3:1: error: unknown key \\"catgory\\"/);
+  const before = target.requests.length;
+  await until('it is tried again as before', () => target.requests.length > before);
+  assert.equal(target.requests.at(-1).path, '/old/1');
+
+  write_connector(dir, 'stock', stock('/new'));
+  assert.equal((await program.reload()).status, 200);
+  await arrived('/new/1');
+  await until('it is delivered', async () => (await program.status()).flows[0].delivered === 1);
 });
 
 test('SIGTERM finishes the call in flight, takes nothing new, and exits with 0', async (t) => {

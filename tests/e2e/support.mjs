@@ -68,8 +68,8 @@ export const connections = {
 };
 
 // Writes a workspace into a new folder and returns its path. `connections` and `settings` are plain objects (JSON is
-// YAML), `flows` are texts by name. The folder goes when the test `t` ends.
-export function workspace(t, { connections = {}, flows = {}, settings = {} }) {
+// YAML), `flows` and the workspace's own `connectors` are texts by name. The folder goes when the test `t` ends.
+export function workspace(t, { connections = {}, connectors = {}, flows = {}, settings = {} }) {
   const dir = mkdtempSync(join(tmpdir(), 'tieline-e2e-'));
   t.after(() => rmSync(dir, { recursive: true, force: true }));
   const main = {
@@ -85,10 +85,15 @@ export function workspace(t, { connections = {}, flows = {}, settings = {} }) {
     writeFileSync(join(dir, 'connections', `${name}.yaml`), JSON.stringify(value, null, 2) + '\n');
   }
   for (const [name, text] of Object.entries(flows)) write_flow(dir, name, text);
+  for (const [name, text] of Object.entries(connectors)) write_connector(dir, name, text);
   return dir;
 }
 
 export const write_flow = (dir, name, text) => writeFileSync(join(dir, 'flows', `${name}.yaml`), text);
+export function write_connector(dir, name, text) {
+  mkdirSync(join(dir, 'connectors'), { recursive: true });
+  writeFileSync(join(dir, 'connectors', `${name}.yaml`), text);
+}
 
 // The announced JSON of a child: resolves when the file is whole, rejects when the child ends first.
 function announced(child, file, output) {
