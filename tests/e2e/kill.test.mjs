@@ -1,7 +1,7 @@
 // kill -9 at random moments under load from another process. Afterwards every order that got its 200 has a run in a
 // known state in every flow, repeatable effects have converged, and no unsafe effect happened twice: resolved by the vendor's
 // idempotency key, by looking for the thing, or held for a person.
-//   KILL_ROUNDS=50 KILL_SEED=7 node --test e2e/kill.test.mjs
+//   KILL_ROUNDS=50 KILL_SEED=7 node --test tests/e2e/kill.test.mjs      6 rounds and a new seed unless they say so
 import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
