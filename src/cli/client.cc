@@ -10,6 +10,7 @@
 #include "async/task_group.h"
 #include "base/text.h"
 #include "cli/service.h"
+#include "cli/verification.h"
 #include "connect/catalog.h"
 #include "http/curl_transport.h"
 #include "spec/yaml.h"
@@ -19,7 +20,7 @@
 namespace tieline::cli {
 namespace {
 
-constexpr Duration kTimeout = std::chrono::seconds(30);
+constexpr Duration kVerifyWithin = std::chrono::hours(1);  // a large store is read whole
 
 // Runs one coroutine on a loop of its own, to its end.
 template <class T>
@@ -38,7 +39,7 @@ Result<T> run_here(const std::function<Async<T>(asio::any_io_executor)>& make) {
 
 Async<json::Document> exchange(asio::any_io_executor executor, Clock* clock, Request request) {
   http::CurlTransport transport(executor, *clock);
-  const Deadline deadline = clock->deadline_in(kTimeout);
+  const Deadline deadline = clock->deadline_in(request.timeout);
   const Exchange answer = co_await transport.send(std::move(request), deadline);
   if (answer.phase != Phase::kAnswered)
     co_return failure(std::move(Error(answer.error)).in("the running server does not answer"));
@@ -116,10 +117,10 @@ Result<json::Document> Client::get(const std::string& path) const {
       [&](asio::any_io_executor executor) { return exchange(executor, clock.get(), request); });
 }
 
-Result<json::Document> Client::post(const std::string& path, const json::Document& body) const {
+Result<json::Document> Client::post(const std::string& path, const json::Document& body, Duration within) const {
   if (!online()) return failure(Code::kUnavailable, "no server runs on this workspace; start it with `tieline run`");
   const std::unique_ptr<Clock> clock = make_system_clock();
-  Request request{.method = "POST", .url = *admin_ + path, .private_addresses = true};
+  Request request{.method = "POST", .url = *admin_ + path, .timeout = within, .private_addresses = true};
   request.headers = {{"Content-Type", "application/json"}, {"X-Tieline", "1"}};
   request.body = json::print(body.root());
   return run_here<json::Document>(
@@ -170,21 +171,13 @@ Result<json::Document> Client::store_numbers() const {
 }
 
 Result<json::Document> Client::store_verify() const {
-  if (online()) return post("/api/store/verify", json::Document());
+  if (online()) return post("/api/store/verify", json::Document(), kVerifyWithin);
   if (!std::filesystem::exists(store_directory_))
     return failure(Code::kNotFound, "there is no store at " + store_directory_ + ": nothing ran here yet");
   const std::unique_ptr<Clock> clock = make_system_clock();
   TRY(const auto store, store::SqliteStore::open({.directory = store_directory_, .read_only = true}, *clock));
   TRY(const store::VerifyReport report, store->verify());
-  json::Builder out;
-  out.begin_object().key("segments").integer(static_cast<std::int64_t>(report.segments));
-  out.key("events").integer(static_cast<std::int64_t>(report.events));
-  out.key("records").integer(static_cast<std::int64_t>(report.records));
-  out.key("corrupt").integer(
-      static_cast<std::int64_t>(report.corrupt_events + report.corrupt_records + report.corrupt_segments));
-  out.key("places").begin_array();
-  for (const std::string& place : report.places) out.string(place);
-  return out.end_array().end_object().finish();
+  return verify_document(report);
 }
 
 }  // namespace tieline::cli

@@ -31,7 +31,8 @@ class Client {
   Result<json::Document> store_verify() const;
 
   // Only a running server can do it: kUnavailable with what to do when none runs.
-  Result<json::Document> post(const std::string& path, const json::Document& body) const;
+  Result<json::Document> post(const std::string& path, const json::Document& body,
+                              Duration within = std::chrono::seconds(30)) const;
 
   const std::string& store_directory() const { return store_directory_; }
   // The running server's hooks address, "http://127.0.0.1:8080". kUnavailable when none runs.

@@ -5,8 +5,10 @@
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <memory>
+#include <utility>
 
 #include "async/sync.h"
 #include "async/task_group.h"
@@ -55,6 +57,7 @@ class Server {
     co_await stop_wanted_.wait();
     log_line("stopping: lets calls under way end");
     co_await service_.stop();
+    signals_.cancel();
     log_line("stopped; everything acknowledged is on disk");
   }
 
@@ -63,10 +66,13 @@ class Server {
       if (error) return;
       if (signal == SIGHUP) {
         tasks_.spawn(reload());
-        wait_for_signal();
+      } else if (std::exchange(stopping_, true)) {
+        log_line("told to stop again: calls under way are cut off; what is on disk goes on at the next start");
+        std::_Exit(kFailed);
       } else {
         stop_wanted_.notify_all();
       }
+      wait_for_signal();
     });
   }
 
@@ -91,6 +97,7 @@ class Server {
   asio::signal_set signals_;
   Signal stop_wanted_;
   std::string announce_file_;
+  bool stopping_ = false;
   int exit_code_ = kOk;
 };
 

@@ -6,9 +6,11 @@
 #include <fstream>
 #include <random>
 
+#include "async/sync.h"
 #include "async/task_group.h"
 #include "base/text.h"
 #include "cli/client.h"
+#include "cli/verification.h"
 #include "connect/catalog.h"
 #include "http/curl_transport.h"
 #include "http/server.h"
@@ -68,25 +70,30 @@ http::ServerOptions server_options(const workspace::Address& address, const work
   return options;
 }
 
+engine::DoorOptions door_options(const workspace::Settings& settings) {
+  engine::DoorOptions options{.public_url = settings.public_url, .ack_within = settings.ack_within};
+  options.depth_max = static_cast<std::size_t>(settings.limits.depth);
+  return options;
+}
+
+// What of the settings differs and is only looked at by a start.
+std::vector<std::string> settings_of_next_start(const workspace::Settings& a, const workspace::Settings& b) {
+  std::vector<std::string> names;
+  const auto note = [&](const char* name, bool differs) {
+    if (differs) names.emplace_back(std::string("`") + name + "`");
+  };
+  note("listen", !(a.listen.hooks == b.listen.hooks && a.listen.admin == b.listen.admin));
+  note("store", a.store.url != b.store.url || a.store.keep != b.store.keep || a.store.max.bytes != b.store.max.bytes);
+  note("limits.body", a.limits.body.bytes != b.limits.body.bytes);
+  note("limits.headers", a.limits.headers.bytes != b.limits.headers.bytes);
+  note("limits.request", a.limits.request != b.limits.request);
+  return names;
+}
+
 // A listener on every address is reached on this machine by loopback.
 std::string reachable(const std::string& host, std::uint16_t port) {
   const std::string name = host == "0.0.0.0" || host == "::" ? "127.0.0.1" : host;
   return "http://" + (name.find(':') == std::string::npos ? name : "[" + name + "]") + ":" + std::to_string(port);
-}
-
-json::Document verify_document(const store::VerifyReport& report) {
-  json::Builder out;
-  const auto number = [&](const char* name, std::uint64_t value) {
-    out.key(name).integer(static_cast<std::int64_t>(value));
-  };
-  out.begin_object();
-  number("segments", report.segments);
-  number("events", report.events);
-  number("records", report.records);
-  number("corrupt", report.corrupt_events + report.corrupt_records + report.corrupt_segments);
-  out.key("places").begin_array();
-  for (const std::string& place : report.places) out.string(place);
-  return out.end_array().end_object().finish();
 }
 
 }  // namespace
@@ -118,9 +125,13 @@ struct Service::Impl {
   std::unique_ptr<engine::Engine> engine;
   std::unique_ptr<engine::Door> door;
   std::unique_ptr<admin::Health> health;
+  std::unique_ptr<Verification> verification;
   std::unique_ptr<admin::Api> api;
   std::unique_ptr<http::HttpServer> hooks, admin_server;
   std::string store_directory, hooks_address, admin_address;
+  bool stopping = false;
+  bool reloading = false;  // one at a time, and none while it stops
+  Signal reload_ended;
 
   void log(std::string_view line) const {
     if (options.log) options.log(line);
@@ -139,6 +150,7 @@ struct Service::Impl {
     workspace = std::move(loaded);
     archive.use(workspace->actions, workspace->flows);
     door->configure(door_sources(*workspace));
+    door->set_options(door_options(workspace->settings));
     health->reset();
   }
 
@@ -195,11 +207,10 @@ struct Service::Impl {
                             .flow_source = archive,
                             .observer = &observers};
     engine = std::make_unique<engine::Engine>(std::move(deps));
-    engine::DoorOptions door_options{.public_url = workspace->settings.public_url,
-                                     .ack_within = workspace->settings.ack_within};
     if (options.drop_events) discard = std::make_unique<store::DiscardLog>(clock);
     EventLog& door_log = discard ? static_cast<EventLog&>(*discard) : *shard;
-    door = std::make_unique<engine::Door>(std::move(door_options), door_log, clock, &metrics);
+    door = std::make_unique<engine::Door>(door_options(workspace->settings), door_log, clock, &metrics);
+    verification = std::make_unique<Verification>(executor, *store);
     health = std::make_unique<admin::Health>(executor, clock, [this](std::string name, Deadline deadline) {
       return check_health(std::move(name), deadline);
     });
@@ -213,7 +224,7 @@ struct Service::Impl {
         .reload = [this] { return reload(); },
         .connections = [this] { return connection_names(); },
         .store_numbers = [this] { return store_numbers(); },
-        .store_verify = [this] { return verify(); },
+        .store_verify = [this] { return verification->run(); },
     });
   }
 
@@ -221,12 +232,6 @@ struct Service::Impl {
     std::vector<std::string> names;
     for (const auto& connection : workspace->connections) names.push_back(connection->info().name);
     return names;
-  }
-
-  Async<json::Document> verify() {
-    const auto report = store->verify();
-    if (!report) co_return failure(report.error());
-    co_return verify_document(*report);
   }
 
   Result<void> listen() {
@@ -269,6 +274,16 @@ struct Service::Impl {
   }
 
   Async<std::string> reload() {
+    while (reloading) co_await reload_ended.wait();
+    if (stopping) co_return failure(Code::kUnavailable, "Tieline is stopping: the next start loads the workspace");
+    reloading = true;
+    auto reloaded = co_await reload_now();
+    reloading = false;
+    reload_ended.notify_all();
+    co_return reloaded;
+  }
+
+  Async<std::string> reload_now() {
     auto loaded = load();
     if (!loaded) co_return failure(std::move(loaded.error()));
     const workspace::Settings &before = workspace->settings, &after = (*loaded)->settings;
@@ -281,9 +296,8 @@ struct Service::Impl {
     }
     std::string message = "reloaded: " + std::to_string((*loaded)->flows.size()) + " flows, " +
                           std::to_string((*loaded)->connections.size()) + " connections";
-    if (before.listen.hooks != after.listen.hooks || before.listen.admin != after.listen.admin ||
-        before.store.url != after.store.url)
-      message += "; new addresses and a new store take effect at the next start";
+    const std::vector<std::string> later = settings_of_next_start(before, after);
+    if (!later.empty()) message += "; what is new in " + join(later, ", ") + " takes effect at the next start";
     use(std::move(*loaded));
     log(message);
     co_return message;
@@ -291,19 +305,25 @@ struct Service::Impl {
 
   asio::awaitable<void> stop() {
     if (api) api->set_ready(false, "stopping");
+    stopping = true;
+    while (reloading) co_await reload_ended.wait();
     const Duration within = workspace ? workspace->settings.drain : Duration(0);
     const Deadline deadline = clock.deadline_in(within);
-    if (hooks) co_await hooks->stop(deadline);
+    // Side by side: a sender that takes its time must not take it from the calls under way.
+    TaskGroup closing(executor);
+    if (hooks) closing.spawn(hooks->stop(deadline));
     if (engine) {
       const auto drained = co_await engine->drain(deadline);
       if (!drained) log("error: " + drained.error().message);
     }
+    co_await closing.drain();
     if (health) co_await health->stop();
     if (admin_server) co_await admin_server->stop(deadline);
     if (!store_directory.empty()) {
       std::error_code gone;
       if (admin_server) std::filesystem::remove(store_directory + "/" + std::string(kServerFile), gone);
     }
+    verification.reset();
     engine.reset();
     if (shard) co_await shard->stop();
     transport.reset();

@@ -97,6 +97,7 @@ Result<Request> BoundAction::render_checked(const json::Document& args, const Ca
   Request request;
   request.method = plan_.method;
   request.timeout = timeout_;
+  request.repeatable = safety_ != Safety::kUnsafe;
   request.private_addresses = binding_->private_addresses;
   request.secrets = binding_->secrets;
   TRY_VOID(render_url(request, checked, lookup));

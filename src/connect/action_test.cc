@@ -199,6 +199,11 @@ TEST(Render, NamesSafetyOfEachAction) {
         std::tuple{"slack", "chat.postMessage", Safety::kUnsafe},
         std::tuple{"http", "request.delete", Safety::kRepeatable}})
     EXPECT_EQ(action_of(connector, action)->safety(), safety) << action;
+  EXPECT_EQ(bound("hubspot", settings_of("hubspot"))
+                ->action("contacts", "search")
+                ->render(doc(R"({"email":"a@b.c"})"), {"a"})
+                ->repeatable,
+            true);
 }
 
 const Bucket* bucket(const ConnectionInfo& info, std::string_view name) {

@@ -1,6 +1,7 @@
 // What a vendor sends to one connection: verified on the raw bytes, decoded, split and made into events. Nothing may be
 // parsed before it is verified, and nothing kept that cannot be read again.
 #include <algorithm>
+#include <unordered_map>
 
 #include "base/text.h"
 #include "connect/encode.h"
@@ -12,22 +13,29 @@ namespace {
 constexpr double kMillisecondsFrom = 1e11;  // a greater number of seconds would be in the year 5138
 constexpr double kMillisecondsMax = 1e15;
 
-json::Document object_of_form(const std::vector<std::pair<std::string, std::string>>& fields) {
+// A form's fields, in the order in which their names first come.
+struct Form {
+  std::vector<std::pair<std::string, std::vector<std::string>>> fields;
+  std::unordered_map<std::string, std::size_t> places;
+
+  void add(std::string name, std::string value) {
+    const auto [place, first] = places.try_emplace(name, fields.size());
+    if (first) fields.emplace_back(std::move(name), std::vector<std::string>());
+    fields[place->second].second.push_back(std::move(value));
+  }
+};
+
+json::Document object_of_form(const Form& form) {
   json::Builder out;
   out.begin_object();
-  for (std::size_t i = 0; i < fields.size(); ++i) {
-    const auto same = [&](const auto& field) { return field.first == fields[i].first; };
-    const auto first = std::find_if(fields.begin(), fields.end(), same);
-    if (static_cast<std::size_t>(first - fields.begin()) != i) continue;
-    out.key(fields[i].first);
-    if (std::count_if(fields.begin(), fields.end(), same) == 1) {
-      out.string(fields[i].second);
+  for (const auto& [name, values] : form.fields) {
+    out.key(name);
+    if (values.size() == 1) {
+      out.string(values.front());
       continue;
     }
     out.begin_array();
-    for (const auto& [name, value] : fields) {
-      if (name == fields[i].first) out.string(value);
-    }
+    for (const std::string& value : values) out.string(value);
     out.end_array();
   }
   out.end_object();
@@ -35,15 +43,15 @@ json::Document object_of_form(const std::vector<std::pair<std::string, std::stri
 }
 
 Result<json::Document> decode_form(std::string_view body) {
-  std::vector<std::pair<std::string, std::string>> fields;
+  Form form;
   for (const std::string_view entry : split(body, '&')) {
     if (entry.empty()) continue;
     const std::size_t equals = entry.find('=');
     TRY(std::string name, percent_decode(entry.substr(0, equals), true));
     TRY(std::string value, percent_decode(equals == entry.npos ? std::string_view() : entry.substr(equals + 1), true));
-    fields.emplace_back(std::move(name), std::move(value));
+    form.add(std::move(name), std::move(value));
   }
-  return object_of_form(fields);
+  return object_of_form(form);
 }
 
 Reply json_reply(int status, std::string body) {
@@ -121,11 +129,13 @@ Result<Content> Webhook::decode(const InboundRequest& request) const {
   const std::string media = to_lower(trim(type.substr(0, type.find(';'))));
   const bool is_json = plan_.decode == Decode::kJson || media.ends_with("/json") || media.ends_with("+json");
   if (is_json) {
+    json::ParseLimits limits;
+    limits.depth_max = request.depth_max;
     if (!reads_body_) {
-      TRY_VOID(json::validate(*request.body));
+      TRY_VOID(json::validate(*request.body, limits));
       return Content{{}, request.body};
     }
-    TRY(json::Document document, json::parse(request.body));
+    TRY(json::Document document, json::parse(request.body, limits));
     return Content{std::move(document), request.body};
   }
   json::Document document;

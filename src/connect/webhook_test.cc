@@ -310,6 +310,16 @@ TEST(Webhook, BodiesAreDecodedByTheirType) {
   EXPECT_EQ(data("application/x-www-form-urlencoded", "a=1&b%5B%5D=x+y&c=1&c=2&d"),
             R"({"a":"1","b[]":"x y","c":["1","2"],"d":""})");
   EXPECT_EQ(data("text/plain", "say \"hi\""), R"("say \"hi\"")");
+  // Names are found by hashing: the time grows with the fields, not with their square.
+  std::string form, listed;
+  for (int i = 0; i < 200'000; ++i) form += 'k' + std::to_string(i % 100'000) + "=&";
+  for (int i = 0; i < 100'000; ++i) listed += (i == 0 ? "{\"k" : ",\"k") + std::to_string(i) + "\":[\"\",\"\"]";
+  EXPECT_EQ(data("application/x-www-form-urlencoded", form), listed + "}");
+  InboundRequest nested = request("[[[1]]]", {{"Content-Type", "application/json"}, {"X-Event-Type", "t"}});
+  nested.depth_max = 3;
+  EXPECT_TRUE(source->receive(nested));
+  nested.depth_max = 2;
+  EXPECT_EQ(source->receive(nested).error().reason, "malformed_body");
   EXPECT_EQ(data("application/json", "{"), "error: malformed_body");
   EXPECT_EQ(data("application/x-www-form-urlencoded", "a=%zz"), "error: malformed_body");
   const auto reception = source->receive(request("1", {{"Content-Type", "application/json"}, {"webhook-id", "w"}}));

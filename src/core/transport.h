@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,6 +25,9 @@ struct Request {
   Bytes body;
   Duration timeout = Duration(30'000'000);  // for the whole exchange
   std::size_t response_bytes_max = 4u << 20;
+  // Whether sending it twice does no more than once; as its method says unless set. Such a request is sent again by
+  // itself when a kept connection turns out to be dead.
+  std::optional<bool> repeatable;
   bool private_addresses = false;    // may it dial loopback, private and link-local addresses
   std::vector<std::string> secrets;  // texts that must not be seen in anything that is kept of this request
 };

@@ -8,6 +8,7 @@
 
 #include "core/event.h"
 #include "core/transport.h"
+#include "json/value.h"
 
 namespace tieline {
 
@@ -18,6 +19,7 @@ struct InboundRequest {
   Headers headers;
   std::shared_ptr<const std::string> body;
   Time received;
+  std::size_t depth_max = json::ParseLimits{}.depth_max;  // how deep its document may be nested
 };
 
 struct Reply {

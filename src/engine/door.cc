@@ -53,6 +53,11 @@ Door::Door(DoorOptions options, EventLog& log, Clock& clock, DoorObserver* obser
   CHECK(options_.hooks_path.starts_with('/') && options_.hooks_path.ends_with('/'));
 }
 
+void Door::set_options(DoorOptions options) {
+  CHECK(options.hooks_path.starts_with('/') && options.hooks_path.ends_with('/'));
+  options_ = std::move(options);
+}
+
 void Door::configure(DoorSources sources) {
   for (const auto& [name, source] : sources) CHECK(source != nullptr);
   sources_ = std::move(sources);
@@ -76,6 +81,7 @@ asio::awaitable<Reply> Door::receive(InboundRequest request) {
   }
   if (found == sources_.end()) co_return refuse_unknown(name);
   request.url = std::string(without_trailing_slash(options_.public_url)) + request.target;
+  request.depth_max = options_.depth_max;
   auto source = found->second;
   auto taking_in = take_in(std::move(source), std::move(request));
   co_return co_await std::move(taking_in);

@@ -19,9 +19,10 @@
 namespace tieline::engine {
 
 struct DoorOptions {
-  std::string public_url;              // what vendors sign and call, without the path
-  Duration ack_within = 2s;            // from the call of receive(); then 503, and the vendor tries again
-  std::string hooks_path = "/hooks/";  // followed by the connection's name
+  std::string public_url;    // what vendors sign and call, without the path
+  Duration ack_within = 2s;  // from the call of receive(); then 503, and the vendor tries again
+  std::size_t depth_max = json::ParseLimits{}.depth_max;  // of a document; deeper is malformed
+  std::string hooks_path = "/hooks/";                     // followed by the connection's name
   std::size_t refusals_max = 256;  // distinct (connection, reason) that are kept; what comes after counts as "other"
 };
 
@@ -63,6 +64,8 @@ class Door {
 
   // Swaps the connections; requests under way end with the source they began with.
   void configure(DoorSources sources);
+  // For what comes from now on.
+  void set_options(DoorOptions options);
 
   // The answer, at the latest soon after ack_within. 405 unless POST; 404 for an unknown connection or path; what the
   // source refuses, as it says; 503 with Retry-After when the events could not be made durable in time.
@@ -83,7 +86,7 @@ class Door {
   Reply refuse_append(const std::string& connection, const Error& error);
   void count_refusal(std::string_view connection, std::string_view reason, std::string message);
 
-  const DoorOptions options_;
+  DoorOptions options_;
   EventLog& log_;
   Clock& clock_;
   DoorObserver* const observer_;

@@ -291,6 +291,14 @@ TEST_F(DoorTest, ARequestEndsWithTheSourceItBeganWith) {
   ASSERT_TRUE(under_way && next);
   EXPECT_EQ(under_way->body.substr(0, 2), "v1");
   EXPECT_EQ(next->body.substr(0, 2), "v2");
+  DoorOptions changed = options();
+  changed.public_url = "https://other.example.com";
+  door.set_options(changed);
+  auto& elsewhere = start("/hooks/shopify", "four");
+  log.sync();
+  poll();
+  ASSERT_TRUE(elsewhere);
+  EXPECT_EQ(elsewhere->body, "v2 https://other.example.com/hooks/shopify");
   door.configure({});
   auto& gone = start("/hooks/shopify", "three");
   EXPECT_EQ(gone->status, 404);

@@ -56,7 +56,7 @@ class Transfer final : public TransferEnd {
       : request_(std::move(request)),
         options_(options),
         multi_(multi),
-        repeatable_(safety_of_method(request_.method) != Safety::kUnsafe),
+        repeatable_(request_.repeatable.value_or(safety_of_method(request_.method) != Safety::kUnsafe)),
         where_(host_and_port(request_.url)),
         easy_(multi.take_easy()) {}
   ~Transfer() {

@@ -342,10 +342,24 @@ TEST_F(KeptConnectionTest, AnUnsafeRequestIsNeverSentTwice) {
   }
 }
 
+// What a method promises, an action may deny; and a POST may be one that only reads.
+TEST_F(KeptConnectionTest, AnActionSaysWhetherItMayBeSentAgain) {
+  use_once();
+  Request asked = request("PUT");
+  asked.body = "{\"a\":1}";
+  asked.repeatable = false;
+  Call& second = start(asked);
+  ASSERT_TRUE(receives(peer, "\r\n\r\n" + asked.body));
+  peer.close();
+  ASSERT_TRUE(finishes(second));
+  EXPECT_EQ(second.exchange.phase, Phase::kSent);
+}
+
 TEST_F(KeptConnectionTest, ARepeatableRequestIsSentAgain) {
-  for (const char* method : {"GET", "PUT", "DELETE"}) {
+  for (const char* method : {"GET", "PUT", "DELETE", "POST"}) {
     use_once();
     Request asked = request(method);
+    if (asked.method == "POST") asked.repeatable = true;
     if (asked.method == "PUT") asked.body = "{\"a\":1}";
     Call& second = start(asked);
     ASSERT_TRUE(receives(peer, "\r\n\r\n" + asked.body));

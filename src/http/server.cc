@@ -343,14 +343,17 @@ asio::awaitable<void> HttpServer::Impl::stop(Deadline deadline) {
   stopping = true;
   error_code ignored;
   acceptor.close(ignored);
-  co_await services.stop();
+  // What is not asked yet is not waited for; a request that comes has as long as ever, so the sweep goes on.
   for (auto& one : watched) {
-    if (one.socket != nullptr && (one.phase == Phase::kIdle || one.phase == Phase::kHandshake)) one.interrupt();
+    if (one.socket == nullptr) continue;
+    const bool asked = one.phase == Phase::kBody || one.phase == Phase::kHandler || one.phase == Phase::kWrite;
+    if (!asked) one.interrupt();
   }
   while (stats.connections_open > 0) {
     const bool in_time = co_await one_closed.wait(clock, deadline);
     if (!in_time) break;
   }
+  co_await services.stop();
   co_await connections.stop();
 }
 

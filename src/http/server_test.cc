@@ -397,6 +397,27 @@ TEST_F(ServerTest, StopLetsRequestsUnderWayEnd) {
   EXPECT_EQ(clock.next_wake(), std::nullopt);
 }
 
+// A stranger who sends half a request must not hold up the end of everything.
+TEST_F(ServerTest, StopDoesNotWaitForHalfARequest) {
+  listen();
+  auto header = connect();
+  auto body = connect();
+  header.send("POST / HTTP/1.1\r\nHost: x\r\n");
+  body.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\na");
+  settle();
+  group.spawn(stop_server(this, clock.deadline_in(10h)));
+  settle();
+  EXPECT_TRUE(header.ended());
+  EXPECT_FALSE(stopped);
+  for (int second = 0; second < 60 && !body.ended(); ++second) {
+    clock.advance(1s);
+    settle();
+  }
+  EXPECT_NE(body.text().find(" 408 "), std::string::npos) << body.text();
+  body.close();
+  EXPECT_TRUE(pump(io, [&] { return stopped; }));
+}
+
 TEST_F(ServerTest, StopCutsOffWhatOutlastsTheDeadline) {
   listen();
   auto slow = connect();

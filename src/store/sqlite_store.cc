@@ -65,7 +65,7 @@ StoreStats StoreCore::stats() const {
   return stats;
 }
 
-Result<VerifyReport> SqliteStore::verify() const {
+Result<VerifyReport> SqliteStore::verify(const std::atomic<bool>* give_up) const {
   std::shared_ptr<const std::vector<Segment>> segments;
   {
     const std::lock_guard lock(core_->mutex);
@@ -79,6 +79,7 @@ Result<VerifyReport> SqliteStore::verify() const {
   };
   for (const std::string& path : core_->unreadable) found(path, "cannot be opened");
   for (const Segment& segment : *segments) {
+    if (give_up != nullptr && *give_up) return failure(Code::kUnavailable, "the verification was given up");
     std::error_code ignored;
     if (!std::filesystem::exists(segment.path, ignored)) continue;  // not begun, or gone since
     ++report.segments;

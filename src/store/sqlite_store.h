@@ -2,6 +2,7 @@
 // that seals, folds and retires. It must never report durable what a crash could undo (docs/store-format.md).
 #pragma once
 
+#include <atomic>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -70,8 +71,9 @@ class SqliteStore {
 
   // From any thread.
   StoreStats stats() const;
-  // Reads every event and record; slow. What is not durable yet is left out.
-  Result<VerifyReport> verify() const;
+  // Reads every event and record; slow. What is not durable yet is left out. kUnavailable when `give_up` became true,
+  // which is looked at before each segment.
+  Result<VerifyReport> verify(const std::atomic<bool>* give_up = nullptr) const;
   // Blocks until every full segment is sealed and folded and retention has run; the background thread's error if it is
   // stuck.
   Result<void> maintain();

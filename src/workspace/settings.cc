@@ -134,7 +134,7 @@ const spec::Table<Limits>& describe(const Limits*) {
                  {.doc = "The most that a request's headers may take; more gets 431", .min = "1KiB", .max = "1MiB"})
           .field(
               "depth", &Limits::depth,
-              {.doc = "How deep a document's lists and maps may be nested; deeper gets 400", .min = "8", .max = "1000"})
+              {.doc = "How deep a document's lists and maps may be nested; deeper gets 400", .min = "8", .max = "128"})
           .field("request", &Limits::request,
                  {.doc = "How long a sender may take for one request; slower gets 408", .min = "100ms", .max = "5m"});
   return table;

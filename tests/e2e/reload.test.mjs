@@ -1,6 +1,9 @@
 // Changing a workspace under a running program, and ending it: a run keeps the flow that it began with, a configuration
 // that does not load changes nothing, SIGTERM finishes what is in flight.
 import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { hook } from './sign.mjs';
 import { connections, Tieline, tieline, until, workspace, write_connector, write_flow } from './support.mjs';
@@ -163,4 +166,44 @@ test('SIGTERM ends in time when a vendor never answers', { timeout: 60_000 }, as
   s.target.answer = () => ({});
   await Tieline.start(t, s.dir);
   await s.arrived('/old/second/1');
+});
+
+test('SIGTERM in the middle of a reload ends both', { timeout: 60_000 }, async (t) => {
+  const s = await setting(t);
+  for (let i = 0; i < 60; ++i) write_flow(s.dir, `more-${i}`, flow(`/more-${i}`));
+  s.program.child.kill('SIGHUP');
+  await until('the reload begins or is over', () => s.program.alive, { every_ms: 5 });
+  assert.deepEqual(await s.program.stop('SIGTERM'), { code: 0, signal: null });
+});
+
+test('half a request from a stranger takes nothing from the drain', { timeout: 60_000 }, async (t) => {
+  const s = await setting(t, { drain: '10m' });
+  const { hostname, port } = new URL(s.program.hooks);
+  const stranger = connect(Number(port), hostname);
+  t.after(() => stranger.destroy());
+  stranger.on('error', () => {});
+  await new Promise((done) => stranger.write('POST /hooks/hook HTTP/1.1\r\nHost: x\r\n', done));
+  s.target.answer = ({ path }) => ({ delay_ms: path.startsWith('/old/first') ? 400 : 0 });
+  const n = await s.send();
+  await s.arrived(`/old/first/${n}`);
+  assert.deepEqual(await s.program.stop('SIGTERM'), { code: 0, signal: null });
+});
+
+test('told to stop twice, it stops at once', { timeout: 60_000 }, async (t) => {
+  const s = await setting(t, { drain: '10m' });
+  s.target.answer = () => new Promise(() => {});
+  await s.send();
+  await s.arrived('/old/first/1');
+  s.program.child.kill('SIGTERM');
+  await until('it says that it stops', () => s.program.output.includes('stopping'));
+  assert.deepEqual(await s.program.stop('SIGTERM'), { code: 1, signal: null });
+});
+
+test('a reload names what waits for a start', async (t) => {
+  const s = await setting(t);
+  const file = join(s.dir, 'tieline.yaml');
+  const settings = JSON.parse(readFileSync(file, 'utf8'));
+  writeFileSync(file, JSON.stringify({ ...settings, limits: { body: '2MiB' } }));
+  const { body } = await s.program.reload();
+  assert.match(body, /what is new in `limits\.body` takes effect at the next start/);
 });
