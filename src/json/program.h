@@ -64,6 +64,8 @@ struct CompileOptions {
 //   slug, title_case, url_query
 //   in_zone, in_zone(zone), to_iso8601      of unix seconds or an ISO-8601 text with an offset; the latter is in UTC
 //   from_iso8601, from_iso8601(zone)        unix seconds; the zone is that of texts without an offset
+//   sha256, hmac_sha256(key)                of texts, as lower-case hexadecimal
+//   uuid5(namespace)                        RFC 9562; "dns" "url" "oid" "x500" or a UUID
 // A zone that is written in the program is checked here.
 Result<std::unique_ptr<const Program>> compile(std::string_view source, std::span<const std::string> variable_names,
                                                const Place& at = {}, const CompileOptions& options = {});

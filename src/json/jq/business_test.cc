@@ -1,7 +1,13 @@
-// What the language has beyond jq: times in zones.
+// What the language has beyond jq: times in zones and digests.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "base/bytes.h"
+#include "base/text.h"
 #include "json/program.h"
 
 namespace tieline::json {
@@ -184,6 +190,66 @@ TEST(Times, TheMachinesZoneIsNotAsked) {
     ::setenv("TZ", kept.c_str(), 1);
   }
   ::tzset();
+}
+
+TEST(Digests, OfTheStandardsOwnExamples) {
+  const Case cases[] = {
+      // FIPS 180-2, appendix B.
+      {"sha256", R"("abc")", "\"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\""},
+      {"sha256", R"("")", "\"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\""},
+      {"sha256", R"("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq")",
+       "\"248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1\""},
+      // RFC 4231, cases 1 and 2.
+      {"hmac_sha256([range(20) | 11] | implode)", R"("Hi There")",
+       "\"b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7\""},
+      {"hmac_sha256(\"Jefe\")", R"("what do ya want for nothing?")",
+       "\"5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843\""},
+      {"hmac_sha256(\"\")", R"("")", "\"b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad\""},
+      // RFC 9562, appendix A.4.
+      {"uuid5(\"dns\")", R"("www.example.com")", "\"2ed6657d-e927-568b-95e1-2665a8aea6a2\""},
+      {"uuid5(\"6BA7B810-9DAD-11D1-80B4-00C04FD430C8\")", R"("www.example.com")",
+       "\"2ed6657d-e927-568b-95e1-2665a8aea6a2\""},
+      {"[(\"url\", \"oid\", \"x500\") as $n | uuid5($n)] | unique | length", R"("x")", "3"},
+  };
+  for (const Case& c : cases) EXPECT_EQ(ran(c.source, c.input), c.output) << c.source << " of " << c.input;
+}
+
+TEST(Digests, FaultsSayWhatIsWrong) {
+  const Case cases[] = {
+      {"sha256", "{\"a\":1}", "object ({\"a\":1}) is not a text, which sha256 wants; use tostring, or tojson"},
+      {"hmac_sha256(\"k\")", "1", "number (1) is not a text, which hmac_sha256 wants"},
+      {"hmac_sha256(1)", "\"a\"", "hmac_sha256 wants a text as its key, not number"},
+      {"uuid5(\"dns\")", "null", "null (null) is not a text, which uuid5 wants"},
+      {"uuid5(\"DNS\")", "\"a\"", "string (\"DNS\") is not a namespace of uuid5"},
+      {"uuid5(\"6ba7b810-9dad-11d1-80b4-00c04fd430cg\")", "\"a\"", "is not a namespace of uuid5"},
+      {"uuid5(\"6ba7b8109-dad-11d1-80b4-00c04fd430c8\")", "\"a\"", "is not a namespace of uuid5"},
+      {"uuid5(5)", "\"a\"", "number (5) is not a namespace of uuid5"},
+  };
+  for (const Case& c : cases) EXPECT_THAT(ran(c.source, c.input), HasSubstr(std::string(c.output))) << c.source;
+}
+
+// Wycheproof's vectors, as far as their keys and messages are texts.
+TEST(Digests, HmacOfTheCorpus) {
+  const std::string path = "../shared/corpora/crypto/hmac_sha256_test.json";
+  if (!std::filesystem::exists(path)) GTEST_SKIP() << "no corpora";
+  std::ifstream file(path);
+  const auto document = parse(std::string(std::istreambuf_iterator<char>(file), {}));
+  ASSERT_TRUE(document);
+  const auto program = compile("hmac_sha256($key)", std::vector<std::string>{"key"});
+  std::size_t checked = 0;
+  for (const Value group : document->root()["testGroups"].elements()) {
+    for (const Value test : group["tests"].elements()) {
+      const Bytes key = *from_hex(test["key"].as_string()), message = *from_hex(test["msg"].as_string());
+      if (!valid_utf8(key) || !valid_utf8(message)) continue;
+      const std::vector<Document> variables = {make_string(key)};
+      const auto tag = (*program)->run_one(make_string(message), variables);
+      ASSERT_TRUE(tag);
+      const std::string given(tag->root().as_string().substr(0, test["tag"].size()));
+      EXPECT_EQ(given == test["tag"].as_string(), test["result"].as_string() == "valid") << print(test);
+      ++checked;
+    }
+  }
+  EXPECT_GT(checked, 0u);
 }
 
 }  // namespace

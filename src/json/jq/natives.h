@@ -18,6 +18,7 @@ std::span<const Native> regex_natives();
 // Beyond jq.
 std::span<const Native> business_natives();
 std::span<const Native> time_natives();
+std::span<const Native> digest_natives();
 // All of them.
 std::span<const std::span<const Native>> all_natives();
 
