@@ -58,7 +58,7 @@ struct CompileOptions {
 // debug stderr input_filename input_line_number $ENV env $__prog_args import include modulemeta get_search_list halt
 // halt_error now.
 //
-// Beyond jq:
+// Beyond jq, where an option may be left out and an unknown one is an error:
 //   decimal, round_to(n), from_minor(currency), to_minor(currency)   exact; ISO 4217
 //   lookup!(table; key)                     fails where the key is missing
 //   slug, title_case, url_query
@@ -66,6 +66,7 @@ struct CompileOptions {
 //   from_iso8601, from_iso8601(zone)        unix seconds; the zone is that of texts without an offset
 //   sha256, hmac_sha256(key)                of texts, as lower-case hexadecimal
 //   uuid5(namespace)                        RFC 9562; "dns" "url" "oid" "x500" or a UUID
+//   parse_csv, parse_csv({separator, quote, header}), to_csv, to_csv({separator, quote, header, columns, newline})
 // A zone that is written in the program is checked here.
 Result<std::unique_ptr<const Program>> compile(std::string_view source, std::span<const std::string> variable_names,
                                                const Place& at = {}, const CompileOptions& options = {});

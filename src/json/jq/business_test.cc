@@ -1,4 +1,4 @@
-// What the language has beyond jq: times in zones and digests.
+// What the language has beyond jq: times in zones, digests and CSV.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -29,6 +29,17 @@ std::string ran_in(const std::string& zone, std::string_view source, std::string
   return text;
 }
 std::string ran(std::string_view source, std::string input = "null") { return ran_in("UTC", source, std::move(input)); }
+
+// On a text, which is easier to read than its JSON.
+std::string ran_on(std::string_view source, std::string_view text) {
+  return ran(source, print(make_string(text).root()));
+}
+// The one output, a text.
+std::string text_of(std::string_view source, std::string input) {
+  const std::string shown = ran(source, std::move(input));
+  const auto document = parse(shown);
+  return document && document->root().is_string() ? std::string(document->root().as_string()) : shown;
+}
 
 struct Case {
   std::string_view source;
@@ -250,6 +261,104 @@ TEST(Digests, HmacOfTheCorpus) {
     }
   }
   EXPECT_GT(checked, 0u);
+}
+
+TEST(Csv, IsReadByItsRules) {
+  struct Read {
+    std::string_view source, text, output;
+  };
+  const Read cases[] = {
+      {"parse_csv", "id,name\r\n1,Ada\r\n02,\"Almond, Birch\"\r\n",
+       R"([{"id":"1","name":"Ada"},{"id":"02","name":"Almond, Birch"}])"},
+      {"parse_csv", "id,name\n1,Ada", R"([{"id":"1","name":"Ada"}])"},
+      {"parse_csv", "\xEF\xBB\xBFid\n1\n", R"([{"id":"1"}])"},
+      {"parse_csv", "a,b\n\"say \"\"hi\"\"\",\"two\r\nlines\"\n", R"([{"a":"say \"hi\"","b":"two\r\nlines"}])"},
+      {"parse_csv", "a,b\n\"\"\"\"\"\",\"\"\n", R"([{"a":"\"\"","b":""}])"},
+      {"parse_csv", "a,b\n,\n", R"([{"a":"","b":""}])"},
+      {"parse_csv", "\n\r\na\n\n1\n\n\r\n2\r\n\r\n", R"([{"a":"1"},{"a":"2"}])"},
+      {"parse_csv", "a\n\"\"\n", R"([{"a":""}])"},
+      {"parse_csv", "a,b\r\n", "[]"},
+      {"parse_csv", "", "[]"},
+      {"parse_csv", "a, b\n 1 ,2\r", R"([{"a":" 1 "," b":"2"}])"},
+      {"parse_csv", "a\nx\ry\n", R"([{"a":"x\ry"}])"},
+      {"parse_csv({header: false})", "1,2\n3,4\n", R"([["1","2"],["3","4"]])"},
+      {"parse_csv({header: [\"x\", \"y\"]})", "1,2\n", R"([{"x":"1","y":"2"}])"},
+      {"parse_csv({separator: \";\"})", "a;b\n1,5;\"x;y\"\n", R"([{"a":"1,5","b":"x;y"}])"},
+      {"parse_csv({separator: \"\\t\", quote: \"\"})", "a\tb\n5\" pipe\t\"x\n", R"([{"a":"5\" pipe","b":"\"x"}])"},
+      {"parse_csv({separator: \"¦\", quote: \"'\"})", "a¦b\n'x¦y'¦'it''s'\n", R"([{"a":"x¦y","b":"it's"}])"},
+      {"parse_csv({separator: null, header: null})", "a\n1\n", R"([{"a":"1"}])"},
+  };
+  for (const Read& c : cases) EXPECT_EQ(ran_on(c.source, c.text), c.output) << c.source << " of " << c.text;
+}
+
+TEST(Csv, FaultsHaveTheirLine) {
+  struct Read {
+    std::string_view source, text, message;
+  };
+  const Read cases[] = {
+      {"parse_csv", "a,b\n1,2\n3\n", "parse_csv: line 3: there is 1 field where the header has 2"},
+      {"parse_csv", "a,b\n\"x\ny\",2\n1,2,3\n", "line 4: there are 3 fields where the header has 2"},
+      {"parse_csv", "a;b\n1;2;3\n4,5\n", "line 3: there are 2 fields where the header has 1"},
+      {"parse_csv({header: false})", "1,2\n\n1\n", "line 3: there is 1 field where the first row has 2; is the sep"},
+      {"parse_csv", "a\n\"x\n\ny", "line 2: a field in quotes does not end"},
+      {"parse_csv", "a\n\"x\"y\n", "line 2: text stands behind a field in quotes"},
+      {"parse_csv", "a\n\"x\" \n", "line 2: text stands behind a field in quotes"},
+      {"parse_csv", "a\n1\n5\" pipe\n", "line 3: a quote stands inside a field that does not begin with one"},
+      {"parse_csv", "a,b,a\n", "the header has the column \"a\" twice"},
+      {"parse_csv({seperator: \";\"})", "a", "parse_csv has no option \"seperator\"; did you mean \"separator\"?"},
+      {"parse_csv({separator: \"\"})", "a", "parse_csv: the option separator is one character"},
+      {"parse_csv({separator: \"ab\"})", "a", "the option separator is one character"},
+      {"parse_csv({separator: \"\\n\"})", "a", "the option separator is one character"},
+      {"parse_csv({quote: \",\"})", "a", "the option quote is also the separator"},
+      {"parse_csv({header: \"a\"})", "a", "the option header is true, false or the names of the columns"},
+      {"parse_csv(\";\")", "a", "string (\";\") are not the options of parse_csv"},
+  };
+  for (const Read& c : cases) {
+    EXPECT_THAT(ran_on(c.source, c.text), HasSubstr(std::string(c.message))) << c.source << " of " << c.text;
+  }
+  EXPECT_THAT(ran("parse_csv", "[1]"), HasSubstr("array ([1]) is not a text, which parse_csv wants"));
+}
+
+TEST(Csv, IsWritten) {
+  const Case cases[] = {
+      {"to_csv", R"([{"id":1,"name":"Ada"},{"name":"Almond, \"B\"","id":2,"more":true}])",
+       "id,name,more\r\n1,Ada,\r\n2,\"Almond, \"\"B\"\"\",true\r\n"},
+      {"to_csv", R"([[12345678901234567890,1.10,1e3,null,"x\ny"]])", "12345678901234567890,1.10,1e3,,\"x\ny\"\r\n"},
+      {"to_csv({columns: [\"b\", \"a\"], newline: \"\\n\"})", R"([{"a":1,"b":2,"c":3},{"a":4}])", "b,a\n2,1\n,4\n"},
+      {"to_csv({header: false, separator: \";\"})", R"([{"a":"1,5","b":"x;y"}])", "1,5;\"x;y\"\r\n"},
+      {"to_csv({columns: [\"a\", \"b\"]})", "[[1,2]]", "a,b\r\n1,2\r\n"},
+      {"to_csv({columns: [\"a\"]})", "[]", "a\r\n"},
+      {"to_csv", "[]", ""},
+      {"to_csv", R"([[""],["\uFEFFx"]])", "\"\"\r\n\xEF\xBB\xBFx\r\n"},
+      {"to_csv", R"([["\uFEFFx"]])", "\"\xEF\xBB\xBFx\"\r\n"},
+      {"to_csv({quote: \"\", separator: \"\\t\"})", R"([["a\"b",1]])", "a\"b\t1\r\n"},
+  };
+  for (const Case& c : cases) EXPECT_EQ(text_of(c.source, c.input), c.output) << c.source << " of " << c.input;
+  const Case faults[] = {
+      {"to_csv", "{}", "object ({}) is not an array of rows, which to_csv wants"},
+      {"to_csv", "[1]", "to_csv: row 1 is of the kind number; a row is an object or an array"},
+      {"to_csv", "[{\"a\":1},[1]]", "to_csv: row 2 is of the kind array, the first is an object"},
+      {"to_csv", "[{}]", "to_csv: the rows have no columns"},
+      {"to_csv", R"([{"a":1},{"a":[2]}])", "array ([2]) cannot stand in a field of to_csv, in row 2, column \"a\""},
+      {"to_csv", "[[1,{}]]", "object ({}) cannot stand in a field of to_csv, in row 1, column 2"},
+      {"to_csv", "[[1,2],[3]]", "to_csv: row 2 has 1 field where the first has 2"},
+      {"to_csv({columns: [\"a\"]})", "[[1,2]]", "to_csv: row 1 has 2 fields where there are columns for 1"},
+      {"to_csv({quote: \"\"})", "[[\"a,b\"]]", "\"a,b\" needs quotes, which {quote: \"\"} forbids, in row 1, column 1"},
+      {"to_csv({columns: \"a\"})", "[]", "to_csv: the option columns is an array of texts"},
+      {"to_csv({newline: \"\\r\"})", "[]", "to_csv: the option newline is \"\\n\" or \"\\r\\n\""},
+      {"to_csv({header: 1})", "[]", "to_csv: the option header is true or false"},
+  };
+  for (const Case& c : faults) EXPECT_THAT(ran(c.source, c.input), HasSubstr(std::string(c.output))) << c.source;
+}
+
+TEST(Csv, ComesBackAsItWas) {
+  for (const char* const rows :
+       {R"([["a","b"],["","x,y"],["\"","\r\n"],[" ","'"]])", "[[\"\"],[\"\xEF\xBB\xBF\"],[\"\\r\"]]", "[]"}) {
+    EXPECT_EQ(ran("to_csv | parse_csv({header: false})", rows), rows);
+    EXPECT_EQ(ran("to_csv({separator: \";\", newline: \"\\n\"}) | parse_csv({separator: \";\", header: false})", rows),
+              rows);
+  }
+  EXPECT_EQ(ran("to_csv | parse_csv", R"([{"":"1","x,\"y":"2"}])"), R"([{"":"1","x,\"y":"2"}])");
 }
 
 }  // namespace

@@ -19,6 +19,7 @@ std::span<const Native> regex_natives();
 std::span<const Native> business_natives();
 std::span<const Native> time_natives();
 std::span<const Native> digest_natives();
+std::span<const Native> csv_natives();
 // All of them.
 std::span<const std::span<const Native>> all_natives();
 
