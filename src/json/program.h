@@ -67,6 +67,7 @@ struct CompileOptions {
 //   sha256, hmac_sha256(key)                of texts, as lower-case hexadecimal
 //   uuid5(namespace)                        RFC 9562; "dns" "url" "oid" "x500" or a UUID
 //   parse_csv, parse_csv({separator, quote, header}), to_csv, to_csv({separator, quote, header, columns, newline})
+//   parse_xml, parse_xml({arrays}), to_xml, to_xml({declaration})
 // A zone that is written in the program is checked here.
 Result<std::unique_ptr<const Program>> compile(std::string_view source, std::span<const std::string> variable_names,
                                                const Place& at = {}, const CompileOptions& options = {});

@@ -1,4 +1,4 @@
-// What the language has beyond jq: times in zones, digests and CSV.
+// What the language has beyond jq: times in zones, digests, CSV and XML.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -359,6 +359,148 @@ TEST(Csv, ComesBackAsItWas) {
               rows);
   }
   EXPECT_EQ(ran("to_csv | parse_csv", R"([{"":"1","x,\"y":"2"}])"), R"([{"":"1","x,\"y":"2"}])");
+}
+
+TEST(Xml, IsReadByItsMapping) {
+  struct Read {
+    std::string_view source, text, output;
+  };
+  const Read cases[] = {
+      {"parse_xml", "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<!-- c --><a>x</a>\n<?pi y?>", R"({"a":"x"})"},
+      {"parse_xml", "<a/>", R"({"a":""})"},
+      {"parse_xml", "<a>  x\r\n </a>", R"({"a":"  x\n "})"},
+      {"parse_xml", "<a id='7' b=\"\">x</a>", R"({"a":{"@id":"7","@b":"","#text":"x"}})"},
+      {"parse_xml", "<a id=\"7\"/>", R"({"a":{"@id":"7"}})"},
+      {"parse_xml", "<o>\n  <l n=\"1\">p</l>\n  <t/>\n  <l>q</l>\n</o>",
+       R"({"o":{"l":[{"@n":"1","#text":"p"},"q"],"t":""}})"},
+      {"parse_xml({arrays: [\"l\"]})", "<o><l>1</l></o>", R"({"o":{"l":["1"]}})"},
+      {"parse_xml({arrays: [\"l\"]})", "<l/>", R"({"l":""})"},
+      {"parse_xml", "<p>Hello <b>world</b>!</p>", R"({"p":{"b":"world","#text":"Hello !"}})"},
+      {"parse_xml", "<a>1<!-- no -->2<![CDATA[<&>]]>3</a>", R"({"a":"12<&>3"})"},
+      {"parse_xml", "<a t='&lt;&#65;&#x42;&quot;\n'>&amp;&apos;&gt;</a>", R"({"a":{"@t":"<AB\" ","#text":"&'>"}})"},
+      {"parse_xml", "<s:E xmlns:s='urn:x'><s:B x:y='1'/></s:E>", R"({"s:E":{"@xmlns:s":"urn:x","s:B":{"@x:y":"1"}}})"},
+      {"parse_xml", "\xEF\xBB\xBF<\xC3\xA9>\xE2\x82\xAC</\xC3\xA9>", "{\"\xC3\xA9\":\"\xE2\x82\xAC\"}"},
+      {"parse_xml", "<a><b> </b><c x=''> </c></a>", R"({"a":{"b":" ","c":{"@x":"","#text":" "}}})"},
+  };
+  for (const Read& c : cases) EXPECT_EQ(ran_on(c.source, c.text), c.output) << c.source << " of " << c.text;
+}
+
+TEST(Xml, FaultsHaveTheirPlace) {
+  struct Read {
+    std::string_view text, message;
+  };
+  const Read cases[] = {
+      {"", "there is no element"},
+      {"x", "line 1, column 1: text stands outside of the root element"},
+      {"<a>\n  <b></a>", "parse_xml: line 2, column "},
+      {"<a>\n<b>x</c></a>", "line 2, column 7: an end tag is missing, or names another element"},
+      {"<a>", "an end tag is missing"},
+      {"<a", "a start tag is malformed or does not end"},
+      {"<a b></a>", "an attribute is malformed"},
+      {"<a b=c/>", "an attribute is malformed"},
+      {"<a b='1' b='2'/>", "line 1, column 2: an attribute stands twice in one tag"},
+      {"<a/><b/>", "line 1, column 5: there is a second element beside the root"},
+      {"<a/>x", "line 1, column 5: text stands outside of the root element"},
+      {"<a/></a>", "an end tag is missing, or names another element"},
+      {"<!DOCTYPE a [<!ENTITY x \"y\">]>\n<a>&x;</a>", "line 1, column 1: a document type (<!DOCTYPE) is not accepted"},
+      {"<a>\n\xC3\xA9&nbsp;</a>", "line 2, column 2: the entity &nbsp; is not one of XML's five"},
+      {"<a>R&D</a>", "an & begins no entity; write &amp;"},
+      {"<a b='R&D'/>", "an & begins no entity; write &amp;"},
+      {"<a>&#0;</a>", "an & begins no entity"},
+      {"<a>&#xD800;</a>", "an & begins no entity"},
+      {"<a b='<'/>", "a < stands in the value of an attribute"},
+      {"<a>\x01</a>", "line 1, column 4: a control character cannot stand in XML"},
+      {"<a><![CDATA[x</a>", "a CDATA section does not end"},
+      {"<a><!-- x</a>", "a comment does not end"},
+      {"<a><!-- x -- y --></a>", "line 1, column 11: -- stands in a comment"},
+      {"<a>x]]></a>", "line 1, column 5: ]]> stands in a text"},
+      {" <?xml version='1.0'?><a/>", "line 1, column 2: an XML declaration stands behind the beginning"},
+      {"<a/><? x?>", "line 1, column 5: a processing instruction (<?) is malformed"},
+      {"<1/>", "line 1, column "},
+  };
+  for (const Read& c : cases) {
+    EXPECT_THAT(ran_on("parse_xml", c.text), HasSubstr(std::string(c.message))) << c.text;
+  }
+  EXPECT_THAT(ran("\"<a>\\u0000</a>\" | parse_xml"), HasSubstr("a control character cannot stand in XML"));
+  EXPECT_THAT(ran("parse_xml", "1"), HasSubstr("number (1) is not a text, which parse_xml wants"));
+  EXPECT_THAT(ran_on("parse_xml({array: []})", "<a/>"), HasSubstr("has no option \"array\"; did you mean \"arrays\"?"));
+  EXPECT_THAT(ran_on("parse_xml({arrays: 1})", "<a/>"), HasSubstr("the option arrays is an array of texts"));
+  EXPECT_THAT(ran("[range(300) | \"<a>\"] | join(\"\") | parse_xml"), HasSubstr("nested deeper than 256 levels"));
+}
+
+TEST(Xml, IsWritten) {
+  const Case cases[] = {
+      {"to_xml", R"({"order":{"@id":7,"email":"a&b","line":[{"@n":1,"#text":"x"},null,2.50],"none":[]}})",
+       R"(<order id="7"><email>a&amp;b</email><line n="1">x</line><line/><line>2.50</line></order>)"},
+      {"to_xml", R"({"a":"<x> \"y\" ]]>\r\n\t"})", "<a>&lt;x&gt; \"y\" ]]&gt;&#13;\n\t</a>"},
+      {"to_xml", R"({"a":{"b":true,"@t":"<x> \"y\"\r\n\t'","@none":null}})",
+       "<a t=\"&lt;x&gt; &quot;y&quot;&#13;&#10;&#9;'\"><b>true</b></a>"},
+      {"to_xml({declaration: true})", R"({"a":12345678901234567890})",
+       "<?xml version=\"1.0\" encoding=\"UTF-8\"?><a>12345678901234567890</a>"},
+      {"to_xml", R"({"s:a":{"@xmlns:s":"urn:x","#text":""}})", R"(<s:a xmlns:s="urn:x"/>)"},
+      {"to_xml", R"({"a":{}})", "<a/>"},
+  };
+  for (const Case& c : cases) EXPECT_EQ(text_of(c.source, c.input), c.output) << c.input;
+  const Case faults[] = {
+      {"to_xml", "{}", "object ({}) cannot be XML: to_xml wants an object with one key"},
+      {"to_xml", R"({"a":1,"b":2})", "to_xml wants an object with one key"},
+      {"to_xml", "\"a\"", "string (\"a\") cannot be XML"},
+      {"to_xml", R"({"a":[1]})", "array ([1]) cannot be the root of to_xml"},
+      {"to_xml", R"({"a b":1})", "to_xml: \"a b\" is not the name of an element"},
+      {"to_xml", R"({"a":{"1":2}})", "to_xml: \"1\" is not the name of an element"},
+      {"to_xml", R"({"a":{"x><y":[]}})", "is not the name of an element"},
+      {"to_xml", R"({"a":{"@b c":1}})", "to_xml: \"@b c\" is not the name of an attribute"},
+      {"to_xml", R"({"a":{"@":1}})", "to_xml: \"@\" is not the name of an attribute"},
+      {"to_xml", R"({"a":{"#x":1}})", "to_xml: \"#x\" is not the name of an element"},
+      {"to_xml", R"({"a":{"@b":[1]}})", "array ([1]) cannot be the attribute \"@b\" of <a>"},
+      {"to_xml", R"({"a":{"#text":{}}})", "object ({}) cannot be the text of <a>"},
+      {"to_xml", R"({"a":{"b":[[1]]}})", "array ([1]) cannot be one of the elements <b>"},
+      {"to_xml", R"({"a":"\u0001"})", "has a control character that XML cannot hold, in <a>"},
+      {"to_xml({declaration: \"1.1\"})", R"({"a":1})", "to_xml: the option declaration is true or false"},
+      {"reduce range(300) as $i (1; {a: .}) | to_xml", "null", "to_xml: elements are nested deeper than 256 levels"},
+  };
+  for (const Case& c : faults) EXPECT_THAT(ran(c.source, c.input), HasSubstr(std::string(c.output))) << c.input;
+}
+
+TEST(Xml, ComesBackAsItWas) {
+  for (const char* const document :
+       {R"({"a":""})", R"({"a":" \n\t\r<&>\"' "})", R"({"a":{"@b":" \n\t\r<&>\"' ","c":["1","2",{"@d":""}]}})",
+        R"({"s:a":{"@xmlns:s":"u","s:b":{"s:c":"é"},"x":"1"}})"}) {
+    EXPECT_EQ(ran("to_xml | parse_xml", document), document);
+    EXPECT_EQ(ran("to_xml({declaration: true}) | parse_xml", document), document);
+  }
+}
+
+TEST(Business, NothingTakesMoreThanItMay) {
+  const RunLimits few{.steps_max = 200'000, .memory_bytes_max = 8u << 20};
+  for (const std::string_view source : {
+           "reduce range(40) as $i ([\"x\"]; [., .]) | {a: {b: flatten}} | to_xml",
+           "reduce range(40) as $i ({b: \"x\"}; {b: [., .]}) | {a: .} | to_xml",
+           "[range(1000)] as $r | [range(100000) | $r] | to_csv",
+           "\",\" * 4000000 | parse_csv({header: false})",
+           "\"a\\n\" * 2000000 | parse_csv",
+           "\"<a>\" + (\"<b/>\" * 1000000) + \"</a>\" | parse_xml",
+           "\"<a \" + (\"b='' \" * 1000000) + \"/>\" | parse_xml",
+           "\"x\" * 7000000 | [., ., ., ., ., ., .] | map(sha256) | map(sha256)",
+           "[limit(300000; repeat(1 | in_zone(\"Europe/Berlin\")))] | length",
+       }) {
+    EXPECT_THAT(ran_in("UTC", source, "null", few),
+                ::testing::AnyOf(HasSubstr("did not end within"), HasSubstr("MiB of memory"),
+                                 HasSubstr("Repeat string result too long")))
+        << source;
+  }
+}
+
+TEST(Business, IsListedAndSuggested) {
+  EXPECT_EQ(
+      ran("[\"in_zone/0\", \"in_zone/1\", \"from_iso8601/0\", \"from_iso8601/1\", \"to_iso8601/0\", \"sha256/0\", "
+          "\"hmac_sha256/1\", \"uuid5/1\", \"parse_csv/0\", \"parse_csv/1\", \"to_csv/0\", \"to_csv/1\", "
+          "\"parse_xml/0\", \"parse_xml/1\", \"to_xml/0\", \"to_xml/1\", \"localtime/0\", \"strflocaltime/1\"] "
+          "- builtins"),
+      "[]");
+  EXPECT_THAT(ran("parse_cvs"), HasSubstr("did you mean \"parse_csv\"?"));
+  EXPECT_THAT(ran("in_zon(\"UTC\")"), HasSubstr("did you mean \"in_zone\"?"));
+  EXPECT_THAT(ran("uuid5"), HasSubstr("there is uuid5/1"));
 }
 
 }  // namespace

@@ -20,6 +20,7 @@ std::span<const Native> business_natives();
 std::span<const Native> time_natives();
 std::span<const Native> digest_natives();
 std::span<const Native> csv_natives();
+std::span<const Native> xml_natives();
 // All of them.
 std::span<const std::span<const Native>> all_natives();
 
