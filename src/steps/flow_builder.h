@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "json/program.h"
 #include "steps/actions.h"
 #include "steps/step_kind.h"
 
@@ -19,8 +20,10 @@ namespace tieline {
 class FlowBuilder {
  public:
   // `names` are all that the flow's steps bind, in order of appearance; a name may stand several times and is one
-  // variable. Reports names that cannot be variables. `actions` and `problems` must outlive the builder.
-  FlowBuilder(std::span<const steps::BoundName> names, const steps::Actions& actions, spec::Problems& problems);
+  // variable. Reports names that cannot be variables. `options` are those of all programs. `actions` and `problems`
+  // must outlive the builder.
+  FlowBuilder(std::span<const steps::BoundName> names, const steps::Actions& actions, spec::Problems& problems,
+              json::CompileOptions options = {});
 
   // The flow's variables by slot: event vars flow run, then the names.
   const std::vector<std::string>& variables() const { return variables_; }
@@ -59,6 +62,7 @@ class FlowBuilder {
 
   const steps::Actions& actions_;
   spec::Problems& problems_;
+  const json::CompileOptions options_;
   std::vector<std::string> variables_;
   std::array<bool, kFixedSlots> visible_{};
   std::vector<Variable> states_;  // beside variables_

@@ -583,6 +583,8 @@ class Resolver {
     if (const Native* const native = find_native(ast->name, arity)) {
       std::vector<const Code*> parts;
       if (!all(ast->parts, names, scope, parts)) return nullptr;
+      const std::string problem = native->zone ? zone_problem(*parts[0]) : "";
+      if (!problem.empty()) return refuse(ast->parts[0]->offset, problem);
       Code* const c = code({.op = Op::kNative, .offset = ast->offset, .parts = kept(parts), .native = native});
       if (c == nullptr || !native->stream) return c;
       const Code* const elements = code({.op = Op::kIterate, .offset = ast->offset});
