@@ -382,6 +382,8 @@ TEST(Reduce, UpdatesInPlaceAreNotSeenElsewhere) {
             R"({"a":{"b":[0,0,1,2],"c":[0,0,1]}})");
   EXPECT_EQ(ran("reduce range(3) as $i ([[0]]; .[0] |= [., .] | .[0][0] = $i)"), "[[2,[1,[0,[0]]]]]");
   EXPECT_EQ(ran("reduce .[] as $x ([]; if length > 1 then .[0] = $x else . + [$x] end)", "[1,2,3,4]"), "[4,2]");
+  // Of alternative patterns the second one sees nothing of what the first one did before it failed.
+  EXPECT_EQ(ran("reduce [2] as [$x] ?// $x ([]; . + [$x] | . + $x)"), "[[2],2]");
   EXPECT_EQ(ran("[reduce (1, 2) as $i (({}, {z: 0}); .[\"a\"] = $i | .z += -1)]"),
             R"([{"a":2,"z":-2},{"z":-2,"a":2}])");
   EXPECT_EQ(ran("reduce range(3) as $i ([]; .[$i] = $i | .[-1] += 10)"), "[10,11,12]");
