@@ -395,6 +395,36 @@ TEST(Reduce, UpdatesInPlaceAreNotSeenElsewhere) {
   EXPECT_EQ(ran("[limit(3; foreach range(5) as $i ([]; . + [$i]))]"), "[[0],[0,1],[0,1,2]]");
 }
 
+// What `. + [x]` puts behind a value is not seen through that value.
+TEST(Append, IsNotSeenElsewhere) {
+  EXPECT_EQ(ran("[range(40)] as $v | ($v + [40]) as $w | [$w + [1], $w + [2], $w, $v + [3]] "
+                "| map(length), map(last)"),
+            "[42,42,41,41] [1,2,40,3]");
+  EXPECT_EQ(ran("([range(40)] + [40]) as $w | [($w + [1])[:41] + [7], $w + [8]] | map(last)"), "[7,8]");
+  EXPECT_EQ(
+      ran("([range(40)] + [40]) as $w | ($w + $w) as $u | [$u + [1], $w + [2], $u[41:] + [3]] | map(length, last)"),
+      "[83,1,42,2,42,3]");
+  EXPECT_EQ(ran("([range(40)] + [40]) as $w | [reduce range(2) as $i ($w; . + [$i]), $w + [9]] | map(length, last)"),
+            "[43,1,42,9]");
+  EXPECT_EQ(
+      ran("[foreach range(40) as $i ([]; . + [$i])] | map(length) == [range(1; 41)] and all(.[]; last == length - 1)"),
+      "true");
+  EXPECT_EQ(
+      ran("([range(40)] + [40]) as $w | ([$w, $w] | map(. + [.[0]]) | map(length)), ([$w, [1], $w] | add | length)"),
+      "[42,42] 83");
+  EXPECT_EQ(ran("{a: [1]} as $v | [$v, {a: [2], b: 3}] | add, .[0]"), R"({"a":[2],"b":3} {"a":[1]})");
+}
+
+// Each is tens of millions of copied elements, or more memory than a run has, unless growing is cheap.
+TEST(Append, GrowsWithoutCopying) {
+  EXPECT_EQ(ran("[1] | until(length >= 30000; . + [length]) | length"), "30000");
+  EXPECT_EQ(ran("[range(30000) | [.]] | add | length"), "30000");
+  EXPECT_EQ(ran("[range(30000) | {(tostring): .}] | add | length"), "30000");
+  EXPECT_EQ(ran("last(foreach range(30000) as $i ([]; . + [$i])) | length"), "30000");
+  EXPECT_EQ(ran("reduce range(30000) as $i ({}; .a[\"\\($i)\"] = $i) | .a as $a | [range(30000) | $a[tostring]] | add"),
+            "449985000");
+}
+
 TEST(Fuel, TailCallsDoNotGrow) {
   EXPECT_EQ(ran("def f: if . >= 1000000 then . else . + 1 | f end; 0 | f"), "1000000");
   EXPECT_EQ(ran("def f($n): if $n == 0 then \"done\" else f($n - 1) end; f(500000)"), "\"done\"");

@@ -437,8 +437,7 @@ bool Machine::reduce_from(const Code* code, Frame* frame, Node in, Node& state) 
     });
   });
   if (!each(code->a, frame, in, sink)) return false;
-  if (code->accumulating) state = settled(state);
-  return true;
+  return !code->accumulating || settle(state);
 }
 
 Got Machine::one_reduce(const Code* code, Frame* frame, Node in, Node& out) {
@@ -513,6 +512,7 @@ Got Machine::one_add(const Code* code, Frame* frame, Node in, Node& out) {
   Node sum;
   std::string texts;  // of strings only, so that adding many is one copy
   bool joining = false;
+  const std::uint64_t owner = ++labels_made_;  // nothing sees the sum before it is whole
   const auto put = [&](Node value) {
     if (joining && is_string(value)) {
       texts += value.view();
@@ -528,7 +528,7 @@ Got Machine::one_add(const Code* code, Frame* frame, Node in, Node& out) {
       sum = text(texts);
       joining = false;
     }
-    return binary(BinaryOp::kAdd, sum, value, sum);
+    return add_to(sum, value, owner);
   };
   bool well = false;
   if (code->a == nullptr) {
@@ -538,6 +538,7 @@ Got Machine::one_add(const Code* code, Frame* frame, Node in, Node& out) {
     well = each(code->a, frame, in, sink);
   }
   if (!well) return Got::kFailed;
+  if (!joining && !settle(sum)) return Got::kFailed;
   out = joining ? text(texts) : sum;
   return Got::kValue;
 }

@@ -244,7 +244,8 @@ class Machine {
   bool add_to(Node& to, Node by, std::uint64_t owner);
   template <class F>
   Got change_owned(Node& of, std::span<const Node> path, std::uint64_t owner, F&& change);
-  Node settled(Node state);
+  bool settle(Node& state, std::size_t depth = 0);
+  bool append(Node a, Node b, Node& out);
   bool collect(const Code* code, Frame* frame, Node in, Node& array);
 
   // each() of what gives many.

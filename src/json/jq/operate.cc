@@ -373,13 +373,7 @@ bool Machine::binary(BinaryOp op, Node a, Node b, Node& out) {
           out = a.length == 0 ? b : a;
           return true;
         }
-        const std::size_t count = std::size_t{a.length} + b.length;
-        if (!room(count * sizeof(Node)) || !spend(count / 8)) return false;
-        Node* const to = nodes(count);
-        std::memcpy(static_cast<void*>(to), a.elements, a.length * sizeof(Node));
-        std::memcpy(static_cast<void*>(to + a.length), b.elements, b.length * sizeof(Node));
-        out = array_in_place(to, count);
-        return true;
+        return append(a, b, out);
       }
       if (a.kind == b.kind && is_object(a)) {
         if (a.length == 0 || b.length == 0) {
