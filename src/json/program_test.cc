@@ -434,6 +434,21 @@ TEST(Fuel, TailCallsDoNotGrow) {
   EXPECT_EQ(ran("def f: . as $x | if $x >= 300000 then $x else $x + 1 | f end; 0 | f"), "300000");
 }
 
+// Wherever in a block of frames the loop begins.
+TEST(Fuel, TailCallsDoNotGrowAtAnyDepth) {
+  const auto program = compile(
+      "def f($n): if $n == 0 then \"done\" else f($n - 1) end; "
+      "def up($k): if $k == 0 then f(20000) else up($k - 1) | tostring end; up($depth)",
+      std::vector<std::string>{"depth"});
+  ASSERT_TRUE(program);
+  for (int depth = 0; depth < 60; ++depth) {
+    const std::vector<Document> variables = {make_integer(depth)};
+    const auto outputs = (*program)->run({}, variables, {.memory_bytes_max = 100'000});
+    ASSERT_TRUE(outputs) << depth << ": " << outputs.error().text();
+    EXPECT_EQ(print(outputs->front().root()), "\"done\"");
+  }
+}
+
 TEST(Fuel, DeepRecursionIsNoCrash) {
   EXPECT_EQ(ran("def f: if . == 0 then 0 else 1 + (. - 1 | f) end; 1000 | f"), "1000");
   EXPECT_THAT(ran("def f: if . == 0 then 0 else 1 + (. - 1 | f) end; 10000000 | f"), HasSubstr("recurses too deeply"));

@@ -54,7 +54,7 @@ Got Machine::enter(const Code* code, Frame* frame, Node in, Frame*& callee) {
 }
 
 Got Machine::run_one(const Code* code, Frame* frame, Node in, Node& out) {
-  const FrameMark before = mark();
+  FrameMark before = mark();
   for (;;) {
     if (--steps_left_ <= 0) [[unlikely]] {
       out_of_steps();
@@ -195,11 +195,15 @@ Got Machine::run_one(const Code* code, Frame* frame, Node in, Node& out) {
 }
 
 // The caller's frame is of no more use where nothing of the callee points into it: the callee takes its place.
-Frame* Machine::reuse(FrameMark before, Frame* callee, std::uint32_t slots) {
+Frame* Machine::reuse(FrameMark& before, Frame* callee, std::uint32_t slots) {
+  if (before.chunk != frame_chunk_) {  // the next callees take the place of this one
+    before = {frame_chunk_, reinterpret_cast<char*>(callee)};
+    return callee;
+  }
   const auto at = reinterpret_cast<std::uintptr_t>(callee);
   const auto low = reinterpret_cast<std::uintptr_t>(before.at);
-  // Only within the chunk in which this evaluation began, and where the surroundings are older than it.
-  if (before.chunk != frame_chunk_ || before.at == nullptr || at <= low) return callee;
+  // Only where the surroundings are older than this evaluation.
+  if (at <= low) return callee;
   const auto parent = reinterpret_cast<std::uintptr_t>(callee->parent);
   if (parent >= low && parent < reinterpret_cast<std::uintptr_t>(frame_end_)) return callee;
   std::memmove(static_cast<void*>(before.at), callee, sizeof(Frame*) + slots * sizeof(Slot));
