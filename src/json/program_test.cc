@@ -395,6 +395,25 @@ TEST(Reduce, UpdatesInPlaceAreNotSeenElsewhere) {
   EXPECT_EQ(ran("[limit(3; foreach range(5) as $i ([]; . + [$i]))]"), "[[0],[0,1],[0,1,2]]");
 }
 
+// By value, whatever the keys were written as; equal ones in their order.
+TEST(Order, OfKeysOfEachKind) {
+  EXPECT_EQ(
+      ran("sort_by(.k) | map(.v)", R"([{"k":2,"v":1},{"k":10,"v":2},{"k":2.0,"v":3},{"k":-1,"v":4},{"k":1e1,"v":5}])"),
+      "[4,1,3,2,5]");
+  EXPECT_EQ(ran("sort_by(.k) | map(.v)", R"([{"k":2.5,"v":1},{"k":2,"v":2},{"k":"2","v":3},{"k":null,"v":4},{"v":5}])"),
+            "[4,5,2,1,3]");
+  EXPECT_EQ(ran("sort", "[12345678901234567891, 12345678901234567890, 9007199254740993, 9007199254740992.5, 0.1]"),
+            "[0.1,9007199254740992.5,9007199254740993,12345678901234567890,12345678901234567891]");
+  EXPECT_EQ(ran("group_by(.) | map(length)", "[1, 1.0, \"1\", [1], 1e0, [1]]"), "[3,1,2]");
+  EXPECT_EQ(ran("sort", "[[2],[1],[10]]"), "[[1],[2],[10]]");
+  EXPECT_EQ(ran("sort_by(.a, .b)", R"([{"a":"x","b":2},{"a":"x","b":1},{"a":"w","b":3}])"),
+            R"([{"a":"w","b":3},{"a":"x","b":1},{"a":"x","b":2}])");
+  EXPECT_EQ(ran("sort_by(.[])", "[[],[2,1],[1]]"), "[[],[1],[2,1]]");
+  EXPECT_EQ(ran("min_by(.k).v, max_by(.k).v, unique_by(.k) == .", R"([{"k":2,"v":1},{"k":2.0,"v":2}])"), "1 2 false");
+  EXPECT_EQ(ran("min, max", "[]"), "null null");
+  EXPECT_EQ(ran("unique", R"(["b","a","b","ab",""])"), R"(["","a","ab","b"])");
+}
+
 // What `. + [x]` puts behind a value is not seen through that value.
 TEST(Append, IsNotSeenElsewhere) {
   EXPECT_EQ(ran("[range(40)] as $v | ($v + [40]) as $w | [$w + [1], $w + [2], $w, $v + [3]] "
