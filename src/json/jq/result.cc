@@ -13,6 +13,7 @@ constexpr std::size_t kDepthMax = ParseLimits{}.depth_max;
 // A part of an input that has more nodes is held on to rather than copied.
 constexpr std::size_t kCopiedNodes = 256;
 constexpr std::size_t kCopiedBytes = 4096;
+constexpr std::size_t kRealTextMax = 34;  // -, 17 digits and up to 15 zeros behind them
 
 // The memory of a result: one block, the nodes first and the texts behind them; and the documents that it points into,
 // where there are any.
@@ -32,8 +33,9 @@ class Copy {
   bool measure(const Node& node, std::size_t depth) {
     switch (node.kind) {
       case Kind::kNumber: {
+        // Writing a double out costs too much to do it twice.
         NumberText buffer;
-        const std::size_t size = number_text(node, buffer).size();
+        const std::size_t size = (node.flags & Node::kReal) != 0 ? kRealTextMax : number_text(node, buffer).size();
         texts_ += size;
         if ((node.flags & Node::kInexact) != 0) inexact_ = true;
         return printed(size);
