@@ -37,10 +37,21 @@ std::string items(int count) {
   return text + "]";
 }
 
+// One member of 64 KB, a piece over and over.
+std::string long_text(std::string_view piece) {
+  std::string text = R"({"body":")";
+  while (text.size() < (64u << 10)) text += piece;
+  return text + "\"}";
+}
+
 }  // namespace
 
 const std::vector<MapCase>& map_cases() {
   static const std::string small = order(), many = items(10000), some = items(1000);
+  static const std::string clean = long_text("The quick brown fox jumps over the lazy dog, and then it sleeps. ");
+  static const std::string escaped =
+      long_text(R"(The quick brown fox\njumps over the \"lazy\" dog, and then\tit sleeps. )");
+  static const std::string foreign = long_text("Größe: 12 × 8, geprüft für Köln; 東京都千代田区丸の内一丁目。 ");
   static const std::vector<MapCase> cases = {
       {"order to deal",
        R"jq({shopify_order_id: .admin_graphql_api_id, dealname: "Order \(.order_number)", )jq"
@@ -70,6 +81,9 @@ const std::vector<MapCase>& map_cases() {
       {"money", R"jq((.total_price | decimal), (.order_number | from_minor("EUR")))jq",
        "(.total_price | tonumber), (.order_number / 100)", &small, 8},
       {"json in json", "tojson | fromjson | .customer | tojson", "", &small, 5},
+      {"clean text", ".body + \"!\"", "", &clean, 8},
+      {"escaped text", ".body + \"!\"", "", &escaped, 5},
+      {"foreign text", ".body + \"!\"", "", &foreign, 5},
       {"group_by 10k", "group_by(.k) | map({k: .[0].k, v: (map(.v) | add)})", "", &many, 3},
       {"sort_by 10k", "sort_by(.v) | map(.v)", "", &many, 3},
       {"unique_by 10k", "unique_by(.k) | map(.k)", "", &many, 3},

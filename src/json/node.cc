@@ -156,14 +156,8 @@ const Member* find_member(const Node& object, std::string_view key) {
 }
 
 bool is_plain(std::string_view text) {
-  const char* at = text.data();
-  const char* const end = at + text.size();
-  for (;;) {
-    at = skip_clean(at, end);
-    if (at == end) return true;
-    if (static_cast<signed char>(*at) >= 0) return false;
-    while (at != end && static_cast<signed char>(*at) < 0) ++at;
-  }
+  const char* const end = text.data() + text.size();
+  return skip_unescaped(text.data(), end) == end;
 }
 
 }  // namespace tieline::json

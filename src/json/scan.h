@@ -59,6 +59,22 @@ inline const char* skip_clean(const char* at, const char* end) {
   return at;
 }
 
+// The first byte at or after `at` that JSON wants escaped in a string: a quote, a backslash or a control character; or
+// `end`.
+inline const char* skip_unescaped(const char* at, const char* end) {
+  while (end - at >= 16) {
+    const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+    const __m128i special =
+        _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')), _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'))),
+                     _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(0x1F)), v));
+    const auto mask = static_cast<unsigned>(_mm_movemask_epi8(special));
+    if (mask != 0) return at + std::countr_zero(mask);
+    at += 16;
+  }
+  while (at != end && *at != '"' && *at != '\\' && static_cast<unsigned char>(*at) >= 0x20) ++at;
+  return at;
+}
+
 // `at` stands behind the opening quote. Returns the closing quote, or null with `fault` set; `escaped` says whether a
 // backslash was met.
 const char* scan_string(const char* at, const char* end, bool& escaped, Fault& fault);

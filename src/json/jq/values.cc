@@ -213,8 +213,7 @@ void append_quoted(std::string& out, const Node& text) {
   const char* at = text.text;
   const char* const end = at + text.length;
   while (at != end) {
-    const char* stop = skip_clean(at, end);
-    while (stop != end && static_cast<signed char>(*stop) < 0) stop = skip_clean(stop + 1, end);
+    const char* const stop = skip_unescaped(at, end);
     out.append(at, stop);
     at = stop;
     if (at == end) break;
