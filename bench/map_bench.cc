@@ -1,9 +1,10 @@
-// The mapping language beside libjq, in one run: a Shopify order becomes a HubSpot deal, parse, run and print.
-// Times are the process's own (user and system), so that a busy machine does not blur them; compare in one run only.
+// The mapping language beside libjq in process, in one run: compile, run, and the whole of parse, run and print.
+// It must never compare times of different runs, nor of programs that do not give the same values.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -13,145 +14,195 @@ extern "C" {
 
 #include "json/program.h"
 #include "json/value.h"
+#include "map_cases.h"
 
-namespace tieline {
+namespace tieline::bench {
 namespace {
 
-// About 1.5 KB, as Shopify sends orders; its numbers fit doubles, since libjq alters all others.
-std::string order() {
-  std::string text =
-      R"({"id":5678901234567,"admin_graphql_api_id":"gid://shopify/Order/5678901234567","app_id":580111,)"
-      R"("browser_ip":"203.0.113.7","cancel_reason":null,"cancelled_at":null,"confirmed":true,"currency":"EUR",)"
-      R"("contact_email":"ada.almond@example.com","created_at":"2026-11-23T10:00:00+01:00",)"
-      R"("current_subtotal_price":"195.00","current_total_price":"199.95","current_total_tax":"31.92",)"
-      R"("email":"ada.almond@example.com","financial_status":"paid","fulfillment_status":null,"name":"#1042",)"
-      R"("note":"Please ring twice \u2014 the bell is quiet","number":42,"order_number":1042,"phone":null,)"
-      R"("processed_at":"2026-11-23T10:00:00+01:00","source_name":"web","subtotal_price":"195.00",)"
-      R"("tags":"wholesale, eu",)"
-      R"("test":false,"total_discounts":"0.00","total_price":"199.95","updated_at":"2026-11-23T10:00:05+01:00",)"
-      R"("customer":{"id":7012345678901,"email":"ada.almond@example.com","first_name":"Ada","last_name":"Almond",)"
-      R"("state":"enabled","verified_email":true,"currency":"EUR"},)"
-      R"("billing_address":{"first_name":"Ada","last_name":"Almond","address1":"1 Exchange Square","city":"Hamburg",)"
-      R"("zip":"20095","country":"Germany","country_code":"DE","phone":null},"line_items":[)";
-  for (int i = 0; i < 2; ++i) {
-    text += std::string(i == 0 ? "" : ",") + R"({"id":1234567890)" + std::to_string(123 + i) +
-            R"(,"title":"Copper patch cord, 2 m","sku":"TL-CORD-2","quantity":)" + std::to_string(i + 1) +
-            R"(,"price":"12.90","taxable":true,"total_discount":"0.00","variant_id":4455667788990})";
-  }
-  return text + "]}";
+constexpr int kRounds = 7;
+constexpr double kSliceMicros = 20'000;  // what one measurement of one side takes
+
+// The process's own time, user and system, so that a busy machine does not blur it; in microseconds.
+double now() { return static_cast<double>(std::clock()) * 1e6 / CLOCKS_PER_SEC; }
+
+template <class F>
+double each(std::size_t count, F&& once) {
+  const double start = now();
+  for (std::size_t i = 0; i < count; ++i) once();
+  return (now() - start) / static_cast<double>(count);
 }
 
-// The fastest of several rounds, in microseconds for each.
-template <class F>
-double fastest(int count, F&& once) {
-  double best = 1e9;
-  for (int round = 0; round < 7; ++round) {
-    const std::clock_t start = std::clock();
-    for (int i = 0; i < count; ++i) once();
-    best = std::min(best, static_cast<double>(std::clock() - start) * 1e6 / CLOCKS_PER_SEC / count);
+// The fastest of several rounds for each side, the sides by turns so that a slow moment hits both.
+struct Pair {
+  double ours = 1e12;
+  double theirs = 1e12;
+};
+template <class A, class B>
+Pair fastest(A&& ours, B&& theirs) {
+  Pair best;
+  const auto count = [](double once) { return static_cast<std::size_t>(std::clamp(kSliceMicros / once, 1.0, 1e5)); };
+  const std::size_t a = count(each(3, ours)), b = count(each(1, theirs));
+  for (int round = 0; round < kRounds; ++round) {
+    best.ours = std::min(best.ours, each(a, ours));
+    best.theirs = std::min(best.theirs, each(b, theirs));
   }
   return best;
 }
 
-struct Times {
-  double compile = 0;
-  double run = 0;
-  double whole = 0;  // parse, run, print
-  std::string printed;
-};
-
-// This program's own parser, machine and printer.
-Times ours(const std::string& source, const std::string& input, int count) {
-  Times times;
-  const auto program = json::compile(source, {}, {});
-  if (!program) {
-    std::fprintf(stderr, "%s\n", program.error().text().c_str());
-    std::exit(1);
+// libjq by its own means: jv_parse, jq_next, jv_dump.
+class Theirs {
+ public:
+  explicit Theirs(const std::string& source) : state_(jq_init()) {
+    if (jq_compile(state_, source.c_str()) == 0) std::exit(1);
   }
-  times.compile = fastest(std::max(1, count / 100), [&] { (void)json::compile(source, {}, {}); });
-  const auto document = json::parse(input);
-  times.run = fastest(count, [&] { (void)(*program)->run(*document, {}, {}); });
-  times.whole = fastest(count, [&] {
-    const auto parsed = json::parse(input);
-    const auto outputs = (*program)->run(*parsed, {}, {});
-    times.printed.clear();
-    if (outputs) {
-      for (const json::Document& output : *outputs) json::print_to(times.printed, output.root());
-    }
-  });
-  return times;
-}
+  ~Theirs() { jq_teardown(&state_); }
+  Theirs(const Theirs&) = delete;
+  Theirs& operator=(const Theirs&) = delete;
 
-// libjq in process, by its own means: jv_parse, jq_next, jv_dump.
-Times theirs(const std::string& source, const std::string& input, int count) {
-  Times times;
-  times.compile = fastest(std::max(1, count / 1000), [&] {
-    jq_state* state = jq_init();
-    jq_compile(state, source.c_str());
-    jq_teardown(&state);
-  });
-  jq_state* state = jq_init();
-  if (jq_compile(state, source.c_str()) == 0) std::exit(1);
-  const jv document = jv_parse(input.c_str());
-  const auto run = [&](jv value, std::string* printed) {
-    jq_start(state, value, 0);
-    for (jv output = jq_next(state); jv_is_valid(output); output = jq_next(state)) {
+  void run(jv value, std::string* printed) {
+    jq_start(state_, value, 0);
+    for (jv output = jq_next(state_); jv_is_valid(output); output = jq_next(state_)) {
       if (printed == nullptr) {
         jv_free(output);
         continue;
       }
       const jv text = jv_dump_string(output, 0);
       printed->append(jv_string_value(text));
+      printed->push_back('\n');
       jv_free(text);
     }
-  };
-  times.run = fastest(count, [&] { run(jv_copy(document), nullptr); });
-  times.whole = fastest(count, [&] {
-    times.printed.clear();
-    run(jv_parse_sized(input.data(), static_cast<int>(input.size())), &times.printed);
-  });
-  jv_free(document);
-  jq_teardown(&state);
-  return times;
+  }
+
+ private:
+  jq_state* state_;
+};
+
+void run_ours(const json::Program& program, const std::string& input, std::string& printed) {
+  const auto parsed = json::parse(input);
+  const auto outputs = program.run(*parsed, {}, {});
+  if (!outputs) return;
+  for (const json::Document& output : *outputs) {
+    json::print_to(printed, output.root());
+    printed.push_back('\n');
+  }
 }
 
-void compare(const char* name, const std::string& source, const std::string& input, int count) {
-  const Times a = ours(source, input, count);
-  const Times b = theirs(source, input, std::max(1, count / 10));
-  const bool same = json::equal(json::parse(a.printed)->root(), json::parse(b.printed)->root());
-  std::printf("%-14s %10.1f %10.0f %9.2f %9.2f %9.2f %9.2f %8.1f x%s\n", name, a.compile, b.compile, a.run, b.run,
-              a.whole, b.whole, b.whole / a.whole, same ? "" : "  (results differ)");
+// By value, line by line: the order of keys and the way to write a number may differ.
+bool same(const std::string& a, const std::string& b) {
+  std::size_t i = 0, j = 0;
+  while (i < a.size() && j < b.size()) {
+    const std::size_t to = a.find('\n', i), end = b.find('\n', j);
+    const auto x = json::parse(a.substr(i, to - i)), y = json::parse(b.substr(j, end - j));
+    if (!x || !y || !json::equal(x->root(), y->root())) return false;
+    i = to + 1;
+    j = end + 1;
+  }
+  return !a.empty() && i == a.size() && j == b.size();
+}
+
+struct Measured {
+  const MapCase* of = nullptr;
+  Pair compile, run, whole;
+  bool same = false;
+
+  double times() const { return whole.theirs / whole.ours; }
+  bool passed() const { return same && times() >= of->gate; }
+};
+
+Measured measure(const MapCase& c) {
+  Measured m{.of = &c};
+  const std::string& input = *c.input;
+  const std::string source(c.source), their_source(c.theirs.empty() ? c.source : c.theirs);
+  const auto program = json::compile(source, {}, {});
+  if (!program) {
+    std::fprintf(stderr, "%s: %s\n", source.c_str(), program.error().text().c_str());
+    std::exit(1);
+  }
+  Theirs theirs(their_source);
+  std::string ours_printed, theirs_printed;
+  const auto bytes = static_cast<int>(input.size());
+  run_ours(**program, input, ours_printed);
+  theirs.run(jv_parse_sized(input.data(), bytes), &theirs_printed);
+  m.same = same(ours_printed, theirs_printed);
+  m.compile = fastest([&] { (void)json::compile(source, {}, {}); }, [&] { Theirs again(their_source); });
+  const auto document = json::parse(input);
+  const jv their_document = jv_parse_sized(input.data(), bytes);
+  m.run =
+      fastest([&] { (void)(*program)->run(*document, {}, {}); }, [&] { theirs.run(jv_copy(their_document), nullptr); });
+  jv_free(their_document);
+  m.whole = fastest(
+      [&] {
+        ours_printed.clear();
+        run_ours(**program, input, ours_printed);
+      },
+      [&] {
+        theirs_printed.clear();
+        theirs.run(jv_parse_sized(input.data(), bytes), &theirs_printed);
+      });
+  return m;
+}
+
+void print(const Measured& m) {
+  const char* const verdict = !m.same ? "  DIFFERS" : !m.passed() ? "  BELOW" : "";
+  std::printf("%-14s %8.1f %8.0f %10.2f %10.2f %10.2f %10.2f %8.1f x %6.0f x%s\n", std::string(m.of->name).c_str(),
+              m.compile.ours, m.compile.theirs, m.run.ours, m.run.theirs, m.whole.ours, m.whole.theirs, m.times(),
+              m.of->gate, verdict);
+  std::fflush(stdout);
+}
+
+bool write_json(const char* path, const std::vector<Measured>& all) {
+  json::Builder b;
+  const auto pair = [&](std::string_view name, const Pair& p) {
+    b.key(name).begin_object().key("ours").real(p.ours).key("libjq").real(p.theirs).end_object();
+  };
+  b.begin_object().key("unit").string("microseconds of processor time").key("cases").begin_array();
+  for (const Measured& m : all) {
+    b.begin_object().key("name").string(m.of->name).key("program").string(m.of->source);
+    b.key("input_bytes").integer(static_cast<std::int64_t>(m.of->input->size()));
+    pair("compile", m.compile);
+    pair("run", m.run);
+    pair("whole", m.whole);
+    b.key("times").real(m.times()).key("gate").real(m.of->gate).key("same").boolean(m.same);
+    b.key("passed").boolean(m.passed()).end_object();
+  }
+  b.end_array().end_object();
+  std::ofstream file(path);
+  file << json::print(b.finish().root(), json::PrintStyle{}) << '\n';
+  return file.good();
 }
 
 }  // namespace
-}  // namespace tieline
+}  // namespace tieline::bench
 
-int main() {
-  using namespace tieline;
-  const std::string input = order();
-  std::printf("order of %zu bytes; microseconds\n", input.size());
-  std::printf("%-14s %10s %10s %9s %9s %9s %9s %10s\n", "program", "compile", "libjq", "run", "libjq", "whole", "libjq",
-              "times");
-  const std::string deal = R"jq({shopify_order_id: .admin_graphql_api_id, dealname: "Order \(.order_number)", )jq"
-                           R"jq(amount: .current_total_price, )jq"
-                           R"(pipeline: "default", dealstage: "closedwon", closedate: .created_at})";
-  compare("order to deal", deal, input, 20000);
-  compare(".email", ".email", input, 20000);
-  compare("fallbacks", R"jq((.email // .contact_email // .customer.email // "" | ascii_downcase))jq", input, 20000);
-  compare("line items",
-          R"jq([.line_items[] | {sku, total: (.quantity * (.price | tonumber)), name: "\(.title) x\(.quantity)"}])jq",
-          input, 20000);
-  compare("select, map",
-          R"jq([.line_items[] | select(.quantity > 1) | .sku], (.line_items | map(.quantity) | add) | tojson)jq", input,
-          20000);
-  std::string items = "[";
-  for (int i = 0; i < 10000; ++i) {
-    items += std::string(i == 0 ? "" : ",") + R"({"k":"category )" + std::to_string(i * 7919 % 97) + R"(","v":)" +
-             std::to_string(i) + "}";
+int main(int argc, char** argv) {
+  using namespace tieline::bench;
+  const char* json_path = nullptr;
+  std::vector<std::string> only;
+  for (int i = 1; i < argc; ++i) {
+    const std::string argument = argv[i];
+    if (argument == "--json" && i + 1 < argc) {
+      json_path = argv[++i];
+    } else if (argument == "--only" && i + 1 < argc) {
+      only.emplace_back(argv[++i]);
+    } else {
+      std::fprintf(stderr, "usage: map_bench [--only CASE]... [--json FILE]\n");
+      return 2;
+    }
   }
-  items += "]";
-  compare("group_by 10k", "group_by(.k) | map({k: .[0].k, v: (map(.v) | add)})", items, 20);
-  compare("reduce 10k", "reduce .[] as $x ({}; .[$x.k] += $x.v)", items, 20);
-  compare("by id 10k", "INDEX(.v)", items, 3);
-  return 0;
+  std::printf(
+      "microseconds; each second column is libjq, the last one the gate\n%-14s %8s %8s %10s %10s %10s %10s %10s\n",
+      "program", "compile", "", "run", "", "whole", "", "times");
+  std::vector<Measured> all;
+  for (const MapCase& c : map_cases()) {
+    if (!only.empty() && std::find(only.begin(), only.end(), c.name) == only.end()) continue;
+    all.push_back(measure(c));
+    print(all.back());
+  }
+  if (json_path != nullptr && !write_json(json_path, all)) {
+    std::fprintf(stderr, "map_bench: %s cannot be written\n", json_path);
+    return 1;
+  }
+  const bool well = !all.empty() && std::all_of(all.begin(), all.end(), [](const Measured& m) { return m.passed(); });
+  std::printf("%s\n", well ? "all gates pass" : "a gate fails");
+  return well ? 0 : 1;
 }

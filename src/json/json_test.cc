@@ -481,5 +481,32 @@ TEST(Document, IsReadFromSeveralThreads) {
   for (const std::string& out : printed) EXPECT_EQ(out, R"({"a":[1,2,3],"b":"x"})");
 }
 
+// Texts are scanned, decoded and escaped 16 bytes at a time: wherever in such a block something special stands.
+TEST(Texts, AreReadAndWrittenAtEveryOffset) {
+  struct Case {
+    std::string written, decoded, printed;
+  };
+  const Case cases[] = {{"\\n", "\n", "\\n"},         {"\\u0041", "A", "A"},
+                        {"\\ud83d\\ude00", "😀", "😀"}, {"\\u001f\\\"", "\x1f\"", "\\u001f\\\""},
+                        {"é東😀", "é東😀", "é東😀"},     {"\x7f", "\x7f", "\x7f"}};
+  for (const Case& c : cases) {
+    for (std::size_t before = 0; before < 40; ++before) {
+      for (std::size_t after = 0; after < 20; ++after) {
+        const std::string head(before, 'a'), tail(after, 'b');
+        const auto document = parse('"' + head + c.written + tail + c.written + '"');
+        ASSERT_TRUE(document);
+        EXPECT_EQ(document->root().as_string(), head + c.decoded + tail + c.decoded);
+        EXPECT_EQ(print(document->root()), '"' + head + c.printed + tail + c.printed + '"');
+        EXPECT_EQ(print(make_string(head + c.decoded + tail).root()), '"' + head + c.printed + tail + '"');
+      }
+    }
+  }
+  for (std::size_t before = 0; before < 40; ++before) {
+    for (const std::string_view bad : {"\x01", "\xC3", "é\xC3", "東\xE6\x9D", "\xED\xA0\x80", "\\x"}) {
+      EXPECT_FALSE(parse('"' + std::string(before, 'a') + std::string(bad) + "bcdefghijklmnopqrstuvwxyz\""));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace tieline::json

@@ -5,14 +5,17 @@
 #include <utility>
 #include <vector>
 
+#include "json/scan.h"
+
 namespace tieline::json {
 namespace {
 
 // One of 256 bits for a key: equal keys have equal bits, so a bit not seen before needs no comparison.
-std::size_t key_bit(std::string_view key) {
+unsigned key_bit(std::string_view key) {
   if (key.empty()) return 0;
   const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(key[at]); };
-  return (key.size() * 37u + byte(0) * 5u + byte(key.size() - 1) * 11u + byte(key.size() / 2) * 67u) & 255;
+  const auto size = static_cast<unsigned>(key.size());
+  return (size * 0xE5u + byte(0) * 0xF3u + byte(size - 1) * 0x2Bu + byte(size / 2) * 0x5Du) & 255;
 }
 
 // For few members: at most kIndexAbove² / 2 comparisons, in practice hardly any.
@@ -21,7 +24,7 @@ std::size_t unite_few(Member* members, std::size_t count) {
   std::size_t kept = 0;
   for (std::size_t i = 0; i < count; ++i) {
     const std::string_view key = members[i].key.view();
-    const std::size_t bit = key_bit(key);
+    const unsigned bit = key_bit(key);
     std::uint64_t& word = seen[bit / 64];
     const std::uint64_t mask = std::uint64_t{1} << (bit & 63);
     if ((word & mask) != 0) {
@@ -131,8 +134,17 @@ Node close_object(Scratch& scratch, std::size_t start, Arena& arena) {
 const Member* find_member(const Node& object, std::string_view key) {
   const Member* const members = object.members;
   if ((object.flags & Node::kIndexed) == 0) {
+    if (key.empty()) {
+      const auto* const at =
+          std::find_if(members, members + object.length, [](const Member& m) { return m.key.length == 0; });
+      return at != members + object.length ? at : nullptr;
+    }
+    const char first = key.front();  // keys of one length are common, the same first byte is not
     for (const Member* m = members; m != members + object.length; ++m) {
-      if (m->key.length == key.size() && std::memcmp(m->key.text, key.data(), key.size()) == 0) return m;
+      if (m->key.length == key.size() && *m->key.text == first &&
+          std::memcmp(m->key.text, key.data(), key.size()) == 0) {
+        return m;
+      }
     }
     return nullptr;
   }
@@ -144,8 +156,8 @@ const Member* find_member(const Node& object, std::string_view key) {
 }
 
 bool is_plain(std::string_view text) {
-  return std::all_of(text.begin(), text.end(),
-                     [](char c) { return static_cast<unsigned char>(c) >= 0x20 && c != '"' && c != '\\'; });
+  const char* const end = text.data() + text.size();
+  return skip_unescaped(text.data(), end) == end;
 }
 
 }  // namespace tieline::json

@@ -85,7 +85,7 @@ template <class Sink>
 class Parser {
  public:
   Parser(std::string_view text, const ParseLimits& limits, Sink& sink)
-      : begin_(text.data()), end_(text.data() + text.size()), at_(begin_), limits_(limits), sink_(sink) {}
+      : begin_(text.data()), end_(text.data() + text.size()), limits_(limits), sink_(sink) {}
 
   Result<void> run() {
     const std::size_t bytes_max = std::min<std::size_t>(limits_.bytes_max, 0xFFFF'FFFFu);
@@ -109,84 +109,86 @@ class Parser {
     bool object;
   };
 
+  // The functions below take where they stand and give where they stopped, null where they failed: a position in memory
+  // would cost each string more than looking for its end.
   bool document() {
     Want want = Want::kValue;
+    const char* at = begin_;
     for (;;) {
-      skip_space();
-      bool well = false;
+      at = skip_space(at);
       switch (want) {
         case Want::kFirstKey:
-          if (at_ != end_ && *at_ == '}') {
-            close();
-            want = Want::kAfter;
+          if (at != end_ && *at == '}') {
+            at = close(at, want);
             continue;
           }
           [[fallthrough]];
         case Want::kKey:
-          if (!key(want == Want::kFirstKey)) return false;
-          skip_space();
+          at = key(at, want == Want::kFirstKey);
+          if (at == nullptr) return false;
+          at = skip_space(at);
           want = Want::kValue;
-          well = value(want);
           break;
         case Want::kFirstElement:
-          if (at_ != end_ && *at_ == ']') {
-            close();
-            want = Want::kAfter;
+          if (at != end_ && *at == ']') {
+            at = close(at, want);
             continue;
           }
-          [[fallthrough]];
-        case Want::kValue: well = value(want); break;
-        case Want::kAfter:
-          if (depth_ == 0) return at_ == end_ || expected("the end of the text");
-          well = after(want);
           break;
+        case Want::kValue: break;
+        case Want::kAfter:
+          if (depth_ == 0) {
+            if (at != end_) expected(at, "the end of the text");
+            return at == end_;
+          }
+          at = after(at, want);
+          if (at == nullptr) return false;
+          continue;
       }
-      if (!well) return false;
+      at = value(at, want);
+      if (at == nullptr) return false;
     }
   }
 
-  void skip_space() {
-    while (at_ != end_ && static_cast<unsigned char>(*at_) <= ' ') {
-      if (*at_ != ' ' && *at_ != '\n' && *at_ != '\r' && *at_ != '\t') return;
-      ++at_;
+  const char* skip_space(const char* at) const {
+    while (at != end_ && static_cast<unsigned char>(*at) <= ' ') {
+      if (*at != ' ' && *at != '\n' && *at != '\r' && *at != '\t') return at;
+      ++at;
     }
+    return at;
   }
 
   // A key and its colon.
-  bool key(bool first) {
-    if (at_ == end_ || *at_ != '"') return expected(first ? "a key in quotes or \"}\"" : "a key in quotes after \",\"");
-    if (!string()) return false;
-    skip_space();
-    if (at_ == end_ || *at_ != ':') return expected("\":\" after a key");
-    ++at_;
-    return true;
+  [[gnu::always_inline]] const char* key(const char* at, bool first) {
+    if (at == end_ || *at != '"')
+      return expected(at, first ? "a key in quotes or \"}\"" : "a key in quotes after \",\"");
+    at = string(at);
+    if (at == nullptr) return nullptr;
+    at = skip_space(at);
+    return at != end_ && *at == ':' ? at + 1 : expected(at, "\":\" after a key");
   }
 
-  bool after(Want& want) {
+  [[gnu::always_inline]] const char* after(const char* at, Want& want) {
     const bool object = top().object;
-    const char c = at_ == end_ ? '\0' : *at_;
+    const char c = at == end_ ? '\0' : *at;
     if (c == ',') {
-      ++at_;
       want = object ? Want::kKey : Want::kValue;
-      return true;
+      return at + 1;
     }
-    if (c == (object ? '}' : ']')) {
-      close();
-      return true;
-    }
-    return expected(object ? "\",\" or \"}\" after a member" : "\",\" or \"]\" after an element");
+    if (c == (object ? '}' : ']')) return close(at, want);
+    return expected(at, object ? "\",\" or \"}\" after a member" : "\",\" or \"]\" after an element");
   }
 
-  bool value(Want& want) {
-    if (at_ == end_) return no_value(want);
+  [[gnu::always_inline]] const char* value(const char* at, Want& want) {
+    if (at == end_) return no_value(at, want);
     const Want asked = std::exchange(want, Want::kAfter);
-    switch (*at_) {
-      case '"': return string();
-      case '{': want = Want::kFirstKey; return open(true);
-      case '[': want = Want::kFirstElement; return open(false);
-      case 't': return literal("true", Kind::kBool, true);
-      case 'f': return literal("false", Kind::kBool, false);
-      case 'n': return literal("null", Kind::kNull, false);
+    switch (*at) {
+      case '"': return string(at);
+      case '{': want = Want::kFirstKey; return open(at, true);
+      case '[': want = Want::kFirstElement; return open(at, false);
+      case 't': return literal(at, "true", Kind::kBool, true);
+      case 'f': return literal(at, "false", Kind::kBool, false);
+      case 'n': return literal(at, "null", Kind::kNull, false);
       case '-':
       case '0':
       case '1':
@@ -197,77 +199,76 @@ class Parser {
       case '6':
       case '7':
       case '8':
-      case '9': return number();
-      default: return no_value(asked);
+      case '9': return number(at);
+      default: return no_value(at, asked);
     }
   }
 
-  bool no_value(Want asked) {
-    if (asked == Want::kFirstElement) return expected("a value or \"]\"");
-    if (depth_ == 0) return expected("a value");
-    return expected(top().object ? "a value after a key" : "a value after \",\"");
+  const char* no_value(const char* at, Want asked) {
+    if (asked == Want::kFirstElement) return expected(at, "a value or \"]\"");
+    if (depth_ == 0) return expected(at, "a value");
+    return expected(at, top().object ? "a value after a key" : "a value after \",\"");
   }
 
-  bool string() {
-    const char* const from = ++at_;
+  [[gnu::always_inline]] const char* string(const char* at) {
+    const char* const from = at + 1;
     bool escaped = false;
     const char* to = skip_clean(from, end_);  // here, since nearly all strings are clean to their end
     if (to == end_ || *to != '"') [[unlikely]] {
       to = scan_string(from, end_, escaped, fault_);
-      if (to == nullptr) return false;
+      if (to == nullptr) return nullptr;
     }
     sink_.string(from, to, escaped);
-    at_ = to + 1;
-    return true;
+    return to + 1;
   }
 
-  bool number() {
-    const char* const from = at_;
+  const char* number(const char* from) {
     bool integer = false;
     const char* wanted = nullptr;
     const char* const to = scan_number(from, end_, integer, wanted);
     if (to == nullptr) {
       fault_ = {from, std::string("invalid number: expected ") + wanted};
-      return false;
+      return nullptr;
     }
     sink_.number(from, to, integer);
-    at_ = to;
-    return true;
+    return to;
   }
 
-  bool literal(std::string_view word, Kind kind, bool is_true) {
-    if (!std::string_view(at_, static_cast<std::size_t>(end_ - at_)).starts_with(word)) {
-      fault_ = {at_, "expected a value: null, true, false, a number, or a string in quotes"};
-      return false;
+  [[gnu::always_inline]] const char* literal(const char* at, std::string_view word, Kind kind, bool is_true) {
+    if (!std::string_view(at, static_cast<std::size_t>(end_ - at)).starts_with(word)) [[unlikely]] {
+      return no_literal(at);
     }
     sink_.literal(kind, is_true);
-    at_ += word.size();
-    return true;
+    return at + word.size();
+  }
+  const char* no_literal(const char* at) {
+    fault_ = {at, "expected a value: null, true, false, a number, or a string in quotes"};
+    return nullptr;
   }
 
-  bool open(bool object) {
+  const char* open(const char* at, bool object) {
     const std::size_t depth_max = std::min(limits_.depth_max, kDepthCap);
     if (depth_ >= depth_max) {
       code_ = Code::kTooLarge;
-      fault_ = {at_, "nested deeper than " + std::to_string(depth_max) + " levels"};
-      return false;
+      fault_ = {at, "nested deeper than " + std::to_string(depth_max) + " levels"};
+      return nullptr;
     }
     frames_[depth_++] = {static_cast<std::uint32_t>(sink_.open()), object};
-    ++at_;
-    return true;
+    return at + 1;
   }
 
-  void close() {
+  const char* close(const char* at, Want& want) {
     const Frame frame = frames_[--depth_];
     sink_.close(frame.object, frame.start);
-    ++at_;
+    want = Want::kAfter;
+    return at + 1;
   }
 
   const Frame& top() const { return frames_[depth_ - 1]; }
 
-  bool expected(const char* what) {
-    fault_ = {at_, std::string("expected ") + what + ", " + found(at_, end_)};
-    return false;
+  std::nullptr_t expected(const char* at, const char* what) {
+    fault_ = {at, std::string("expected ") + what + ", " + found(at, end_)};
+    return nullptr;
   }
 
   tl::unexpected<Error> refuse(const char* at, std::string message) {
@@ -290,7 +291,6 @@ class Parser {
 
   const char* begin_;
   const char* end_;
-  const char* at_;
   const ParseLimits& limits_;
   Sink& sink_;
   Frame frames_[kDepthCap];  // not cleared: only what depth_ covers is read

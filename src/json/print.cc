@@ -75,15 +75,6 @@ constexpr auto kEscapes = [] {
   return table;
 }();
 
-// The first byte at or after `at` that needs an escape.
-const char* skip_unescaped(const char* at, const char* end) {
-  for (;;) {
-    at = skip_clean(at, end);
-    if (at == end || kEscapes[static_cast<unsigned char>(*at)] != 0) return at;
-    while (at != end && static_cast<signed char>(*at) < 0) ++at;
-  }
-}
-
 void put_escaped(Writer& out, std::string_view text) {
   const char* at = text.data();
   const char* const end = at + text.size();

@@ -381,6 +381,8 @@ TEST(Reduce, UpdatesInPlaceAreNotSeenElsewhere) {
             R"({"a":{"b":[0,0,1,2],"c":[0,0,1]}})");
   EXPECT_EQ(ran("reduce range(3) as $i ([[0]]; .[0] |= [., .] | .[0][0] = $i)"), "[[2,[1,[0,[0]]]]]");
   EXPECT_EQ(ran("reduce .[] as $x ([]; if length > 1 then .[0] = $x else . + [$x] end)", "[1,2,3,4]"), "[4,2]");
+  // Of alternative patterns the second one sees nothing of what the first one did before it failed.
+  EXPECT_EQ(ran("reduce [2] as [$x] ?// $x ([]; . + [$x] | . + $x)"), "[[2],2]");
   EXPECT_EQ(ran("[reduce (1, 2) as $i (({}, {z: 0}); .[\"a\"] = $i | .z += -1)]"),
             R"([{"a":2,"z":-2},{"z":-2,"a":2}])");
   EXPECT_EQ(ran("reduce range(3) as $i ([]; .[$i] = $i | .[-1] += 10)"), "[10,11,12]");
@@ -392,6 +394,55 @@ TEST(Reduce, UpdatesInPlaceAreNotSeenElsewhere) {
   EXPECT_EQ(ran("[limit(3; foreach range(5) as $i ([]; . + [$i]))]"), "[[0],[0,1],[0,1,2]]");
 }
 
+// By value, whatever the keys were written as; equal ones in their order.
+TEST(Order, OfKeysOfEachKind) {
+  EXPECT_EQ(
+      ran("sort_by(.k) | map(.v)", R"([{"k":2,"v":1},{"k":10,"v":2},{"k":2.0,"v":3},{"k":-1,"v":4},{"k":1e1,"v":5}])"),
+      "[4,1,3,2,5]");
+  EXPECT_EQ(ran("sort_by(.k) | map(.v)", R"([{"k":2.5,"v":1},{"k":2,"v":2},{"k":"2","v":3},{"k":null,"v":4},{"v":5}])"),
+            "[4,5,2,1,3]");
+  EXPECT_EQ(ran("sort", "[12345678901234567891, 12345678901234567890, 9007199254740993, 9007199254740992.5, 0.1]"),
+            "[0.1,9007199254740992.5,9007199254740993,12345678901234567890,12345678901234567891]");
+  EXPECT_EQ(ran("group_by(.) | map(length)", "[1, 1.0, \"1\", [1], 1e0, [1]]"), "[3,1,2]");
+  EXPECT_EQ(ran("sort", "[[2],[1],[10]]"), "[[1],[2],[10]]");
+  EXPECT_EQ(ran("sort_by(.a, .b)", R"([{"a":"x","b":2},{"a":"x","b":1},{"a":"w","b":3}])"),
+            R"([{"a":"w","b":3},{"a":"x","b":1},{"a":"x","b":2}])");
+  EXPECT_EQ(ran("sort_by(.[])", "[[],[2,1],[1]]"), "[[],[1],[2,1]]");
+  EXPECT_EQ(ran("min_by(.k).v, max_by(.k).v, unique_by(.k) == .", R"([{"k":2,"v":1},{"k":2.0,"v":2}])"), "1 2 false");
+  EXPECT_EQ(ran("min, max", "[]"), "null null");
+  EXPECT_EQ(ran("unique", R"(["b","a","b","ab",""])"), R"(["","a","ab","b"])");
+}
+
+// What `. + [x]` puts behind a value is not seen through that value.
+TEST(Append, IsNotSeenElsewhere) {
+  EXPECT_EQ(ran("[range(40)] as $v | ($v + [40]) as $w | [$w + [1], $w + [2], $w, $v + [3]] "
+                "| map(length), map(last)"),
+            "[42,42,41,41] [1,2,40,3]");
+  EXPECT_EQ(ran("([range(40)] + [40]) as $w | [($w + [1])[:41] + [7], $w + [8]] | map(last)"), "[7,8]");
+  EXPECT_EQ(
+      ran("([range(40)] + [40]) as $w | ($w + $w) as $u | [$u + [1], $w + [2], $u[41:] + [3]] | map(length, last)"),
+      "[83,1,42,2,42,3]");
+  EXPECT_EQ(ran("([range(40)] + [40]) as $w | [reduce range(2) as $i ($w; . + [$i]), $w + [9]] | map(length, last)"),
+            "[43,1,42,9]");
+  EXPECT_EQ(
+      ran("[foreach range(40) as $i ([]; . + [$i])] | map(length) == [range(1; 41)] and all(.[]; last == length - 1)"),
+      "true");
+  EXPECT_EQ(
+      ran("([range(40)] + [40]) as $w | ([$w, $w] | map(. + [.[0]]) | map(length)), ([$w, [1], $w] | add | length)"),
+      "[42,42] 83");
+  EXPECT_EQ(ran("{a: [1]} as $v | [$v, {a: [2], b: 3}] | add, .[0]"), R"({"a":[2],"b":3} {"a":[1]})");
+}
+
+// Each is tens of millions of copied elements, or more memory than a run has, unless growing is cheap.
+TEST(Append, GrowsWithoutCopying) {
+  EXPECT_EQ(ran("[1] | until(length >= 30000; . + [length]) | length"), "30000");
+  EXPECT_EQ(ran("[range(30000) | [.]] | add | length"), "30000");
+  EXPECT_EQ(ran("[range(30000) | {(tostring): .}] | add | length"), "30000");
+  EXPECT_EQ(ran("last(foreach range(30000) as $i ([]; . + [$i])) | length"), "30000");
+  EXPECT_EQ(ran("reduce range(30000) as $i ({}; .a[\"\\($i)\"] = $i) | .a as $a | [range(30000) | $a[tostring]] | add"),
+            "449985000");
+}
+
 TEST(Fuel, TailCallsDoNotGrow) {
   EXPECT_EQ(ran("def f: if . >= 1000000 then . else . + 1 | f end; 0 | f"), "1000000");
   EXPECT_EQ(ran("def f($n): if $n == 0 then \"done\" else f($n - 1) end; f(500000)"), "\"done\"");
@@ -399,6 +450,21 @@ TEST(Fuel, TailCallsDoNotGrow) {
   EXPECT_EQ(ran("last(0 | while(. < 300000; . + 1))"), "299999");
   EXPECT_EQ(ran("last(limit(300000; 0 | recurse(. + 1)))"), "299999");
   EXPECT_EQ(ran("def f: . as $x | if $x >= 300000 then $x else $x + 1 | f end; 0 | f"), "300000");
+}
+
+// Wherever in a block of frames the loop begins.
+TEST(Fuel, TailCallsDoNotGrowAtAnyDepth) {
+  const auto program = compile(
+      "def f($n): if $n == 0 then \"done\" else f($n - 1) end; "
+      "def up($k): if $k == 0 then f(20000) else up($k - 1) | tostring end; up($depth)",
+      std::vector<std::string>{"depth"});
+  ASSERT_TRUE(program);
+  for (int depth = 0; depth < 60; ++depth) {
+    const std::vector<Document> variables = {make_integer(depth)};
+    const auto outputs = (*program)->run({}, variables, {.memory_bytes_max = 100'000});
+    ASSERT_TRUE(outputs) << depth << ": " << outputs.error().text();
+    EXPECT_EQ(print(outputs->front().root()), "\"done\"");
+  }
 }
 
 TEST(Fuel, DeepRecursionIsNoCrash) {

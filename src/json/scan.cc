@@ -91,28 +91,38 @@ const char* scan_string(const char* at, const char* end, bool& escaped, Fault& f
       return nullptr;
     }
     if (*at == '"') return at;
-    std::size_t length = 0;
     if (*at == '\\') {
       escaped = true;
-      length = scan_escape(at, end, fault);
+      const std::size_t length = scan_escape(at, end, fault);
       if (length == 0) return nullptr;
+      at += length;
     } else if (static_cast<unsigned char>(*at) < 0x20) {
       fault = {at, "a control character in a string must be escaped, " + found(at, end)};
       return nullptr;
     } else {
-      length = utf8_character(at, end);
-      if (length == 0) {
-        fault = {at, "invalid UTF-8 in a string, " + found(at, end)};
-        return nullptr;
-      }
+      do {  // they come in rows
+        const std::size_t length = utf8_character(at, end);
+        if (length == 0) {
+          fault = {at, "invalid UTF-8 in a string, " + found(at, end)};
+          return nullptr;
+        }
+        at += length;
+      } while (at != end && static_cast<signed char>(*at) < 0);
     }
-    at += length;
   }
 }
 
 char* decode_string(const char* at, const char* end, char* to) {
   while (at != end) {
-    if (*at != '\\') {
+    if (end - at >= 16) {  // what is decoded is never longer than what was written, so there is room for 16 bytes
+      const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(to), v);
+      const auto mask = static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(v, _mm_set1_epi8('\\'))));
+      const int copied = mask == 0 ? 16 : std::countr_zero(mask);
+      at += copied;
+      to += copied;
+      if (mask == 0) continue;
+    } else if (*at != '\\') {
       *to++ = *at++;
       continue;
     }

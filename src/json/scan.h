@@ -34,21 +34,44 @@ inline std::size_t utf8_character(const char* at, const char* end) {
   return (lead == 0xF0 && byte(1) < 0x90) || (lead == 0xF4 && byte(1) > 0x8F) ? 0 : 4;
 }
 
+// A bit for each byte that is a quote, a backslash, a control character or not ASCII.
+inline unsigned unclean(__m128i bytes) {
+  // Signed: bytes from 0x80 are negative, so one comparison finds them and the control characters.
+  const __m128i special =
+      _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')), _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'))),
+                   _mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20)));
+  return static_cast<unsigned>(_mm_movemask_epi8(special));
+}
+
 // The first byte at or after `at` that is a quote, a backslash, a control character or not ASCII; or `end`.
 inline const char* skip_clean(const char* at, const char* end) {
-  const __m128i quote = _mm_set1_epi8('"');
-  const __m128i slash = _mm_set1_epi8('\\');
-  const __m128i space = _mm_set1_epi8(0x20);
+  while (end - at >= 16) {
+    const unsigned mask = unclean(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at)));
+    if (mask != 0) return at + std::countr_zero(mask);
+    at += 16;
+  }
+  if (end - at >= 8) {
+    const unsigned mask = unclean(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(at))) & 0xFF;
+    if (mask != 0) return at + std::countr_zero(mask);
+    at += 8;
+  }
+  while (at != end && *at != '"' && *at != '\\' && static_cast<signed char>(*at) >= 0x20) ++at;
+  return at;
+}
+
+// The first byte at or after `at` that JSON wants escaped in a string: a quote, a backslash or a control character; or
+// `end`.
+inline const char* skip_unescaped(const char* at, const char* end) {
   while (end - at >= 16) {
     const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
-    // Signed: bytes from 0x80 are negative, so one comparison finds them and the control characters.
     const __m128i special =
-        _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, slash)), _mm_cmplt_epi8(v, space));
+        _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')), _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'))),
+                     _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(0x1F)), v));
     const auto mask = static_cast<unsigned>(_mm_movemask_epi8(special));
     if (mask != 0) return at + std::countr_zero(mask);
     at += 16;
   }
-  while (at != end && *at != '"' && *at != '\\' && static_cast<signed char>(*at) >= 0x20) ++at;
+  while (at != end && *at != '"' && *at != '\\' && static_cast<unsigned char>(*at) >= 0x20) ++at;
   return at;
 }
 

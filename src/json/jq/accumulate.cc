@@ -1,5 +1,6 @@
-// `reduce` whose update only changes its state: in place, where the general way would copy the state each time.
-// A container may be changed in place only by the reduce that made it, and never once anything else has seen it.
+// Growing without copying: `reduce` whose update only changes its state does that in place, and `. + [x]` appends.
+// A container may be changed in place only by the reduce that made it, and never once anything else has seen it; what
+// is appended stands behind all that anybody has seen.
 #include <algorithm>
 #include <array>
 
@@ -9,14 +10,19 @@
 namespace tieline::json::jq {
 namespace {
 
-constexpr std::size_t kTableAbove = 16;  // members that are searched one by one
+constexpr std::size_t kTableAbove = 16;   // members that are searched one by one
+constexpr std::size_t kAppendAbove = 16;  // elements that are copied to append some
+constexpr std::size_t kSettledDepth = 4;
 
 // Stands before the elements or members of a container with the flag kHeaded.
 struct Header {
-  std::uint64_t owner;
+  std::uint64_t owner;  // 0: none
   std::uint32_t capacity;
-  std::uint32_t slots;   // of the table, a power of two; 0 without one
-  std::uint32_t* table;  // positions of members plus one; 0 is free
+  std::uint32_t slots;  // of the table, a power of two; 0 without one
+  union {
+    std::uint32_t* table;  // of an object: positions of members plus one; 0 is free
+    std::uint64_t used;    // of an array without an owner: the most elements that anybody sees
+  };
 };
 
 Header& header_of(Node container) {
@@ -46,7 +52,7 @@ bool Machine::own(Node& node, std::size_t more, std::uint64_t owner) {
   const std::size_t each = array ? sizeof(Node) : sizeof(Member);
   if (!room(capacity * each) || !spend(node.length / 8)) return false;
   char* const place = static_cast<char*>(arena_.nodes(sizeof(Header) + capacity * each));
-  auto* const header = new (place) Header{owner, static_cast<std::uint32_t>(capacity), 0, nullptr};
+  auto* const header = new (place) Header{owner, static_cast<std::uint32_t>(capacity), 0, {nullptr}};
   if (node.length != 0)
     std::memcpy(place + sizeof(Header), static_cast<const void*>(node.elements), node.length * each);
   node.flags = Node::kRun | Node::kHeaded;
@@ -111,6 +117,38 @@ Node* Machine::owned_place(Node& of, Node key, std::uint64_t owner) {
     ++of.length;
   }
   return element;
+}
+
+// `a + b` of arrays. Where `a` is the longest view of what it stands in, and there is room, `b` goes behind it.
+bool Machine::append(Node a, Node b, Node& out) {
+  const std::size_t count = std::size_t{a.length} + b.length;
+  if ((a.flags & Node::kHeaded) != 0) {
+    Header& header = header_of(a);
+    if (header.owner == 0 && header.used == a.length && count <= header.capacity) {
+      std::memcpy(static_cast<void*>(const_cast<Node*>(a.elements + a.length)), b.elements, b.length * sizeof(Node));
+      header.used = count;
+      out = a;
+      out.length = static_cast<std::uint32_t>(count);
+      return spend(b.length / 8);
+    }
+  }
+  // Whoever appends a little to much will do it again.
+  const bool grows = a.length > kAppendAbove && b.length < a.length / 2;
+  const std::size_t capacity = grows ? count + count / 2 : count;
+  if (!room(capacity * sizeof(Node)) || !spend(count / 8)) return false;
+  CHECK(capacity <= 0xFFFF'FFFFu);
+  char* place = static_cast<char*>(arena_.nodes((grows ? sizeof(Header) : 0) + capacity * sizeof(Node)));
+  if (grows) {
+    auto* const header = new (place) Header{0, static_cast<std::uint32_t>(capacity), 0, {nullptr}};
+    header->used = count;
+    place += sizeof(Header);
+  }
+  auto* const to = reinterpret_cast<Node*>(place);
+  std::memcpy(place, static_cast<const void*>(a.elements), a.length * sizeof(Node));
+  std::memcpy(place + a.length * sizeof(Node), static_cast<const void*>(b.elements), b.length * sizeof(Node));
+  out = array_in_place(to, count);
+  if (grows) out.flags |= Node::kHeaded;
+  return true;
 }
 
 // `to + by`, where `to` may be changed.
@@ -220,11 +258,20 @@ Got Machine::accumulate_at(const Code* code, Frame* frame, std::uint64_t& owner,
   });
 }
 
-// After the last update: large objects get the index that reading them wants.
-Node Machine::settled(Node state) {
-  if (!is_object(state) || (state.flags & Node::kHeaded) == 0) return state;
-  if (state.length > kIndexAbove) return object_copy(members_of(state));
-  return state;
+// After the last update: large objects get the index that reading them wants. It is equal to what it was, so whoever
+// else has seen it sees no difference.
+bool Machine::settle(Node& state, std::size_t depth) {
+  if (depth == kSettledDepth || (!is_array(state) && !is_object(state)) || (state.flags & Node::kHeaded) == 0 ||
+      header_of(state).owner == 0) {
+    return true;
+  }
+  if (!spend(state.length / 8)) return false;
+  for (std::size_t i = 0; i < state.length; ++i) {
+    const Node& inner = is_array(state) ? state.elements[i] : state.members[i].value;
+    if (!settle(const_cast<Node&>(inner), depth + 1)) return false;
+  }
+  if (is_object(state) && state.length > kIndexAbove) state = object_copy(members_of(state));
+  return true;
 }
 
 }  // namespace tieline::json::jq

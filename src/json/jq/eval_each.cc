@@ -16,7 +16,7 @@ bool Machine::each(const Code* code, Frame* frame, Node in, Sink& out) {
 }
 
 bool Machine::run_each(const Code* code, Frame* frame, Node in, Sink& out) {
-  const FrameMark before = mark();
+  FrameMark before = mark();
   for (bool first = true;; first = false) {
     if (--steps_left_ <= 0) [[unlikely]]
       return out_of_steps();

@@ -54,7 +54,7 @@ Got Machine::enter(const Code* code, Frame* frame, Node in, Frame*& callee) {
 }
 
 Got Machine::run_one(const Code* code, Frame* frame, Node in, Node& out) {
-  const FrameMark before = mark();
+  FrameMark before = mark();
   for (;;) {
     if (--steps_left_ <= 0) [[unlikely]] {
       out_of_steps();
@@ -195,11 +195,15 @@ Got Machine::run_one(const Code* code, Frame* frame, Node in, Node& out) {
 }
 
 // The caller's frame is of no more use where nothing of the callee points into it: the callee takes its place.
-Frame* Machine::reuse(FrameMark before, Frame* callee, std::uint32_t slots) {
+Frame* Machine::reuse(FrameMark& before, Frame* callee, std::uint32_t slots) {
+  if (before.chunk != frame_chunk_) {  // the next callees take the place of this one
+    before = {frame_chunk_, reinterpret_cast<char*>(callee)};
+    return callee;
+  }
   const auto at = reinterpret_cast<std::uintptr_t>(callee);
   const auto low = reinterpret_cast<std::uintptr_t>(before.at);
-  // Only within the chunk in which this evaluation began, and where the surroundings are older than it.
-  if (before.chunk != frame_chunk_ || before.at == nullptr || at <= low) return callee;
+  // Only where the surroundings are older than this evaluation.
+  if (at <= low) return callee;
   const auto parent = reinterpret_cast<std::uintptr_t>(callee->parent);
   if (parent >= low && parent < reinterpret_cast<std::uintptr_t>(frame_end_)) return callee;
   std::memmove(static_cast<void*>(before.at), callee, sizeof(Frame*) + slots * sizeof(Slot));
@@ -437,8 +441,7 @@ bool Machine::reduce_from(const Code* code, Frame* frame, Node in, Node& state) 
     });
   });
   if (!each(code->a, frame, in, sink)) return false;
-  if (code->accumulating) state = settled(state);
-  return true;
+  return !code->accumulating || settle(state);
 }
 
 Got Machine::one_reduce(const Code* code, Frame* frame, Node in, Node& out) {
@@ -513,6 +516,7 @@ Got Machine::one_add(const Code* code, Frame* frame, Node in, Node& out) {
   Node sum;
   std::string texts;  // of strings only, so that adding many is one copy
   bool joining = false;
+  const std::uint64_t owner = ++labels_made_;  // nothing sees the sum before it is whole
   const auto put = [&](Node value) {
     if (joining && is_string(value)) {
       texts += value.view();
@@ -528,7 +532,7 @@ Got Machine::one_add(const Code* code, Frame* frame, Node in, Node& out) {
       sum = text(texts);
       joining = false;
     }
-    return binary(BinaryOp::kAdd, sum, value, sum);
+    return add_to(sum, value, owner);
   };
   bool well = false;
   if (code->a == nullptr) {
@@ -538,6 +542,7 @@ Got Machine::one_add(const Code* code, Frame* frame, Node in, Node& out) {
     well = each(code->a, frame, in, sink);
   }
   if (!well) return Got::kFailed;
+  if (!joining && !settle(sum)) return Got::kFailed;
   out = joining ? text(texts) : sum;
   return Got::kValue;
 }

@@ -34,9 +34,12 @@ std::uintptr_t stack_begin() {
 
 }  // namespace
 
-Machine::Machine(const RunLimits& limits, std::string_view zone)
+Machine::Machine(const RunLimits& limits, const Document* input, std::span<const Document> variables,
+                 std::string_view zone)
     : limits_(limits),
       zone_(zone),
+      input_(input),
+      variables_(variables),
       arena_(first_, sizeof first_),
       steps_left_(static_cast<std::int64_t>(limits.steps_max)) {
   const auto here = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
@@ -46,6 +49,13 @@ Machine::Machine(const RunLimits& limits, std::string_view zone)
 
 Machine::~Machine() {
   while (frame_chunk_ != nullptr) std::free(std::exchange(frame_chunk_, frame_chunk_->before));
+}
+
+std::vector<Document> Machine::documents() const {
+  std::vector<Document> all = documents_;
+  if (input_ != nullptr) all.push_back(*input_);
+  all.insert(all.end(), variables_.begin(), variables_.end());
+  return all;
 }
 
 Frame* Machine::new_frame(Frame* parent, std::uint32_t slots) {
@@ -79,7 +89,7 @@ void Machine::release(FrameMark m) {
     }
     frame_chunk_ = gone->before;
     frame_bytes_ -= static_cast<std::size_t>(gone->end - reinterpret_cast<char*>(gone));
-    frame_end_ = frame_chunk_ != nullptr ? frame_chunk_->end : nullptr;
+    frame_end_ = frame_chunk_ != nullptr ? frame_chunk_->end : first_frames_ + sizeof first_frames_;
     std::free(gone);
   }
   frame_at_ = m.at;

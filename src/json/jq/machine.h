@@ -107,8 +107,10 @@ class Collector {
 
 class Machine {
  public:
-  // `zone` is the program's; it must outlive the run.
-  explicit Machine(const RunLimits& limits, std::string_view zone = "UTC");
+  explicit Machine(const RunLimits& limits) : Machine(limits, nullptr, {}) {}
+  // A result may hold on to the documents, which must outlive the machine; `zone` is the program's, and must, too.
+  Machine(const RunLimits& limits, const Document* input, std::span<const Document> variables,
+          std::string_view zone = "UTC");
   ~Machine();
   Machine(const Machine&) = delete;
   Machine& operator=(const Machine&) = delete;
@@ -179,8 +181,7 @@ class Machine {
   // The document's nodes stay valid for the run and, where a result holds on to them, as long as that.
   bool parse_json(std::string_view text, Node& out);
   // Documents whose nodes a result may hold on to.
-  void keep(const Document& document) { documents_.push_back(document); }
-  const std::vector<Document>& documents() const { return documents_; }
+  std::vector<Document> documents() const;
   bool tojson(Node value, std::string& out);
   bool tostring(Node value, Node& out);
   bool to_text(Node value, std::string& out);                // appended
@@ -246,7 +247,8 @@ class Machine {
   bool add_to(Node& to, Node by, std::uint64_t owner);
   template <class F>
   Got change_owned(Node& of, std::span<const Node> path, std::uint64_t owner, F&& change);
-  Node settled(Node state);
+  bool settle(Node& state, std::size_t depth = 0);
+  bool append(Node a, Node b, Node& out);
   bool collect(const Code* code, Frame* frame, Node in, Node& array);
 
   // each() of what gives many.
@@ -283,7 +285,7 @@ class Machine {
   // The callee's frame, with its arguments.
   Got enter(const Code* code, Frame* frame, Node in, Frame*& callee);
   Frame* enter_with(const Code* code, Frame* frame, const Node* values);
-  Frame* reuse(FrameMark before, Frame* callee, std::uint32_t slots);
+  Frame* reuse(FrameMark& before, Frame* callee, std::uint32_t slots);
   static Frame* ancestor(Frame* frame, std::uint32_t up) {
     for (; up != 0; --up) frame = frame->parent;
     return frame;
@@ -327,14 +329,17 @@ class Machine {
 
   RunLimits limits_;
   std::string_view zone_;
-  std::vector<Document> documents_;
+  const Document* input_;
+  std::span<const Document> variables_;
+  std::vector<Document> documents_;  // parsed by the run
   alignas(16) char first_[4096];
+  alignas(16) char first_frames_[512];
   Arena arena_;
   std::int64_t steps_left_;
   std::uintptr_t stack_end_ = 0;
   FrameChunk* frame_chunk_ = nullptr;
-  char* frame_at_ = nullptr;
-  char* frame_end_ = nullptr;
+  char* frame_at_ = first_frames_;
+  char* frame_end_ = first_frames_ + sizeof first_frames_;
   std::size_t frame_bytes_ = 0;
   Unwind unwind_ = Unwind::kNone;
   std::uint64_t label_ = 0;  // the label that a break unwinds to

@@ -117,51 +117,6 @@ bool Machine::sort(Node* nodes, std::size_t count) {
   return well && spend(count);
 }
 
-bool Machine::order_by(Order how, Node elements, std::span<const Node> keys, Node& out) {
-  struct Entry {
-    Node key;
-    Node value;
-  };
-  const std::size_t count = elements.length;
-  if (!room(count * sizeof(Entry) * 3)) return false;
-  std::vector<Entry> entries(count);
-  for (std::size_t i = 0; i < count; ++i) entries[i] = {keys[i], elements.elements[i]};
-  if (how == Order::kMin || how == Order::kMax) {
-    out = Node{};
-    if (count == 0) return true;
-    std::size_t best = 0;
-    for (std::size_t i = 1; i < count; ++i) {
-      int order = 0;
-      if (!compare(entries[i].key, entries[best].key, order)) return false;
-      if (how == Order::kMin ? order < 0 : order >= 0) best = i;
-    }
-    out = entries[best].value;
-    return true;
-  }
-  bool well = true;
-  std::stable_sort(entries.begin(), entries.end(), [&](const Entry& a, const Entry& b) {
-    int order = 0;
-    if (well && !compare(a.key, b.key, order)) well = false;
-    return well && order < 0;
-  });
-  if (!well || !spend(count)) return false;
-  Collector result(arena_), group(arena_);
-  Collector* const into = how == Order::kGroup ? &group : &result;
-  for (std::size_t i = 0; i < count; ++i) {
-    bool same = false;
-    if (how != Order::kSort && i != 0 && !equal(entries[i - 1].key, entries[i].key, same)) return false;
-    if (how == Order::kGroup && !same && i != 0) {
-      result.push(array({group.data(), group.size()}));
-      group.clear();
-    }
-    if (how == Order::kUnique && same) continue;
-    into->push(entries[i].value);
-  }
-  if (how == Order::kGroup && count != 0) result.push(array({group.data(), group.size()}));
-  out = result.array();
-  return true;
-}
-
 Node Machine::sorted_keys(Node object) {
   Node* const keys = nodes(object.length);
   const auto sorted = sorted_members(object);
@@ -373,13 +328,7 @@ bool Machine::binary(BinaryOp op, Node a, Node b, Node& out) {
           out = a.length == 0 ? b : a;
           return true;
         }
-        const std::size_t count = std::size_t{a.length} + b.length;
-        if (!room(count * sizeof(Node)) || !spend(count / 8)) return false;
-        Node* const to = nodes(count);
-        std::memcpy(static_cast<void*>(to), a.elements, a.length * sizeof(Node));
-        std::memcpy(static_cast<void*>(to + a.length), b.elements, b.length * sizeof(Node));
-        out = array_in_place(to, count);
-        return true;
+        return append(a, b, out);
       }
       if (a.kind == b.kind && is_object(a)) {
         if (a.length == 0 || b.length == 0) {

@@ -134,7 +134,7 @@ bool Machine::write_json(Node value, std::size_t depth, std::string& out) {
     case Kind::kNull: out += "null"; return true;
     case Kind::kBool: out += truthy(value) ? "true" : "false"; return true;
     case Kind::kNumber: append_number(value, out); return true;
-    case Kind::kString: append_quoted(out, value.view()); return true;
+    case Kind::kString: append_quoted(out, value); return true;
     case Kind::kArray:
       if (deep() || !spend(value.length) || (out.size() > (1u << 20) && !room(out.size()))) return false;
       out += '[';
@@ -149,7 +149,7 @@ bool Machine::write_json(Node value, std::size_t depth, std::string& out) {
       out += '{';
       for (std::size_t i = 0; i < value.length; ++i) {
         if (i != 0) out += ',';
-        append_quoted(out, value.members[i].key.view());
+        append_quoted(out, value.members[i].key);
         out += ':';
         if (!write_json(value.members[i].value, depth + 1, out)) return false;
       }

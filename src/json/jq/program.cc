@@ -27,13 +27,10 @@ class NativeProgram final : public Program {
   Result<std::vector<Document>> run(const Document& input, std::span<const Document> variables,
                                     const RunLimits& limits) const override {
     CHECK(variables.size() >= variables_);
-    Machine machine(limits, zone_);
-    machine.keep(input);
+    variables = variables.first(variables_);
+    Machine machine(limits, &input, variables, zone_);
     Frame* const frame = machine.new_frame(nullptr, compiled_.slots);
-    for (std::size_t i = 0; i < variables_; ++i) {
-      machine.keep(variables[i]);
-      frame->slots[i].value = *variables[i].root().node();
-    }
+    for (std::size_t i = 0; i < variables_; ++i) frame->slots[i].value = *variables[i].root().node();
     std::vector<Document> outputs;
     std::size_t bytes_left = limits.output_bytes_max;
     std::optional<Error> error;

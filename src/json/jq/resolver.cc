@@ -553,7 +553,8 @@ class Resolver {
       c.d = compile(ast->d, binding.names, scope);
       if (c.d == nullptr) return nullptr;
     }
-    c.accumulating = c.op == Op::kReduce && accumulates(c.c);
+    // Of alternative patterns the next one begins with the state as it was before the one that failed.
+    c.accumulating = c.op == Op::kReduce && c.patterns.size() == 1 && accumulates(c.c);
     return code(c);
   }
 

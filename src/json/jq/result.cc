@@ -1,6 +1,8 @@
 #include "json/jq/result.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <memory>
 
 #include "json/jq/values.h"
 
@@ -11,15 +13,15 @@ constexpr std::size_t kDepthMax = ParseLimits{}.depth_max;
 // A part of an input that has more nodes is held on to rather than copied.
 constexpr std::size_t kCopiedNodes = 256;
 constexpr std::size_t kCopiedBytes = 4096;
+constexpr std::size_t kRealTextMax = 34;  // -, 17 digits and up to 15 zeros behind them
 
-// The memory of a result: one block, the nodes first and the texts behind them.
-struct Storage {
-  explicit Storage(std::size_t bytes) : block(static_cast<char*>(std::malloc(bytes))) { CHECK(block != nullptr); }
-  ~Storage() { std::free(block); }
-  Storage(const Storage&) = delete;
-  Storage& operator=(const Storage&) = delete;
-
-  char* block;
+// The memory of a result: one block, the nodes first and the texts behind them; and the documents that it points into,
+// where there are any.
+struct Block {
+  alignas(Node) std::byte bytes[sizeof(Node)];
+};
+struct Holding {
+  std::shared_ptr<Block[]> block;
   std::vector<Document> kept;
 };
 
@@ -31,8 +33,9 @@ class Copy {
   bool measure(const Node& node, std::size_t depth) {
     switch (node.kind) {
       case Kind::kNumber: {
+        // Writing a double out costs too much to do it twice.
         NumberText buffer;
-        const std::size_t size = number_text(node, buffer).size();
+        const std::size_t size = (node.flags & Node::kReal) != 0 ? kRealTextMax : number_text(node, buffer).size();
         texts_ += size;
         if ((node.flags & Node::kInexact) != 0) inexact_ = true;
         return printed(size);
@@ -66,20 +69,19 @@ class Copy {
 
   Result<Document> run(const Machine& machine, const Node& root) {
     if (!measure(root, 0)) return failure(tieline::Code::kTooLarge, std::move(message_));
-    auto storage = std::make_shared<Storage>((nodes_ + 1) * sizeof(Node) + texts_ + 1);
-    node_at_ = reinterpret_cast<Node*>(storage->block);
-    text_at_ = storage->block + (nodes_ + 1) * sizeof(Node);
+    auto block = std::make_shared_for_overwrite<Block[]>(nodes_ + 1 + (texts_ + sizeof(Block) - 1) / sizeof(Block));
+    node_at_ = reinterpret_cast<Node*>(block.get());
+    text_at_ = reinterpret_cast<char*>(node_at_ + nodes_ + 1);
     Node* const top = node_at_++;
     new (top) Node(copied(root));
-    if (holds_) {
-      storage->kept = machine.documents();
-      if (!inexact_) {
-        const bool possible = std::any_of(storage->kept.begin(), storage->kept.end(),
-                                          [](const Document& d) { return d.has_inexact_numbers(); });
-        if (possible) inexact_ = Document(nullptr, Value(top), true).part(Value(top)).has_inexact_numbers();
-      }
+    if (!holds_) return Document(std::move(block), Value(top), inexact_);
+    auto holding = std::make_shared<Holding>(Holding{std::move(block), machine.documents()});
+    if (!inexact_) {
+      const bool possible = std::any_of(holding->kept.begin(), holding->kept.end(),
+                                        [](const Document& d) { return d.has_inexact_numbers(); });
+      if (possible) inexact_ = Document(nullptr, Value(top), true).part(Value(top)).has_inexact_numbers();
     }
-    return Document(std::move(storage), Value(top), inexact_);
+    return Document(std::move(holding), Value(top), inexact_);
   }
 
   std::size_t bytes_left() const { return bytes_left_; }

@@ -202,13 +202,18 @@ void append_utf8(std::string& out, std::uint32_t code) {
   }
 }
 
-void append_quoted(std::string& out, std::string_view text) {
+void append_quoted(std::string& out, const Node& text) {
+  if ((text.flags & Node::kPlain) != 0) {
+    const std::size_t before = out.size();
+    out.resize(before + text.length + 2, '"');
+    if (text.length != 0) std::memcpy(out.data() + before + 1, text.text, text.length);
+    return;
+  }
   out += '"';
-  const char* at = text.data();
-  const char* const end = at + text.size();
+  const char* at = text.text;
+  const char* const end = at + text.length;
   while (at != end) {
-    const char* stop = skip_clean(at, end);
-    while (stop != end && static_cast<signed char>(*stop) < 0) stop = skip_clean(stop + 1, end);
+    const char* const stop = skip_unescaped(at, end);
     out.append(at, stop);
     at = stop;
     if (at == end) break;

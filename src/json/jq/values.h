@@ -80,6 +80,6 @@ std::size_t byte_offset(std::string_view text, std::size_t character);
 void append_utf8(std::string& out, std::uint32_t code);
 
 // The text as it stands in JSON, with its quotes; appended.
-void append_quoted(std::string& out, std::string_view text);
+void append_quoted(std::string& out, const Node& text);
 
 }  // namespace tieline::json::jq
