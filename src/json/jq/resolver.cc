@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/text.h"
+#include "json/jq/hints.h"
 #include "json/jq/machine.h"
 #include "json/jq/natives.h"
 #include "json/jq/parser.h"
@@ -623,9 +624,12 @@ class Resolver {
     for (const PreludeFunction& f : prelude()) add(f.name, f.arity);
     std::sort(arities.begin(), arities.end());
     const std::string called = std::string(ast->name) + '/' + std::to_string(ast->parts.size());
-    return refuse(ast->offset,
-                  "the function " + called + " is not defined" +
-                      (arities.empty() ? did_you_mean(ast->name, known) : "; there is " + join(arities, ", ")));
+    std::string hint = name_hint(source_, ast->offset, ast->name);
+    if (!arities.empty()) hint.insert(0, "; there is " + join(arities, ", "));
+    if (hint.empty()) hint = did_you_mean(ast->name, known);
+    const auto list = [](const Ast* part) { return part->kind == AstKind::kComma; };
+    if (std::any_of(ast->parts.begin(), ast->parts.end(), list)) hint += "; arguments are separated by \";\"";
+    return refuse(ast->offset, "the function " + called + " is not defined" + hint);
   }
 
   const Code* special(const Ast* ast, const SpecialForm& form, const Name* names, Scope* scope) {
