@@ -2,6 +2,8 @@
 // what compiles.
 #pragma once
 
+#include <cstddef>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -9,10 +11,19 @@
 
 namespace tieline::json::jq {
 
-// Where `unexpected` stands in `source`, for signs of other languages: && || ! ' ?: ?? .0 .map(…)
+// Where `unexpected` stands in `source`: what signs and words of other languages are called here.
 std::string syntax_hint(std::string_view source, const Token& unexpected);
 
-// For an unknown function at `offset`: what it is called here, or that a dash makes no part of a name.
-std::string name_hint(std::string_view source, std::size_t offset, std::string_view name);
+struct UnknownFunction {
+  std::string_view source;
+  std::size_t offset = 0;
+  std::string_view name;
+  std::size_t arity = 0;
+  std::size_t listed = 0;                // how many programs with commas between them the first argument is
+  std::span<const std::string> arities;  // the functions of that name, as name/arity
+  std::span<const std::string> known;    // the names of all functions
+};
+// What it is called here, how it is called, or that it may be a member.
+std::string name_hint(const UnknownFunction& unknown);
 
 }  // namespace tieline::json::jq

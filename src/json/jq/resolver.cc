@@ -607,10 +607,11 @@ class Resolver {
   }
 
   const Code* unknown(const Ast* ast, const Name* names) {
+    const std::size_t arity = ast->parts.size();
     std::vector<std::string> known, arities;
-    const auto add = [&](std::string_view name, std::size_t arity) {
+    const auto add = [&](std::string_view name, std::size_t parameters) {
       if (name.starts_with('_')) return;
-      if (name == ast->name) arities.push_back(std::string(name) + '/' + std::to_string(arity));
+      if (name == ast->name) arities.push_back(std::string(name) + '/' + std::to_string(parameters));
       known.emplace_back(name);
     };
     for (const Name* n = names; n != nullptr; n = n->next) {
@@ -623,13 +624,11 @@ class Resolver {
     }
     for (const PreludeFunction& f : prelude()) add(f.name, f.arity);
     std::sort(arities.begin(), arities.end());
-    const std::string called = std::string(ast->name) + '/' + std::to_string(ast->parts.size());
-    std::string hint = name_hint(source_, ast->offset, ast->name);
-    if (!arities.empty()) hint.insert(0, "; there is " + join(arities, ", "));
-    if (hint.empty()) hint = did_you_mean(ast->name, known);
-    const auto list = [](const Ast* part) { return part->kind == AstKind::kComma; };
-    if (std::any_of(ast->parts.begin(), ast->parts.end(), list)) hint += "; arguments are separated by \";\"";
-    return refuse(ast->offset, "the function " + called + " is not defined" + hint);
+    const bool listed = arity == 1 && ast->parts.front()->kind == AstKind::kComma;
+    const std::size_t commas = listed ? ast->parts.front()->parts.size() : 0;
+    return refuse(ast->offset, "the function " + std::string(ast->name) + '/' + std::to_string(arity) +
+                                   " is not defined" +
+                                   name_hint({source_, ast->offset, ast->name, arity, commas, arities, known}));
   }
 
   const Code* special(const Ast* ast, const SpecialForm& form, const Name* names, Scope* scope) {
