@@ -35,6 +35,10 @@ class Tidy(unittest.TestCase):
         self.finds("heavy-header", "src/engine/x.cc", "#include <sqlite3.h>\n")
         self.finds("heavy-header", "src/store/x.h", "#include <sqlite3.h>\n")
         self.finds("heavy-header", "src/core/x.h", "#include <boost/asio/io_context.hpp>\n")
+        self.finds("heavy-header", "src/json/x.cc", "#include <cctz/time_zone.h>\n")
+        self.allows("src/json/zone.cc", "#include <cctz/time_zone.h>\n")
+        self.finds("heavy-header", "src/json/x.cc", "#include <openssl/sha.h>\n")
+        self.allows("src/json/jq/builtins_digest.cc", "#include <openssl/sha.h>\n")
         self.allows("src/store/x.cc", "#include <sqlite3.h>\n")
         self.allows("src/core/x.h", "#include <boost/asio/awaitable.hpp>\n")
 

@@ -24,8 +24,8 @@ Result<bool> Program::test(const Document& input, std::span<const Document> vari
 }
 
 Result<std::unique_ptr<const Program>> compile(std::string_view source, std::span<const std::string> variable_names,
-                                               const Place& at) {
-  return jq::compile_native(source, variable_names, at);
+                                               const Place& at, const CompileOptions& options) {
+  return jq::compile_native(source, variable_names, at, options);
 }
 
 }  // namespace tieline::json

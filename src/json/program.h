@@ -1,5 +1,6 @@
 // The port to the mapping language: a program is compiled once, with its variables' names, and run many times.
-// A program is pure: it sees its input and its variables, never the environment, files, other inputs or the clock.
+// A program is pure: it sees its input and its variables, never the environment, files, other inputs, the clock or the
+// zone of the machine.
 #pragma once
 
 #include <memory>
@@ -44,14 +45,31 @@ class Program {
   std::string source_;
 };
 
+struct CompileOptions {
+  // The program's zone, by its IANA name: of in_zone and from_iso8601 without an argument, localtime, strflocaltime.
+  // One that does not exist is an error of each run that asks for it.
+  std::string zone = "UTC";
+};
+
 // Compiles `source`, a program of jq 1.8; `variable_names` without `$`. The error's place is `at` moved by the position
 // inside the source (line 1 keeps at.column as its base), with the file of `at`. An unknown variable, function or
 // format gets a "did you mean". Numbers keep the text they were written with until they are computed with; integers of
 // 64 bits are computed as integers, everything else as doubles; comparisons are exact. Refused by name: input inputs
 // debug stderr input_filename input_line_number $ENV env $__prog_args import include modulemeta get_search_list halt
-// halt_error now localtime strflocaltime. Beyond jq: decimal, round_to(n), from_minor(currency), to_minor(currency)
-// (exact, ISO 4217); lookup!(table; key), which fails where the key is missing; slug, title_case, url_query.
+// halt_error now.
+//
+// Beyond jq, where an option may be left out and an unknown one is an error:
+//   decimal, round_to(n), from_minor(currency), to_minor(currency)   exact; ISO 4217
+//   lookup!(table; key)                     fails where the key is missing
+//   slug, title_case, url_query
+//   in_zone, in_zone(zone), to_iso8601      of unix seconds or an ISO-8601 text with an offset; the latter is in UTC
+//   from_iso8601, from_iso8601(zone)        unix seconds; the zone is that of texts without an offset
+//   sha256, hmac_sha256(key)                of texts, as lower-case hexadecimal
+//   uuid5(namespace)                        RFC 9562; "dns" "url" "oid" "x500" or a UUID
+//   parse_csv, parse_csv({separator, quote, header}), to_csv, to_csv({separator, quote, header, columns, newline})
+//   parse_xml, parse_xml({arrays}), to_xml, to_xml({declaration})
+// A zone that is written in the program is checked here.
 Result<std::unique_ptr<const Program>> compile(std::string_view source, std::span<const std::string> variable_names,
-                                               const Place& at = {});
+                                               const Place& at = {}, const CompileOptions& options = {});
 
 }  // namespace tieline::json

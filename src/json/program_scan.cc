@@ -148,8 +148,6 @@ constexpr std::array kRefused = {
     Refusal{"halt", "use `empty` or `error(\"…\")`"},
     Refusal{"halt_error", "use `error(\"…\")`"},
     Refusal{"now", "a program has no clock; use `$event.time` or `$run.started`"},
-    Refusal{"localtime", "it depends on the machine's zone; use `gmtime`"},
-    Refusal{"strflocaltime", "it depends on the machine's zone; use `strftime`"},
 };
 
 const Refusal* refusal_of(std::string_view name) {

@@ -31,11 +31,13 @@ constexpr std::array<std::string_view, 4> kReservedNames{"item", "index", "ENV",
 
 std::string position(const Place& place) { return "line " + std::to_string(place.line); }
 
+const Place kInSource{"", 1, 1};
+
 }  // namespace
 
 FlowBuilder::FlowBuilder(std::span<const steps::BoundName> names, const steps::Actions& actions,
-                         spec::Problems& problems)
-    : actions_(actions), problems_(problems) {
+                         spec::Problems& problems, json::CompileOptions options)
+    : actions_(actions), problems_(problems), options_(std::move(options)) {
   static_assert(kSlotEvent == 0 && kSlotVars == 1 && kSlotFlow == 2 && kSlotRun == 3);
   for (const std::string_view name : kFixedNames) {
     variables_.emplace_back(name);
@@ -62,7 +64,7 @@ FlowBuilder::FlowBuilder(std::span<const steps::BoundName> names, const steps::A
 
 std::shared_ptr<const json::Program> FlowBuilder::compile(const spec::ProgramText& text) {
   if (text.empty()) return nullptr;
-  Result<std::unique_ptr<const json::Program>> program = json::compile(text.source, variables_, Place{"", 1, 1});
+  Result<std::unique_ptr<const json::Program>> program = json::compile(text.source, variables_, kInSource, options_);
   if (!program) {
     problems_.error(text.located(std::move(program.error())));
     return nullptr;
@@ -78,7 +80,7 @@ bool FlowBuilder::uses_unbound(const spec::ProgramText& text) {
     // The name may be one that the program binds itself (`. as $x`): only a compilation without it can tell.
     std::vector<std::string> without = variables_;
     without[slot] = "__unbound";
-    Result<std::unique_ptr<const json::Program>> program = json::compile(text.source, without, Place{"", 1, 1});
+    Result<std::unique_ptr<const json::Program>> program = json::compile(text.source, without, kInSource, options_);
     if (program) continue;
     Error error = text.located(std::move(program.error()));
     const Place& bound_at = states_[slot].place;

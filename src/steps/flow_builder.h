@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "json/program.h"
 #include "steps/actions.h"
 #include "steps/step_kind.h"
 
@@ -18,8 +19,10 @@ namespace tieline {
 class FlowBuilder {
  public:
   // `names` are all that the flow's steps bind, in order of appearance; a name may stand several times and is one
-  // variable. Reports names that cannot be variables. `actions` and `problems` must outlive the builder.
-  FlowBuilder(std::span<const steps::BoundName> names, const steps::Actions& actions, spec::Problems& problems);
+  // variable. Reports names that cannot be variables. `options` are those of all programs. `actions` and `problems`
+  // must outlive the builder.
+  FlowBuilder(std::span<const steps::BoundName> names, const steps::Actions& actions, spec::Problems& problems,
+              json::CompileOptions options = {});
 
   // The flow's variables by slot: event vars flow run, then the names.
   const std::vector<std::string>& variables() const { return variables_; }
@@ -56,6 +59,7 @@ class FlowBuilder {
 
   const steps::Actions& actions_;
   spec::Problems& problems_;
+  const json::CompileOptions options_;
   std::vector<std::string> variables_;
   std::vector<Variable> states_;  // beside variables_
   std::set<std::string, std::less<>> connections_;

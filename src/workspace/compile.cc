@@ -19,6 +19,8 @@ std::string write_source(const FlowInput& input) {
   out.key("file").string(input.file);
   out.key("variables").copy(input.variables.root());
   out.key("yaml").string(input.yaml);
+  // UTC goes without saying, so that flows which were stored before there was a zone keep their hash.
+  if (input.zone != "UTC") out.key("zone").string(input.zone);
   out.end_object();
   return json::print(out.finish().root());
 }
@@ -30,10 +32,12 @@ Result<FlowInput> read_source(const std::string& name, const std::string& source
     return failure(Code::kInvalid,
                    "the stored source of the flow \"" + name + "\" has a form that this version does not read");
   }
+  const std::string_view zone = root["zone"].as_string();
   return FlowInput{.name = name,
                    .file = std::string(root["file"].as_string()),
                    .yaml = std::string(root["yaml"].as_string()),
-                   .variables = document.part(root["variables"])};
+                   .variables = document.part(root["variables"]),
+                   .zone = zone.empty() ? "UTC" : std::string(zone)};
 }
 
 // 128 bits of a stable, fast hash: two different flows of one workspace must not meet; nobody gains by making them.
@@ -94,7 +98,7 @@ CompiledFlow compile_flow(const FlowInput& input, const steps::Actions& actions,
   const bool whole = problems.error_count() == errors_before;
   if (!whole) add_names_of_broken_steps(*node, names);
   spec::Problems found;
-  FlowBuilder builder(names, actions, found);
+  FlowBuilder builder(names, actions, found, {.zone = input.zone});
   const std::vector<steps::BoundName> recovered(names.begin() + static_cast<std::ptrdiff_t>(read), names.end());
   const auto known = [&](const steps::BoundName& name) {
     return std::any_of(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(read),

@@ -19,6 +19,7 @@ struct FlowInput {
   std::string file;  // as shown in places: "flows/orders.yaml"
   std::string yaml;
   json::Document variables;  // `$vars`
+  std::string zone = "UTC";  // of its programs
 };
 
 // A trigger, with the place of its connection's name for who checks it.
@@ -37,8 +38,8 @@ struct CompiledFlow {
 // receive.
 CompiledFlow compile_flow(const FlowInput& input, const steps::Actions& actions, spec::Problems& problems);
 
-// Finds or recompiles the flow that a stored run began with. A run keeps its flow's text and `$vars`; the connections
-// it calls are those of now.
+// Finds or recompiles the flow that a stored run began with. A run keeps its flow's text, `$vars` and zone; the
+// connections it calls are those of now.
 class FlowArchive final : public FlowSource {
  public:
   // Any thread. Runs that were compiled before keep what they have.

@@ -98,7 +98,12 @@ class Loader {
     });
     auto actions = std::make_shared<WorkspaceActions>(drafts_);
     each_file("flows/", [&](const std::string& name, const std::string& file, const std::string& text) {
-      flow({.name = name, .file = file, .yaml = text, .variables = workspace->variables}, *actions, *workspace);
+      flow({.name = name,
+            .file = file,
+            .yaml = text,
+            .variables = workspace->variables,
+            .zone = workspace->settings.zone},
+           *actions, *workspace);
     });
     each_file("env/", [&](const std::string&, const std::string& file, const std::string&) {
       problems_.error({file, 1, 1}, "environments (`env/`) are not available in this version: remove the file",

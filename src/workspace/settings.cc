@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <charconv>
-#include <filesystem>
 
 #include "base/text.h"
+#include "json/zone.h"
 
 namespace tieline::workspace {
 namespace {
@@ -52,27 +52,6 @@ void check_public_url(const std::string& url, const Place& place, spec::Problems
     problems.error(
         place, "\"" + url + "\" has a query, a fragment or a space: write only https://HOST, with a path if need be");
   }
-}
-
-// Against the machine's time zone database, where it has one.
-void check_zone(const std::string& zone, const Place& place, spec::Problems& problems) {
-  namespace fs = std::filesystem;
-  const fs::path database = "/usr/share/zoneinfo";
-  std::error_code failed;
-  const bool plain = !zone.empty() && zone.front() != '/' && zone.find("..") == std::string::npos;
-  if (plain && (zone == "UTC" || !fs::is_directory(database, failed) || fs::is_regular_file(database / zone, failed)))
-    return;
-  std::vector<std::string> names{"UTC"};
-  const fs::path area = plain ? fs::path(zone).parent_path() : fs::path();
-  if (!area.empty()) {
-    for (const fs::directory_entry& entry : fs::directory_iterator(database / area, failed)) {
-      names.push_back((area / entry.path().filename()).generic_string());
-    }
-  }
-  std::sort(names.begin(), names.end());
-  const std::string hint = did_you_mean(zone, names);
-  problems.error(place,
-                 "there is no time zone \"" + zone + "\"" + (hint.empty() ? ": write one like Europe/Berlin" : hint));
 }
 
 Place place_of(const spec::Node& node, std::string_view key) {
@@ -173,7 +152,9 @@ const spec::Table<Settings>& describe(const Settings*) {
           .check([](const Settings& settings, const spec::Node& node, spec::Problems& problems) {
             if (!settings.public_url.empty())
               check_public_url(settings.public_url, place_of(node, "public_url"), problems);
-            check_zone(settings.zone, place_of(node, "zone"), problems);
+            if (const auto zone = json::find_zone(settings.zone); !zone) {
+              problems.error(place_of(node, "zone"), zone.error().message);
+            }
             const Address& hooks = settings.listen.hooks;
             if (hooks == settings.listen.admin && hooks.port != 0) {
               problems.error(place_of(node, "listen"),

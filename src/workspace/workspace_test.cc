@@ -66,7 +66,7 @@ TEST(Load, GivesEverythingThatAServerNeeds) {
   EXPECT_NE(flow.steps[2]->condition(), nullptr);
 }
 
-TEST(Load, HashChangesWithTheTextAndTheVariablesOnly) {
+TEST(Load, HashChangesWithTheTextTheVariablesAndTheZoneOnly) {
   const auto hash = [](const Files& files) { return load(files, catalog(), all_secrets()).workspace->flows[0]->hash; };
   const std::string first = hash(small_workspace());
   EXPECT_EQ(hash(small_workspace()), first);
@@ -79,6 +79,36 @@ TEST(Load, HashChangesWithTheTextAndTheVariablesOnly) {
   Files zone = small_workspace();
   zone.texts["tieline.yaml"] += "zone: UTC\n";
   EXPECT_EQ(hash(zone), first);
+  zone.texts["tieline.yaml"] = small_workspace().texts["tieline.yaml"] + "zone: Asia/Tokyo\n";
+  EXPECT_NE(hash(zone), first);
+}
+
+TEST(Load, ProgramsAreInTheWorkspacesZoneAndStayInIt) {
+  Files files = small_workspace();
+  files.texts["tieline.yaml"] += "zone: Asia/Tokyo\n";
+  files.texts["flows/orders.yaml"] =
+      "on: { webhook: shopify, event: orders/create }\nkey: 1795470240 | in_zone\nsteps: [ { stop: x } ]\n";
+  const auto key = [](const FlowPtr& flow) {
+    const std::vector<json::Document> variables(flow->variables.size());
+    return json::print(flow->key->run_one({}, variables)->root());
+  };
+  const Loaded then = load(files, catalog(), all_secrets());
+  ASSERT_NE(then.workspace, nullptr) << then.problems.text();
+  const Flow& flow = *then.workspace->flows[0];
+  EXPECT_EQ(key(then.workspace->flows[0]), "\"2026-11-24T06:44:00+09:00\"");
+
+  FlowArchive archive;
+  archive.use(then.workspace->actions, {});
+  const Result<FlowPtr> again = archive.compile(flow.name, flow.hash, flow.source);
+  ASSERT_TRUE(again) << again.error().text();
+  EXPECT_EQ((*again)->hash, flow.hash);
+  EXPECT_EQ(key(*again), "\"2026-11-24T06:44:00+09:00\"");
+
+  files.texts["tieline.yaml"] = "zone: Asia/Tokio\n";
+  EXPECT_NE(load(files, catalog(), all_secrets())
+                .problems.text()
+                .find("there is no time zone \"Asia/Tokio\"; did you mean \"Asia/Tokyo\"?"),
+            std::string::npos);
 }
 
 TEST(Load, ShowsPlacesWithThePrefix) {

@@ -1,11 +1,14 @@
-// Functions on dates, in UTC only: the machine's zone is no business of a program's.
+// jq's functions on dates, in UTC or in the program's zone: the machine's zone is no business of a program's.
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <ctime>
+#include <string>
 
 #include "json/jq/machine.h"
 #include "json/jq/natives.h"
 #include "json/jq/values.h"
+#include "json/zone.h"
 
 namespace tieline::json::jq {
 namespace {
@@ -20,16 +23,55 @@ Node broken_down(Machine& m, const std::tm& tm, double seconds) {
   return m.array(parts);
 }
 
-bool gmtime(Machine& m, Node in, const Node*, Node& out) {
-  if (!is_number(in)) return m.fail("gmtime() requires a number");
+const Zone* program_zone(Machine& m) {
+  const auto zone = find_zone(m.zone());
+  if (!zone) m.fail(zone.error().message);
+  return zone ? *zone : nullptr;
+}
+
+// The time in that zone, or in UTC where there is none; `fraction` are the parts of a second.
+bool time_in(Machine& m, Node in, const Zone* zone, std::tm& tm, double& fraction) {
+  const std::string name = zone == nullptr ? "gmtime()" : "localtime()";
+  if (!is_number(in)) return m.fail(name + " requires a number");
   const double seconds = double_of(in);
-  if (!(std::abs(seconds) < kSecondsMax)) return m.fail("gmtime() cannot say so far a time");
+  if (!(std::abs(seconds) < kSecondsMax)) return m.fail(name + " cannot say so far a time");
   const double whole = std::floor(seconds);
   const auto time = static_cast<std::time_t>(whole);
-  std::tm tm{};
-  if (gmtime_r(&time, &tm) == nullptr) return m.fail("gmtime() cannot say so far a time");
   // As written: 1425599507.25 has 47.25 seconds, without the noise of a large number's fraction.
-  const double fraction = std::round((seconds - whole) * 1e6) / 1e6;
+  fraction = std::round((seconds - whole) * 1e6) / 1e6;
+  if (zone == nullptr) {
+    if (gmtime_r(&time, &tm) == nullptr) return m.fail(name + " cannot say so far a time");
+    tm.tm_zone = "UTC";
+    return true;
+  }
+  const LocalTime local = local_time(*zone, time);
+  tm.tm_year = static_cast<int>(local.clock.year - 1900);
+  tm.tm_mon = local.clock.month - 1;
+  tm.tm_mday = local.clock.day;
+  tm.tm_hour = local.clock.hour;
+  tm.tm_min = local.clock.minute;
+  tm.tm_sec = local.clock.second;
+  tm.tm_wday = local.weekday;
+  tm.tm_yday = local.day_of_year;
+  tm.tm_isdst = local.daylight_saving ? 1 : 0;
+  tm.tm_gmtoff = local.offset;
+  tm.tm_zone = local.abbreviation;
+  return true;
+}
+
+bool gmtime(Machine& m, Node in, const Node*, Node& out) {
+  std::tm tm{};
+  double fraction = 0;
+  if (!time_in(m, in, nullptr, tm, fraction)) return false;
+  out = broken_down(m, tm, tm.tm_sec + fraction);
+  return true;
+}
+
+bool localtime(Machine& m, Node in, const Node*, Node& out) {
+  const Zone* const zone = program_zone(m);
+  std::tm tm{};
+  double fraction = 0;
+  if (zone == nullptr || !time_in(m, in, zone, tm, fraction)) return false;
   out = broken_down(m, tm, tm.tm_sec + fraction);
   return true;
 }
@@ -63,29 +105,90 @@ bool mktime(Machine& m, Node in, const Node*, Node& out) {
   return true;
 }
 
-bool strftime(Machine& m, Node in, const Node* a, Node& out) {
-  Node when = in;
-  if (is_number(in) && !gmtime(m, in, nullptr, when)) return false;
-  if (!is_array(when)) return m.fail("strftime/1 requires parsed datetime inputs");
-  if (!is_string(a[0])) return m.fail("strftime/1 requires a string format");
-  std::tm tm{};
-  if (!to_tm(when, tm)) return m.fail("strftime/1 requires parsed datetime inputs");
-  if (when.length < 8) {  // the days follow from the date
-    std::tm full = tm;
-    ::timegm(&full);
+// The conversion of C's functions that `%` begins at `at`: its letter's position, behind flags, width and modifiers.
+std::size_t conversion_at(std::string_view format, std::size_t at) {
+  const std::size_t past = format.find_first_not_of("_-+0^#123456789", at + 1);
+  if (past >= format.size()) return format.size();
+  return format[past] == 'E' || format[past] == 'O' ? past + 1 : past;
+}
+
+// C's functions take %s by the machine's zone: what it gives is put in its place.
+std::string without_epoch(std::string_view format, std::tm tm) {
+  std::string out;
+  for (std::size_t i = 0; i < format.size(); ++i) {
+    if (format[i] != '%') {
+      out += format[i];
+      continue;
+    }
+    const std::size_t letter = std::min(conversion_at(format, i), format.size() - 1);
+    const long offset = tm.tm_gmtoff;
+    if (format[letter] == 's') {
+      std::tm copy = tm;
+      out += std::to_string(::timegm(&copy) - offset);
+    } else {
+      out.append(format, i, letter + 1 - i);
+    }
+    i = letter;
+  }
+  return out;
+}
+
+// What the parts of a date leave open: the days, and in a zone its offset and name.
+void complete(std::tm& tm, bool days, const Zone* zone) {
+  std::tm full = tm;
+  const std::int64_t in_utc = ::timegm(&full);
+  if (days) {
     tm.tm_wday = full.tm_wday;
     tm.tm_yday = full.tm_yday;
   }
   tm.tm_zone = "UTC";
-  if (tm.tm_wday < 0 || tm.tm_wday > 6 || tm.tm_mon < 0 || tm.tm_mon > 11) {
-    return m.fail("strftime/1 requires parsed datetime inputs");
+  if (zone == nullptr) return;
+  const std::tm& f = full;
+  const std::int64_t seconds =
+      moment_of(*zone, {f.tm_year + std::int64_t{1900}, f.tm_mon + 1, f.tm_mday, f.tm_hour, f.tm_min, f.tm_sec});
+  const LocalTime local = local_time(*zone, seconds);
+  tm.tm_isdst = local.daylight_saving ? 1 : 0;
+  tm.tm_gmtoff = in_utc - seconds;
+  tm.tm_zone = local.abbreviation;
+}
+
+bool formatted_time(Machine& m, Node in, Node how, const Zone* zone, Node& out) {
+  const std::string name = zone == nullptr ? "strftime/1" : "strflocaltime/1";
+  std::tm tm{};
+  if (is_number(in)) {
+    double fraction = 0;
+    if (!time_in(m, in, zone, tm, fraction)) return false;
+    if (!is_string(how)) return m.fail(name + " requires a string format");
+  } else {
+    if (!is_array(in)) return m.fail(name + " requires parsed datetime inputs");
+    if (!is_string(how)) return m.fail(name + " requires a string format");
+    if (!to_tm(in, tm)) return m.fail(name + " requires parsed datetime inputs");
+    complete(tm, in.length < 8, zone);
   }
-  const std::string format(a[0].view());
+  if (tm.tm_wday < 0 || tm.tm_wday > 6 || tm.tm_mon < 0 || tm.tm_mon > 11) {
+    return m.fail(name + " requires parsed datetime inputs");
+  }
+  const std::string format = without_epoch(how.view(), tm);
   std::string text(format.size() * 4 + 256, '\0');
   const std::size_t size = std::strftime(text.data(), text.size(), format.c_str(), &tm);
-  if (size == 0 && !format.empty()) return m.fail("strftime/1: unknown system failure");
+  if (size == 0 && !format.empty()) return m.fail(name + ": unknown system failure");
   out = m.text(std::string_view(text.data(), size));
-  return true;
+  return m.spend(size / 8);
+}
+
+bool strftime(Machine& m, Node in, const Node* a, Node& out) { return formatted_time(m, in, a[0], nullptr, out); }
+
+bool strflocaltime(Machine& m, Node in, const Node* a, Node& out) {
+  const Zone* const zone = program_zone(m);
+  return zone != nullptr && formatted_time(m, in, a[0], zone, out);
+}
+
+bool has_epoch(std::string_view format) {
+  for (std::size_t i = format.find('%'); i < format.size(); i = format.find('%', i + 1)) {
+    i = conversion_at(format, i);
+    if (i < format.size() && format[i] == 's') return true;
+  }
+  return false;
 }
 
 bool parsed_time(Machine& m, Node in, const std::string& format, std::tm& tm) {
@@ -95,6 +198,11 @@ bool parsed_time(Machine& m, Node in, const std::string& format, std::tm& tm) {
   const char* const end = ::strptime(text.c_str(), format.c_str(), &tm);
   if (end == nullptr || *end != '\0') {
     return m.fail("date \"" + text + "\" does not match format \"" + format + '"');
+  }
+  if (has_epoch(format)) {  // it was taken apart in the machine's zone
+    std::tm local = tm;
+    const std::time_t seconds = ::timegm(&local) - tm.tm_gmtoff;
+    if (gmtime_r(&seconds, &tm) == nullptr) return m.fail("date \"" + text + "\" is too far a time");
   }
   std::tm full = tm;
   full.tm_isdst = 0;
@@ -124,8 +232,10 @@ bool fromdateiso8601(Machine& m, Node in, const Node*, Node& out) {
 
 constexpr std::array kDates = {
     Native{"gmtime", 0, gmtime},
+    Native{"localtime", 0, localtime},
     Native{"mktime", 0, mktime},
     Native{"strftime", 1, strftime},
+    Native{"strflocaltime", 1, strflocaltime},
     Native{"strptime", 1, strptime},
     Native{"fromdateiso8601", 0, fromdateiso8601},
 };

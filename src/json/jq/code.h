@@ -108,6 +108,7 @@ struct Native {
   NativeFunction function = nullptr;
   bool stream = false;      // gives an array whose elements are the outputs
   bool left_outer = false;  // of several arguments with several values the first one varies slowest
+  bool zone = false;        // its argument is the name of a zone
 };
 
 struct Function {

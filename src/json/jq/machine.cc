@@ -34,8 +34,11 @@ std::uintptr_t stack_begin() {
 
 }  // namespace
 
-Machine::Machine(const RunLimits& limits)
-    : limits_(limits), arena_(first_, sizeof first_), steps_left_(static_cast<std::int64_t>(limits.steps_max)) {
+Machine::Machine(const RunLimits& limits, std::string_view zone)
+    : limits_(limits),
+      zone_(zone),
+      arena_(first_, sizeof first_),
+      steps_left_(static_cast<std::int64_t>(limits.steps_max)) {
   const auto here = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
   const std::uintptr_t lowest = stack_begin() + kStackKept;
   stack_end_ = std::max(lowest, here > kStackMax ? here - kStackMax : 0);

@@ -107,7 +107,8 @@ class Collector {
 
 class Machine {
  public:
-  explicit Machine(const RunLimits& limits);
+  // `zone` is the program's; it must outlive the run.
+  explicit Machine(const RunLimits& limits, std::string_view zone = "UTC");
   ~Machine();
   Machine(const Machine&) = delete;
   Machine& operator=(const Machine&) = delete;
@@ -120,6 +121,7 @@ class Machine {
 
   Frame* new_frame(Frame* parent, std::uint32_t slots);
   Arena& arena() { return arena_; }
+  std::string_view zone() const { return zone_; }
 
   // --- Failing: all of these return false.
   bool fail(Node error);
@@ -324,6 +326,7 @@ class Machine {
   bool quote(Node value, std::size_t limit, std::string& out);
 
   RunLimits limits_;
+  std::string_view zone_;
   std::vector<Document> documents_;
   alignas(16) char first_[4096];
   Arena arena_;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "json/jq/code.h"
@@ -14,9 +15,17 @@ std::span<const Native> text_natives();
 std::span<const Native> math_natives();
 std::span<const Native> date_natives();
 std::span<const Native> regex_natives();
-std::span<const Native> business_natives();  // beyond jq
+// Beyond jq.
+std::span<const Native> business_natives();
+std::span<const Native> time_natives();
+std::span<const Native> digest_natives();
+std::span<const Native> csv_natives();
+std::span<const Native> xml_natives();
 // All of them.
 std::span<const std::span<const Native>> all_natives();
+
+// What is wrong with the name of a zone that is written in the program; empty where nothing is, or nobody can know yet.
+std::string zone_problem(const Code& argument);
 
 // Null when there is none.
 const Native* find_native(std::string_view name, std::size_t arity);

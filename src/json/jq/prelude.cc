@@ -125,8 +125,8 @@ std::span<const PreludeFunction> prelude() { return kPrelude; }
 std::span<const SpecialForm> special_forms() { return kSpecial; }
 
 std::span<const std::span<const Native>> all_natives() {
-  static const std::array all = {core_natives(), text_natives(),  math_natives(),
-                                 date_natives(), regex_natives(), business_natives()};
+  static const std::array all = {core_natives(),     text_natives(), math_natives(),   date_natives(), regex_natives(),
+                                 business_natives(), time_natives(), digest_natives(), csv_natives(),  xml_natives()};
   return all;
 }
 

@@ -16,13 +16,18 @@ namespace {
 
 class NativeProgram final : public Program {
  public:
-  NativeProgram(std::string source, std::unique_ptr<Arena> arena, Compiled compiled, std::size_t variables)
-      : Program(std::move(source)), arena_(std::move(arena)), compiled_(compiled), variables_(variables) {}
+  NativeProgram(std::string source, std::unique_ptr<Arena> arena, Compiled compiled, std::size_t variables,
+                std::string zone)
+      : Program(std::move(source)),
+        arena_(std::move(arena)),
+        compiled_(compiled),
+        variables_(variables),
+        zone_(std::move(zone)) {}
 
   Result<std::vector<Document>> run(const Document& input, std::span<const Document> variables,
                                     const RunLimits& limits) const override {
     CHECK(variables.size() >= variables_);
-    Machine machine(limits);
+    Machine machine(limits, zone_);
     machine.keep(input);
     Frame* const frame = machine.new_frame(nullptr, compiled_.slots);
     for (std::size_t i = 0; i < variables_; ++i) {
@@ -55,12 +60,14 @@ class NativeProgram final : public Program {
   std::unique_ptr<Arena> arena_;
   Compiled compiled_;
   std::size_t variables_;
+  std::string zone_;
 };
 
 }  // namespace
 
 Result<std::unique_ptr<const Program>> compile_native(std::string_view source,
-                                                      std::span<const std::string> variable_names, const Place& at) {
+                                                      std::span<const std::string> variable_names, const Place& at,
+                                                      const CompileOptions& options) {
   if (!valid_utf8(source)) return failure(tieline::Code::kInvalid, "the program is not valid UTF-8", at);
   if (Lexer(source).next().kind == TokenKind::kEnd) {
     return failure(tieline::Code::kInvalid, "the program is empty; write `.` for the input as it is", at);
@@ -78,7 +85,8 @@ Result<std::unique_ptr<const Program>> compile_native(std::string_view source,
   if (!tree) return moved_error(std::move(tree.error()));
   auto compiled = resolve(*tree, variable_names, kept, *arena);
   if (!compiled) return moved_error(std::move(compiled.error()));
-  return std::make_unique<const NativeProgram>(std::string(source), std::move(arena), *compiled, variable_names.size());
+  return std::make_unique<const NativeProgram>(std::string(source), std::move(arena), *compiled, variable_names.size(),
+                                               options.zone);
 }
 
 }  // namespace tieline::json::jq

@@ -12,6 +12,7 @@ namespace tieline::json::jq {
 
 // As json::compile.
 Result<std::unique_ptr<const Program>> compile_native(std::string_view source,
-                                                      std::span<const std::string> variable_names, const Place& at);
+                                                      std::span<const std::string> variable_names, const Place& at,
+                                                      const CompileOptions& options = {});
 
 }  // namespace tieline::json::jq

@@ -584,6 +584,8 @@ class Resolver {
     if (const Native* const native = find_native(ast->name, arity)) {
       std::vector<const Code*> parts;
       if (!all(ast->parts, names, scope, parts)) return nullptr;
+      const std::string problem = native->zone ? zone_problem(*parts[0]) : "";
+      if (!problem.empty()) return refuse(ast->parts[0]->offset, problem);
       Code* const c = code({.op = Op::kNative, .offset = ast->offset, .parts = kept(parts), .native = native});
       if (c == nullptr || !native->stream) return c;
       const Code* const elements = code({.op = Op::kIterate, .offset = ast->offset});
@@ -624,8 +626,7 @@ class Resolver {
     }
     for (const PreludeFunction& f : prelude()) add(f.name, f.arity);
     std::sort(arities.begin(), arities.end());
-    const bool listed = arity == 1 && ast->parts.front()->kind == AstKind::kComma;
-    const std::size_t commas = listed ? ast->parts.front()->parts.size() : 0;
+    const std::size_t commas = arity == 1 ? ast->parts.front()->parts.size() : 0;  // of `,`, and of calls
     return refuse(ast->offset, "the function " + std::string(ast->name) + '/' + std::to_string(arity) +
                                    " is not defined" +
                                    name_hint({source_, ast->offset, ast->name, arity, commas, arities, known}));
