@@ -212,7 +212,7 @@ TEST(Compile, ErrorsHaveAPlaceAndASuggestion) {
       {"def helper: 1; helpr", 1, 16, "the function helpr/0 is not defined; did you mean \"helper\"?"},
       {"map", 1, 1, "the function map/0 is not defined; there is map/1"},
       {"$contact | .a ^ 2", 1, 15,
-       "the program does not compile: syntax error, unexpected invalid character, expecting end of the program"},
+       "the program does not compile: syntax error, unexpected invalid character \"^\", expecting end of the program"},
       {"{a: 1,\n b c}", 2, 4, "the program does not compile: syntax error, unexpected name, expecting '}'"},
       {"[1, 2", 1, 6, "the program does not compile: syntax error, unexpected end of the program"},
       {". |", 1, 4, "the program does not compile: syntax error, unexpected end of the program"},
@@ -229,6 +229,65 @@ TEST(Compile, ErrorsHaveAPlaceAndASuggestion) {
     EXPECT_EQ(program.error().code, Code::kInvalid) << c.source;
     EXPECT_EQ(program.error().message, c.message) << c.source;
     EXPECT_EQ(program.error().place, (Place{"", c.line, c.column})) << c.source;
+  }
+}
+
+// What people write who come from other languages.
+TEST(Compile, ErrorsSayWhatIsMeantHere) {
+  struct Case {
+    std::string_view source, end;
+  };
+  for (const Case& c :
+       {Case{".a && .b", "invalid character \"&\", expecting end of the program; write \"and\" for &&"},
+        Case{".a || .b", "unexpected '|'; write \"or\" for ||"},
+        Case{"!.a", "invalid character \"!\"; write \"| not\" behind it for !"},
+        Case{"lookup!", "expecting end of the program; write lookup!(table; key)"},
+        Case{".a == 'x'", "invalid character \"'\"; texts stand in double quotes"},
+        Case{".a ? 1 : 2", "unexpected number, expecting end of the program; write if … then … else … end for ? :"},
+        Case{".a ? .b : .c", "unexpected ':', expecting end of the program; write if … then … else … end for ? :"},
+        Case{".a ?? \"x\"", "; write // for ??"},
+        Case{".a.0", "unexpected number, expecting end of the program; write [0] for an element"},
+        Case{"{a: 1, b: . as $x | $x}", "expecting '}'; what binds a variable stands in parentheses here"},
+        Case{"{a: 1, }", "unexpected '}'; there is a comma too many"},
+        Case{".a.map(.b)", "expecting end of the program; write | map for a function"},
+        Case{".[\"a\"", "unexpected end of the program, expecting ']'"},
+        Case{"test(\"\\d\")", "expected one of \" \\ / b f n r t u (; write two for one in the text"},
+        Case{".line-items", "items/0 is not defined; write .\"line-items\" for a member with a dash in its name"},
+        Case{".a.first-name-of", "; write .\"first-name-of\" for a member with a dash in its name"},
+        Case{".a - nope", "the function nope/0 is not defined; write .nope for a member"},
+        Case{"customer.id", "the function customer/0 is not defined; write .customer for a member"},
+        Case{".a == None", "the function None/0 is not defined; did you mean \"null\"?"},
+        Case{".a === 1", "unexpected '='; write == for ==="},
+        Case{".a <> 1", "unexpected '>'; write != for <>"},
+        Case{".a =~ \"x\"", "; write | test(\"…\") for a regular expression"},
+        Case{"{{.a}}", "unexpected '{', expecting name; write .name for {{name}}"},
+        Case{".a[*]", "unexpected '*'; write [] for [*]"},
+        Case{"$.a", "invalid character \"$\"; write .name for $.name"},
+        Case{"@uri(.a)", "; write … | @uri"},
+        Case{"..name", "; write .. | .name"},
+        Case{"{.a}", "unexpected field, expecting name; write {a}"},
+        Case{"{a = 1}", "expecting '}'; write : behind a member's name"},
+        Case{"if . then 1 else if 2 then 3 end", "; write elif for else if, which wants its own end"},
+        Case{"let x = 1", "; write … as $x | … for a variable"},
+        Case{".a as x | x", "; write $x"},
+        Case{".a; .b", "; write | between steps: \";\" separates arguments"},
+        Case{"{a: .a; b: 1}", "expecting '}'; members are separated by \",\""},
+        Case{"def f(x, y): x; f(1; 2)", "expecting ')'; parameters are separated by \";\""},
+        Case{".a is null", "; write == for is"},
+        Case{".a AND .b", "; write \"and\""},
+        Case{".a | split \"#\"", "; arguments stand in parentheses: split(…)"},
+        Case{".a \"#\"", "unexpected text, expecting end of the program"},
+        Case{"1.5.5", "unexpected number, expecting end of the program"},
+        Case{"length(.a)", "there is length/0; the value stands in front: … | length"},
+        Case{"strftime(.a; \"%Y\")", "there is strftime/1; the value stands in front: … | strftime(…)"},
+        Case{"max(1, 2)", "there is max/0; the value stands in front: … | max"},
+        Case{"toLowerCase", "the function toLowerCase/0 is not defined; did you mean \"ascii_downcase\"?"},
+        Case{"parse_int", "the function parse_int/0 is not defined; did you mean \"tonumber\"?"},
+        Case{"round(2)", "round/1 is not defined; there is round/0; did you mean \"round_to(…)\"?"},
+        Case{"sub(\"a\", \"b\")", "there is sub/2, sub/3; arguments are separated by \";\""}}) {
+    const auto program = compile(c.source, {});
+    ASSERT_FALSE(program) << c.source;
+    EXPECT_THAT(program.error().message, ::testing::EndsWith(c.end)) << c.source;
   }
 }
 

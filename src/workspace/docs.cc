@@ -20,8 +20,7 @@ std::string reference_page() {
          "Made from the tables that the program reads them with (`TIELINE_WRITE_DOCS=1` and the workspace test write "
          "it anew).\n"
          "A data field is a map or list whose leaves are literal unless they start with `=`; a text in a block scalar "
-         "is a "
-         "program.\n\n" +
+         "is a program. [mapping.md](mapping.md) is about programs.\n\n" +
          spec::reference_docs(settings_table()) + "\n" + spec::reference_docs(connection_table()) + "\n" +
          spec::reference_docs(flow_table());
 }

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "json/jq/hints.h"
 #include "json/jq/lexer.h"
 #include "json/number.h"
 #include "json/program_scan.h"
@@ -62,7 +63,7 @@ const Operator* operator_of(const Token& token) {
 std::string described(const Token& token) {
   switch (token.kind) {
     case TokenKind::kEnd: return "end of the program";
-    case TokenKind::kInvalid: return "invalid character";
+    case TokenKind::kInvalid: return "invalid character \"" + std::string(token.text) + '"';
     case TokenKind::kName: return "name";
     case TokenKind::kVariable: return "variable";
     case TokenKind::kField: return "field";
@@ -145,7 +146,7 @@ class Parser {
   std::nullptr_t unexpected(std::string_view expecting = {}) {
     std::string message = "the program does not compile: syntax error, unexpected " + described(now_);
     if (!expecting.empty()) message += ", expecting " + std::string(expecting);
-    return refuse(now_.offset, std::move(message));
+    return refuse(now_.offset, message + syntax_hint(source_, now_));
   }
   bool take(std::string_view sign) {
     if (!now_.is(sign)) {
@@ -374,7 +375,8 @@ class Parser {
         return node({.kind = AstKind::kIndex, .offset = offset, .a = of, .b = from});
       }
     }
-    if (!take(":")) return nullptr;
+    if (!now_.is(":")) return unexpected("']'");
+    advance();
     const Ast* to = nullptr;
     if (!now_.is("]") || from == nullptr) {
       to = pipe();
@@ -551,7 +553,7 @@ class Parser {
       if (end == Lexer::Piece::kBadEscape) {
         return refuse(lexer_.position(),
                       "the program does not compile: invalid escape in a text: after a backslash "
-                      "expected one of \" \\ / b f n r t u (");
+                      "expected one of \" \\ / b f n r t u (; write two for one in the text");
       }
       if (!piece.empty() || (parts.empty() && end == Lexer::Piece::kEnd)) {
         parts.push_back(node({.kind = AstKind::kConstant, .offset = offset, .value = string(piece)}));

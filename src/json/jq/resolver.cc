@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/text.h"
+#include "json/jq/hints.h"
 #include "json/jq/machine.h"
 #include "json/jq/natives.h"
 #include "json/jq/parser.h"
@@ -609,10 +610,11 @@ class Resolver {
   }
 
   const Code* unknown(const Ast* ast, const Name* names) {
+    const std::size_t arity = ast->parts.size();
     std::vector<std::string> known, arities;
-    const auto add = [&](std::string_view name, std::size_t arity) {
+    const auto add = [&](std::string_view name, std::size_t parameters) {
       if (name.starts_with('_')) return;
-      if (name == ast->name) arities.push_back(std::string(name) + '/' + std::to_string(arity));
+      if (name == ast->name) arities.push_back(std::string(name) + '/' + std::to_string(parameters));
       known.emplace_back(name);
     };
     for (const Name* n = names; n != nullptr; n = n->next) {
@@ -625,10 +627,10 @@ class Resolver {
     }
     for (const PreludeFunction& f : prelude()) add(f.name, f.arity);
     std::sort(arities.begin(), arities.end());
-    const std::string called = std::string(ast->name) + '/' + std::to_string(ast->parts.size());
-    return refuse(ast->offset,
-                  "the function " + called + " is not defined" +
-                      (arities.empty() ? did_you_mean(ast->name, known) : "; there is " + join(arities, ", ")));
+    const std::size_t commas = arity == 1 ? ast->parts.front()->parts.size() : 0;  // of `,`, and of calls
+    return refuse(ast->offset, "the function " + std::string(ast->name) + '/' + std::to_string(arity) +
+                                   " is not defined" +
+                                   name_hint({source_, ast->offset, ast->name, arity, commas, arities, known}));
   }
 
   const Code* special(const Ast* ast, const SpecialForm& form, const Name* names, Scope* scope) {
