@@ -92,6 +92,8 @@ class Arena {
   char* bytes(std::size_t count) { return static_cast<char*>(take(count)); }
   // Gives back the end of the last allocation.
   void give_back(std::size_t count) { at_ -= count; }
+  // Begins anew in its last chunk: everything allocated before is gone. For an arena without memory of its caller's.
+  void rewind();
   // What it took from the system so far.
   std::size_t reserved() const { return reserved_; }
   // Makes the last allocation, which ends at `end`, longer where there is room behind it.

@@ -5,6 +5,7 @@
 
 #include "json/node.h"
 #include "json/number.h"
+#include "json/prefix.h"
 #include "json/scan.h"
 
 namespace tieline::json {
@@ -81,7 +82,8 @@ struct Checking {
   void close(bool, std::size_t) {}
 };
 
-template <class Sink>
+// Of a whole text, or (kPrefix) of the value that a text begins with.
+template <class Sink, bool kPrefix = false>
 class Parser {
  public:
   Parser(std::string_view text, const ParseLimits& limits, Sink& sink)
@@ -98,8 +100,16 @@ class Parser {
       return refuse(begin_, "a byte order mark is not allowed before JSON");
     }
     if (document()) return {};
-    return failure(code_, std::move(fault_.message), place(fault_.at));
+    return failed();
   }
+
+  // The bytes that the value at the beginning takes, white space before it included.
+  Result<std::size_t> run_prefix() {
+    if (document()) return static_cast<std::size_t>(at_ - begin_);
+    return failed();
+  }
+  // What failed, or the value that was found, ends where the text ends: more of it may change that.
+  bool cut() const { return cut_; }
 
  private:
   enum class Want { kValue, kFirstElement, kFirstKey, kKey, kAfter };
@@ -112,6 +122,9 @@ class Parser {
   bool document() {
     Want want = Want::kValue;
     for (;;) {
+      if constexpr (kPrefix) {
+        if (want == Want::kAfter && depth_ == 0) return separated();
+      }
       skip_space();
       bool well = false;
       switch (want) {
@@ -143,6 +156,18 @@ class Parser {
       }
       if (!well) return false;
     }
+  }
+
+  // Behind a number or a word there must be something that cannot belong to it.
+  bool separated() {
+    const char last = at_[-1];
+    if (last == '}' || last == ']' || last == '"') return true;
+    if (at_ == end_) {
+      cut_ = true;
+      return true;
+    }
+    if (std::string_view(" \n\r\t[]{},:\"").find(*at_) != std::string_view::npos) return true;
+    return expected("white space behind a value");
   }
 
   void skip_space() {
@@ -214,7 +239,10 @@ class Parser {
     const char* to = skip_clean(from, end_);  // here, since nearly all strings are clean to their end
     if (to == end_ || *to != '"') [[unlikely]] {
       to = scan_string(from, end_, escaped, fault_);
-      if (to == nullptr) return false;
+      if (to == nullptr) {
+        cut_ = fault_.cut;
+        return false;
+      }
     }
     sink_.string(from, to, escaped);
     at_ = to + 1;
@@ -227,6 +255,8 @@ class Parser {
     const char* wanted = nullptr;
     const char* const to = scan_number(from, end_, integer, wanted);
     if (to == nullptr) {
+      const std::string_view rest(from, static_cast<std::size_t>(end_ - from));
+      cut_ = rest.find_first_not_of("0123456789+-.eE") == std::string_view::npos;
       fault_ = {from, std::string("invalid number: expected ") + wanted};
       return false;
     }
@@ -236,7 +266,9 @@ class Parser {
   }
 
   bool literal(std::string_view word, Kind kind, bool is_true) {
-    if (!std::string_view(at_, static_cast<std::size_t>(end_ - at_)).starts_with(word)) {
+    const std::string_view rest(at_, static_cast<std::size_t>(end_ - at_));
+    if (!rest.starts_with(word)) {
+      cut_ = word.starts_with(rest);
       fault_ = {at_, "expected a value: null, true, false, a number, or a string in quotes"};
       return false;
     }
@@ -266,10 +298,12 @@ class Parser {
   const Frame& top() const { return frames_[depth_ - 1]; }
 
   bool expected(const char* what) {
+    cut_ = cut_at(at_, end_);
     fault_ = {at_, std::string("expected ") + what + ", " + found(at_, end_)};
     return false;
   }
 
+  tl::unexpected<Error> failed() { return failure(code_, std::move(fault_.message), place(fault_.at)); }
   tl::unexpected<Error> refuse(const char* at, std::string message) {
     return failure(Code::kInvalid, std::move(message), place(at));
   }
@@ -295,6 +329,7 @@ class Parser {
   Sink& sink_;
   Frame frames_[kDepthCap];  // not cleared: only what depth_ covers is read
   std::size_t depth_ = 0;
+  bool cut_ = false;
   Code code_ = Code::kInvalid;
   Fault fault_;
 };
@@ -307,6 +342,15 @@ Result<Document> parse_storage(std::shared_ptr<Storage> storage, const ParseLimi
 }
 
 }  // namespace
+
+Result<Prefix> parse_prefix(std::string_view text, Arena& arena, const ParseLimits& limits, bool& cut) {
+  Building building(arena);
+  Parser<Building, true> parser(text, limits, building);
+  auto bytes = parser.run_prefix();
+  cut = parser.cut();
+  if (!bytes) return failure(std::move(bytes.error()));
+  return Prefix{*bytes, building.root(), building.inexact()};
+}
 
 Result<Document> parse(std::string text, const ParseLimits& limits) {
   return parse_storage(std::make_shared<Storage>(nullptr, std::move(text)), limits);
