@@ -169,6 +169,11 @@ const Member* find_member(const Node& object, std::string_view key);
 // True if the text can stand between quotes as it is.
 bool is_plain(std::string_view text);
 
+// Printing a value of a run, whose numbers may have no text, and which may be deeper than a document, or by sharing
+// its parts far larger than the run's memory. Appends; unless all is well, what was appended is worth nothing.
+enum class Printed : std::uint8_t { kWell, kTooLarge, kTooDeep };
+Printed print_bounded(std::string& out, const Node& node, const PrintStyle& style, std::size_t bytes_max);
+
 inline const Node kNullNode{};
 
 }  // namespace tieline::json

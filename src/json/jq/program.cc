@@ -21,14 +21,7 @@ class NativeProgram final : public Program {
 
   Result<std::vector<Document>> run(const Document& input, std::span<const Document> variables,
                                     const RunLimits& limits) const override {
-    CHECK(variables.size() >= variables_);
     Machine machine(limits);
-    machine.keep(input);
-    Frame* const frame = machine.new_frame(nullptr, compiled_.slots);
-    for (std::size_t i = 0; i < variables_; ++i) {
-      machine.keep(variables[i]);
-      frame->slots[i].value = *variables[i].root().node();
-    }
     std::vector<Document> outputs;
     std::size_t bytes_left = limits.output_bytes_max;
     std::optional<Error> error;
@@ -47,11 +40,34 @@ class NativeProgram final : public Program {
       outputs.push_back(std::move(*document));
       return true;
     });
-    if (machine.each(compiled_.code, frame, *input.root().node(), sink)) return outputs;
+    if (run_on(machine, input, variables, sink)) return outputs;
     return failure(error ? std::move(*error) : machine.error());
   }
 
+  Result<void> each(const Document& input, std::span<const Document> variables, const RunLimits& limits,
+                    const Take& take) const override {
+    Machine machine(limits);
+    bool enough = false;
+    SinkOf sink([&](Node value) {
+      enough = !take(Output(value, limits.output_bytes_max));
+      return !enough;
+    });
+    if (run_on(machine, input, variables, sink) || enough) return {};
+    return failure(machine.error());
+  }
+
  private:
+  bool run_on(Machine& machine, const Document& input, std::span<const Document> variables, Sink& sink) const {
+    CHECK(variables.size() >= variables_);
+    machine.keep(input);
+    Frame* const frame = machine.new_frame(nullptr, compiled_.slots);
+    for (std::size_t i = 0; i < variables_; ++i) {
+      machine.keep(variables[i]);
+      frame->slots[i].value = *variables[i].root().node();
+    }
+    return machine.each(compiled_.code, frame, *input.root().node(), sink);
+  }
+
   std::unique_ptr<Arena> arena_;
   Compiled compiled_;
   std::size_t variables_;
