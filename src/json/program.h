@@ -57,6 +57,9 @@ class Program {
   // jq's truth of the one output.
   Result<bool> test(const Document& input, std::span<const Document> variables) const;
 
+  // What it was compiled to, as an indented tree for people; its form may change. Empty where there is none to show.
+  virtual std::string explain() const { return {}; }
+
   std::string_view source() const { return source_; }
 
  protected:

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "json/jq/explain.h"
 #include "json/jq/lexer.h"
 #include "json/jq/machine.h"
 #include "json/jq/parser.h"
@@ -55,6 +56,8 @@ class NativeProgram final : public Program {
     if (run_on(machine, input, variables, sink) || enough) return {};
     return failure(machine.error());
   }
+
+  std::string explain() const override { return jq::explain(*compiled_.code, compiled_.slots); }
 
  private:
   bool run_on(Machine& machine, const Document& input, std::span<const Document> variables, Sink& sink) const {
