@@ -1,11 +1,11 @@
 # Thin over CMakePresets.json and scripts/: `make help` lists what there is.
 .DEFAULT_GOAL := build/tieline
-.PHONY: help setup build/tieline test demo lint format bench asan tsan clean
+.PHONY: help setup build/tieline test demo lint format bench bench-map asan tsan clean
 
 JOBS ?= $(shell nproc)
 
 help:  ## lists the targets
-	@awk -F ':.*## ' '/^[a-z\/]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z\/-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 setup:  ## installs what building and testing needs (apt, npm); silent when nothing is missing
 	@scripts/setup
@@ -33,6 +33,11 @@ bench: build/tieline  ## measures beside nginx, Node-RED and our own door with t
 	@scripts/setup bench
 	@cmake -S . -B build -DTIELINE_BENCH=ON > /dev/null && cmake --build --preset release -j $(JOBS)
 	@bench/run $(BENCH_FLAGS)
+
+bench-map: build/tieline  ## measures `tieline map` beside jq and gojq, and the language beside libjq
+	@scripts/setup bench
+	@cmake -S . -B build -DTIELINE_BENCH=ON > /dev/null && cmake --build --preset release --target map_bench -j $(JOBS)
+	@bench/map $(BENCH_FLAGS)
 
 asan: setup  ## the tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@cmake --preset asan > /dev/null && cmake --build --preset asan -j $(JOBS)

@@ -13,6 +13,20 @@ std::string counted(std::size_t count, const char* one, const char* many) {
   return std::to_string(count) + " " + (count == 1 ? one : many);
 }
 
+// Every problem, those of flows with the line that they are about. A line of another file may hold a secret that
+// somebody wrote down there, which is then the very problem.
+std::string with_lines(const spec::Problems& problems, const workspace::Files& files) {
+  std::string out;
+  for (const spec::Problem& problem : problems.sorted()) {
+    out += problem.text() + "\n";
+    const Place& place = problem.error.place;
+    if (!place.file.starts_with(files.prefix + "flows/")) continue;
+    const auto text = files.texts.find(place.file.substr(files.prefix.size()));
+    if (text != files.texts.end()) out += source_line(place, text->second);
+  }
+  return out;
+}
+
 int run_check(const Arguments& arguments) {
   const std::string directory = arguments.text("DIR");
   auto files = workspace::read_files(directory);
@@ -25,7 +39,7 @@ int run_check(const Arguments& arguments) {
     std::puts(workspace::problems_json(loaded.problems).c_str());
     return loaded.workspace ? kOk : kConfig;
   }
-  std::fputs(loaded.problems.text().c_str(), stderr);
+  std::fputs(with_lines(loaded.problems, *files).c_str(), stderr);
   if (!loaded.workspace) {
     std::fprintf(stderr, "%s\n", counted(loaded.problems.error_count(), "error", "errors").c_str());
     return kConfig;
@@ -42,8 +56,8 @@ Command check_command() {
           .summary = "finds everything that is wrong with a workspace",
           .description =
               "Loads all files, compiles every program, resolves every reference to a connection, action, variable and "
-              "secret, and reports all errors at once as file:line:col: error: what, and what to do. Nothing is sent "
-              "anywhere.",
+              "secret, and reports all errors at once as file:line:col: error: what, and what to do, those of flows "
+              "with their line. Nothing is sent anywhere.",
           .positionals = {{"DIR", "the workspace", false, "."}},
           .options = {{"--json", "", "print the problems as a JSON array of {file, line, column, severity, message}"}},
           .examples = {"tieline check examples/orders-to-deals"},

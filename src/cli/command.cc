@@ -9,6 +9,9 @@ namespace tieline::cli {
 namespace {
 
 constexpr std::size_t kHelpWidth = 78;
+// What is shown of a long line before and behind the caret.
+constexpr std::uint32_t kSourceBefore = 70;
+constexpr std::uint32_t kSourceAfter = 50;
 
 // Breaks text into lines of at most kHelpWidth columns behind `indent` spaces.
 std::string wrapped(std::string_view text, std::size_t indent) {
@@ -80,7 +83,7 @@ std::string help_page(const Command& command) {
     out += "\nEXAMPLES\n";
     for (const std::string_view example : command.examples) out += "    " + std::string(example) + "\n";
   }
-  return out + "\nEXIT STATUS\n    0 ok, 1 failed, 2 wrong usage, 3 wrong configuration\n";
+  return out + "\nEXIT STATUS\n" + wrapped(command.exit_status, 4);
 }
 
 std::string overview(std::span<const Command> commands) {
@@ -97,8 +100,29 @@ std::string overview(std::span<const Command> commands) {
   return out + "\nStart with:  tieline demo\nOne command: tieline help COMMAND\n";
 }
 
-int report(const Error& error, int exit_code) {
-  std::fputs((error.text() + "\n").c_str(), stderr);
+std::string source_line(const Place& place, std::string_view text) {
+  if (place.line == 0 || place.column == 0) return {};
+  const std::vector<std::string_view> lines = split(text, '\n');
+  if (place.line > lines.size()) return {};
+  std::string_view line = lines[place.line - 1];
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  // Columns count characters. A tab stands under a tab, so that both are as wide.
+  std::string pad;
+  std::uint32_t column = 1;
+  std::size_t first = 0, last = line.size();
+  for (std::size_t i = 0; i < line.size(); ++i) {
+    if ((static_cast<unsigned char>(line[i]) & 0xC0) == 0x80) continue;
+    if (column + kSourceBefore <= place.column) first = i, pad.clear();
+    if (column == place.column + kSourceAfter) last = i;
+    if (column < place.column) pad += line[i] == '\t' ? '\t' : ' ';
+    ++column;
+  }
+  if (column < place.column) return {};
+  return "  " + std::string(line.substr(first, last - first)) + "\n  " + pad + "^\n";
+}
+
+int report(const Error& error, int exit_code, std::string_view text) {
+  std::fputs((error.text() + "\n" + source_line(error.place, text)).c_str(), stderr);
   return exit_code;
 }
 

@@ -22,6 +22,7 @@ struct Option {
   std::string_view doc;
   std::string_view fallback = {};  // shown, and used when the option is not given
   int values = 1;                  // how many values each use takes
+  bool rest = false;               // its values are all positionals behind it
 };
 
 struct Positional {
@@ -56,14 +57,18 @@ struct Command {
   std::vector<std::string_view> examples;
   int (*run)(const Arguments& arguments);
   bool hidden = false;
+  std::string_view exit_status = "0 ok, 1 failed, 2 wrong usage, 3 wrong configuration";
 };
 
 // The help page of one command, and of the program.
 std::string help_page(const Command& command);
 std::string overview(std::span<const Command> commands);
 
-// Prints the error on stderr and returns `exit_code`.
-int report(const Error& error, int exit_code = kFailed);
+// The line of `text` at the place, and under it a caret at its column; empty where the place names none.
+std::string source_line(const Place& place, std::string_view text);
+// Prints the error on stderr, with the line it is about where `text`, which its place counts in, is given; returns
+// `exit_code`.
+int report(const Error& error, int exit_code = kFailed, std::string_view text = {});
 
 Command bench_door_command();
 Command check_command();

@@ -45,16 +45,51 @@ std::string unknown_option(const Command& command, std::string message) {
   return at == std::string::npos ? message : message + did_you_mean(message.substr(at), names);
 }
 
+const Option* find_option(const Command& command, std::string_view word) {
+  word = word.substr(0, word.find('='));
+  for (const Option& option : command.options) {
+    if (word == "--" + long_name(option.name) || (word.size() == 2 && option.name.starts_with(word))) return &option;
+  }
+  return nullptr;
+}
+
+// Takes the values of options like --args out of `words`: every positional behind one belongs to it.
+void take_rest(const Command& command, std::vector<std::string>& words, Arguments& arguments) {
+  std::vector<std::string> others;
+  const Option* taker = nullptr;
+  bool options = true;  // until `--`
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    std::string& word = words[i];
+    const bool is_option = options && word.size() > 1 && word.starts_with('-');
+    const Option* const option = is_option ? find_option(command, word) : nullptr;
+    if (taker != nullptr && word == "--" && options) {
+      options = false;
+    } else if (option != nullptr && option->rest) {
+      taker = option;
+    } else if (taker != nullptr && !is_option) {
+      arguments.add(long_name(taker->name), std::move(word));
+    } else {
+      const std::size_t values =
+          option == nullptr || option->value.empty() || word.find('=') != std::string::npos ? 0 : option->values;
+      others.push_back(std::move(word));
+      for (std::size_t k = 0; k < values && i + 1 < words.size(); ++k) others.push_back(std::move(words[++i]));
+    }
+  }
+  words = std::move(others);
+}
+
 int run_parsed(const Command& command, std::vector<std::string> words) {
   CLI::App app;
   app.set_help_flag();
   std::deque<std::vector<std::string>> given;  // stable addresses for CLI11
   std::deque<bool> flags;
   Arguments arguments;
+  take_rest(command, words, arguments);
   std::vector<std::pair<std::string, std::vector<std::string>*>> valued;
   std::vector<std::pair<std::string, bool*>> flagged;
   for (const Option& option : command.options) {
     const std::string name = long_name(option.name);
+    if (option.rest) continue;
     if (!option.fallback.empty()) arguments.set_fallback(name, std::string(option.fallback));
     if (option.value.empty()) {
       flags.push_back(false);

@@ -75,6 +75,17 @@ std::size_t unite_many(Member* members, std::size_t count, std::vector<std::uint
 
 }  // namespace
 
+void Arena::rewind() {
+  if (chunks_ == nullptr) return;
+  while (chunks_->before != nullptr) {
+    Chunk* const before = chunks_->before;
+    chunks_->before = before->before;
+    std::free(before);
+  }
+  reserved_ = static_cast<std::size_t>(end_ - reinterpret_cast<char*>(chunks_));
+  at_ = reinterpret_cast<char*>(chunks_ + 1);
+}
+
 void Arena::grow(std::size_t count) {
   const std::size_t size = std::max(next_bytes_, count) + sizeof(Chunk);
   auto* const chunk = static_cast<Chunk*>(std::malloc(size));

@@ -92,6 +92,8 @@ class Arena {
   char* bytes(std::size_t count) { return static_cast<char*>(take(count)); }
   // Gives back the end of the last allocation.
   void give_back(std::size_t count) { at_ -= count; }
+  // Begins anew in its last chunk: everything allocated before is gone. For an arena without memory of its caller's.
+  void rewind();
   // What it took from the system so far.
   std::size_t reserved() const { return reserved_; }
   // Makes the last allocation, which ends at `end`, longer where there is room behind it.
@@ -166,6 +168,11 @@ const Member* find_member(const Node& object, std::string_view key);
 
 // True if the text can stand between quotes as it is.
 bool is_plain(std::string_view text);
+
+// Printing a value of a run, whose numbers may have no text, and which may be deeper than a document, or by sharing
+// its parts far larger than the run's memory. Appends; unless all is well, what was appended is worth nothing.
+enum class Printed : std::uint8_t { kWell, kTooLarge, kTooDeep };
+Printed print_bounded(std::string& out, const Node& node, const PrintStyle& style, std::size_t bytes_max);
 
 inline const Node kNullNode{};
 

@@ -5,6 +5,7 @@
 
 #include "json/node.h"
 #include "json/number.h"
+#include "json/prefix.h"
 #include "json/scan.h"
 
 namespace tieline::json {
@@ -81,7 +82,8 @@ struct Checking {
   void close(bool, std::size_t) {}
 };
 
-template <class Sink>
+// Of a whole text, or (kPrefix) of the value that a text begins with.
+template <class Sink, bool kPrefix = false>
 class Parser {
  public:
   Parser(std::string_view text, const ParseLimits& limits, Sink& sink)
@@ -98,8 +100,16 @@ class Parser {
       return refuse(begin_, "a byte order mark is not allowed before JSON");
     }
     if (document()) return {};
-    return failure(code_, std::move(fault_.message), place(fault_.at));
+    return failed();
   }
+
+  // The bytes that the value at the beginning takes, white space before it included.
+  Result<std::size_t> run_prefix() {
+    if (document()) return static_cast<std::size_t>(stopped_ - begin_);
+    return failed();
+  }
+  // What failed, or the value that was found, ends where the text ends: more of it may change that.
+  bool cut() const { return cut_; }
 
  private:
   enum class Want { kValue, kFirstElement, kFirstKey, kKey, kAfter };
@@ -115,6 +125,9 @@ class Parser {
     Want want = Want::kValue;
     const char* at = begin_;
     for (;;) {
+      if constexpr (kPrefix) {
+        if (want == Want::kAfter && depth_ == 0) return separated(at);
+      }
       at = skip_space(at);
       switch (want) {
         case Want::kFirstKey:
@@ -148,6 +161,20 @@ class Parser {
       at = value(at, want);
       if (at == nullptr) return false;
     }
+  }
+
+  // Behind a number or a word there must be something that cannot belong to it.
+  bool separated(const char* at) {
+    stopped_ = at;
+    const char last = at[-1];
+    if (last == '}' || last == ']' || last == '"') return true;
+    if (at == end_) {
+      cut_ = true;
+      return true;
+    }
+    if (std::string_view(" \n\r\t[]{},:\"").find(*at) != std::string_view::npos) return true;
+    expected(at, "white space behind a value");
+    return false;
   }
 
   const char* skip_space(const char* at) const {
@@ -216,7 +243,10 @@ class Parser {
     const char* to = skip_clean(from, end_);  // here, since nearly all strings are clean to their end
     if (to == end_ || *to != '"') [[unlikely]] {
       to = scan_string(from, end_, escaped, fault_);
-      if (to == nullptr) return nullptr;
+      if (to == nullptr) {
+        cut_ = fault_.cut;
+        return nullptr;
+      }
     }
     sink_.string(from, to, escaped);
     return to + 1;
@@ -227,6 +257,8 @@ class Parser {
     const char* wanted = nullptr;
     const char* const to = scan_number(from, end_, integer, wanted);
     if (to == nullptr) {
+      const std::string_view rest(from, static_cast<std::size_t>(end_ - from));
+      cut_ = rest.find_first_not_of("0123456789+-.eE") == std::string_view::npos;
       fault_ = {from, std::string("invalid number: expected ") + wanted};
       return nullptr;
     }
@@ -236,12 +268,13 @@ class Parser {
 
   [[gnu::always_inline]] const char* literal(const char* at, std::string_view word, Kind kind, bool is_true) {
     if (!std::string_view(at, static_cast<std::size_t>(end_ - at)).starts_with(word)) [[unlikely]] {
-      return no_literal(at);
+      return no_literal(at, word);
     }
     sink_.literal(kind, is_true);
     return at + word.size();
   }
-  const char* no_literal(const char* at) {
+  const char* no_literal(const char* at, std::string_view word) {
+    cut_ = word.starts_with(std::string_view(at, static_cast<std::size_t>(end_ - at)));
     fault_ = {at, "expected a value: null, true, false, a number, or a string in quotes"};
     return nullptr;
   }
@@ -267,10 +300,12 @@ class Parser {
   const Frame& top() const { return frames_[depth_ - 1]; }
 
   std::nullptr_t expected(const char* at, const char* what) {
+    cut_ = cut_at(at, end_);
     fault_ = {at, std::string("expected ") + what + ", " + found(at, end_)};
     return nullptr;
   }
 
+  tl::unexpected<Error> failed() { return failure(code_, std::move(fault_.message), place(fault_.at)); }
   tl::unexpected<Error> refuse(const char* at, std::string message) {
     return failure(Code::kInvalid, std::move(message), place(at));
   }
@@ -295,6 +330,8 @@ class Parser {
   Sink& sink_;
   Frame frames_[kDepthCap];  // not cleared: only what depth_ covers is read
   std::size_t depth_ = 0;
+  const char* stopped_ = nullptr;  // of a prefix: behind its value
+  bool cut_ = false;
   Code code_ = Code::kInvalid;
   Fault fault_;
 };
@@ -307,6 +344,15 @@ Result<Document> parse_storage(std::shared_ptr<Storage> storage, const ParseLimi
 }
 
 }  // namespace
+
+Result<Prefix> parse_prefix(std::string_view text, Arena& arena, const ParseLimits& limits, bool& cut) {
+  Building building(arena);
+  Parser<Building, true> parser(text, limits, building);
+  auto bytes = parser.run_prefix();
+  cut = parser.cut();
+  if (!bytes) return failure(std::move(bytes.error()));
+  return Prefix{*bytes, building.root(), building.inexact()};
+}
 
 Result<Document> parse(std::string text, const ParseLimits& limits) {
   return parse_storage(std::make_shared<Storage>(nullptr, std::move(text)), limits);

@@ -4,16 +4,19 @@
 #include <cstring>
 #include <vector>
 
+#include "json/jq/values.h"
 #include "json/node.h"
 #include "json/scan.h"
 
 namespace tieline::json {
 namespace {
 
-// Collects small pieces in a block on the stack, since appending each to a string costs more than copying it.
+// Collects small pieces in a block on the stack, since appending each to a string costs more than copying it. What is
+// larger or deeper than it may be stops it: nothing more need be put then.
 class Writer {
  public:
-  explicit Writer(std::string& out) : out_(out) {}
+  explicit Writer(std::string& out, std::size_t bytes_max = std::string::npos)
+      : out_(out), start_(out.size()), bytes_max_(bytes_max) {}
   ~Writer() { flush(); }
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
@@ -50,13 +53,30 @@ class Writer {
     for (; count != 0; --count) put(c);
   }
 
+  // Whether a container may stand at this depth.
+  bool enter(std::size_t depth) {
+    if (depth >= kDepthCap) [[unlikely]]
+      result_ = Printed::kTooDeep;
+    return result_ == Printed::kWell;
+  }
+  bool stopped() const { return result_ != Printed::kWell; }
+  Printed finish() {
+    flush();
+    return result_;
+  }
+
  private:
   void flush() {
+    if (at_ == 0) return;
     out_.append(block_, at_);
     at_ = 0;
+    if (out_.size() - start_ > bytes_max_) result_ = Printed::kTooLarge;
   }
 
   std::string& out_;
+  std::size_t start_;
+  std::size_t bytes_max_;
+  Printed result_ = Printed::kWell;
   std::size_t at_ = 0;
   char block_[4096];
 };
@@ -108,27 +128,34 @@ void put_string(Writer& out, const Node& node) {
 void put_scalar(Writer& out, const Node& node) {
   switch (node.kind) {
     case Kind::kBool: return out.put((node.flags & Node::kTrue) != 0 ? std::string_view("true") : "false");
-    case Kind::kNumber: return out.put(node.view());
+    case Kind::kNumber: {
+      if ((node.flags & (Node::kInt64 | Node::kReal)) == 0) [[likely]]
+        return out.put(node.view());
+      jq::NumberText text;
+      return out.put(jq::number_text(node, text));
+    }
     case Kind::kString: return put_string(out, node);
     default: return out.put(std::string_view("null"));
   }
 }
 
-void put_compact(Writer& out, const Node& node) {
+void put_compact(Writer& out, const Node& node, std::size_t depth) {
   if (node.kind == Kind::kArray) {
+    if (!out.enter(depth)) return;
     out.put('[');
-    for (std::uint32_t i = 0; i < node.length; ++i) {
+    for (std::uint32_t i = 0; i < node.length && !out.stopped(); ++i) {
       if (i != 0) out.put(',');
-      put_compact(out, node.elements[i]);
+      put_compact(out, node.elements[i], depth + 1);
     }
     out.put(']');
   } else if (node.kind == Kind::kObject) {
+    if (!out.enter(depth)) return;
     out.put('{');
-    for (std::uint32_t i = 0; i < node.length; ++i) {
+    for (std::uint32_t i = 0; i < node.length && !out.stopped(); ++i) {
       if (i != 0) out.put(',');
       put_string(out, node.members[i].key);
       out.put(':');
-      put_compact(out, node.members[i].value);
+      put_compact(out, node.members[i].value, depth + 1);
     }
     out.put('}');
   } else {
@@ -153,9 +180,10 @@ class Styled {
   static constexpr std::string_view kContainer = "1;39";
 
   void put_array(const Node& node, std::size_t depth) {
+    if (!out_.enter(depth)) return;
     color(kContainer);
     out_.put('[');
-    for (std::uint32_t i = 0; i < node.length; ++i) {
+    for (std::uint32_t i = 0; i < node.length && !out_.stopped(); ++i) {
       if (i != 0) {
         color(kContainer);
         out_.put(',');
@@ -173,15 +201,13 @@ class Styled {
   }
 
   void put_object(const Node& node, std::size_t depth) {
+    if (!out_.enter(depth)) return;
     color(kContainer);
     out_.put('{');
-    std::vector<const Member*> members(node.length);
-    for (std::uint32_t i = 0; i < node.length; ++i) members[i] = node.members + i;
-    if (style_.sort_keys) {
-      std::sort(members.begin(), members.end(),
-                [](const Member* a, const Member* b) { return a->key.view() < b->key.view(); });
-    }
-    for (std::size_t i = 0; i < members.size(); ++i) {
+    std::vector<const Member*> sorted;
+    if (style_.sort_keys) sorted = by_key(node);
+    for (std::size_t i = 0; i < node.length && !out_.stopped(); ++i) {
+      const Member& member = style_.sort_keys ? *sorted[i] : node.members[i];
       if (i != 0) {
         color(kContainer);
         out_.put(',');
@@ -189,13 +215,13 @@ class Styled {
       line(depth + 1);
       end_color();
       color("34;1");
-      put_string(out_, members[i]->key);
+      put_string(out_, member.key);
       end_color();
       color(kContainer);
       out_.put(':');
       if (style_.indent != 0) out_.put(' ');
       end_color();
-      put(members[i]->value, depth + 1);
+      put(member.value, depth + 1);
     }
     if (node.length != 0) {
       color(kContainer);
@@ -204,6 +230,14 @@ class Styled {
     }
     out_.put('}');
     end_color();
+  }
+
+  static std::vector<const Member*> by_key(const Node& node) {
+    std::vector<const Member*> members(node.length);
+    for (std::uint32_t i = 0; i < node.length; ++i) members[i] = node.members + i;
+    std::sort(members.begin(), members.end(),
+              [](const Member* a, const Member* b) { return a->key.view() < b->key.view(); });
+    return members;
   }
 
   void line(std::size_t depth) {
@@ -230,7 +264,53 @@ class Styled {
   const PrintStyle& style_;
 };
 
+// The code point at `at`, which moves behind it. The text is valid UTF-8.
+unsigned code_point(const char*& at) {
+  const auto byte = [&at] { return static_cast<unsigned char>(*at++); };
+  const unsigned lead = byte();
+  unsigned code = lead < 0xE0 ? lead & 0x1F : lead < 0xF0 ? lead & 0x0F : lead & 0x07;
+  for (int more = lead < 0xE0 ? 1 : lead < 0xF0 ? 2 : 3; more != 0; --more) code = code << 6 | (byte() & 0x3Fu);
+  return code;
+}
+
+// Outside strings everything is ASCII, so what is not stands in one.
+void escape_to_ascii(std::string& text, std::size_t from) {
+  const auto is_ascii = [](char c) { return static_cast<signed char>(c) >= 0; };
+  if (std::all_of(text.begin() + static_cast<std::ptrdiff_t>(from), text.end(), is_ascii)) return;
+  const std::string printed = text.substr(from);
+  text.resize(from);
+  const auto put_unit = [&text](unsigned unit) {
+    text += "\\u";
+    for (int shift = 12; shift >= 0; shift -= 4) text += "0123456789abcdef"[unit >> shift & 15];
+  };
+  for (const char *at = printed.data(), *const end = at + printed.size(); at != end;) {
+    if (is_ascii(*at)) {
+      text += *at++;
+      continue;
+    }
+    const unsigned code = code_point(at);
+    if (code >= 0x10000) put_unit(0xD800 + ((code - 0x10000) >> 10));
+    put_unit(code < 0x10000 ? code : 0xDC00 + ((code - 0x10000) & 0x3FF));
+  }
+}
+
 }  // namespace
+
+Printed print_bounded(std::string& out, const Node& node, const PrintStyle& style, std::size_t bytes_max) {
+  const std::size_t from = out.size();
+  Printed printed = Printed::kWell;
+  {
+    Writer writer(out, bytes_max);
+    if (style.indent == 0 && !style.sort_keys && !style.color) {
+      put_compact(writer, node, 0);
+    } else {
+      Styled(writer, style).put(node, 0);
+    }
+    printed = writer.finish();
+  }
+  if (style.ascii && printed == Printed::kWell) escape_to_ascii(out, from);
+  return printed;
+}
 
 std::string print(Value value) {
   std::string out;
@@ -240,15 +320,12 @@ std::string print(Value value) {
 
 void print_to(std::string& out, Value value) {
   Writer writer(out);
-  put_compact(writer, *value.node());
+  put_compact(writer, *value.node(), 0);
 }
 
 std::string print(Value value, const PrintStyle& style) {
   std::string out;
-  {
-    Writer writer(out);  // what it holds back is in `out` when it is gone
-    Styled(writer, style).put(*value.node(), 0);
-  }
+  print_bounded(out, *value.node(), style, std::string::npos);
   return out;
 }
 

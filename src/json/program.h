@@ -3,7 +3,9 @@
 // zone of the machine.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,6 +23,21 @@ struct RunLimits {
   std::size_t memory_bytes_max = 256u << 20;
 };
 
+// One value that a program gives, while the run that gave it waits.
+class Output {
+ public:
+  Output(const Node& node, std::size_t bytes_max) : node_(node), bytes_max_(bytes_max) {}
+
+  bool truthy() const;                           // jq's: all but null and false
+  std::optional<std::string_view> text() const;  // of a string
+  // Appends it. kTooLarge when it takes more than output_bytes_max of the run's limits, or is deeper than any document.
+  Result<void> print_to(std::string& out, const PrintStyle& style) const;
+
+ private:
+  const Node& node_;
+  std::size_t bytes_max_;
+};
+
 // Compiled; immutable: may be run by any number of threads at a time.
 class Program {
  public:
@@ -31,10 +48,18 @@ class Program {
   // large parts of the input and the variables.
   virtual Result<std::vector<Document>> run(const Document& input, std::span<const Document> variables,
                                             const RunLimits& limits = {}) const = 0;
+  // Hands each output to `take` as it comes and keeps none; `take` says whether to go on. The same errors, after what
+  // came before them; but outputs may be as many as they like, and output_bytes_max holds for each.
+  using Take = std::function<bool(const Output& output)>;
+  virtual Result<void> each(const Document& input, std::span<const Document> variables, const RunLimits& limits,
+                            const Take& take) const;
   // Exactly one output. kInvalid when there is none ("gave no value; add `// null` …") or more than one.
   Result<Document> run_one(const Document& input, std::span<const Document> variables) const;
   // jq's truth of the one output.
   Result<bool> test(const Document& input, std::span<const Document> variables) const;
+
+  // What it was compiled to, as an indented tree for people; its form may change. Empty where there is none to show.
+  virtual std::string explain() const { return {}; }
 
   std::string_view source() const { return source_; }
 

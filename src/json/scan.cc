@@ -27,24 +27,26 @@ bool low(int unit) { return unit >= 0xDC00 && unit <= 0xDFFF; }
 // The length of the escape at `at` (a backslash), or 0 with `fault` set.
 std::size_t scan_escape(const char* at, const char* end, Fault& fault) {
   if (end - at < 2) {
-    fault = {at, "a string is not closed"};
+    fault = {at, "a string is not closed", true};
     return 0;
   }
   const char c = at[1];
   if (c != 'u') {
     if (std::string_view("\"\\/bfnrt").find(c) != std::string_view::npos) return 2;
-    fault = {
-        at, "invalid escape in a string: after a backslash expected one of \" \\ / b f n r t u, " + found(at + 1, end)};
+    fault = {at,
+             "invalid escape in a string: after a backslash expected one of \" \\ / b f n r t u, " + found(at + 1, end),
+             cut_at(at + 1, end)};
     return 0;
   }
   const int unit = hex4(at + 2, end);
   if (unit < 0) {
-    fault = {at, "invalid escape in a string: \\u needs four hexadecimal digits"};
+    fault = {at, "invalid escape in a string: \\u needs four hexadecimal digits", end - at < 6};
     return 0;
   }
   if (!high(unit) && !low(unit)) return 6;
   if (high(unit) && end - at >= 12 && at[6] == '\\' && at[7] == 'u' && low(hex4(at + 8, end))) return 12;
-  fault = {at, "invalid escape in a string: " + std::string(at, 6) + " is half of a surrogate pair"};
+  fault = {at, "invalid escape in a string: " + std::string(at, 6) + " is half of a surrogate pair",
+           high(unit) && end - at < 12};
   return 0;
 }
 
@@ -87,7 +89,7 @@ const char* scan_string(const char* at, const char* end, bool& escaped, Fault& f
   for (;;) {
     at = skip_clean(at, end);
     if (at == end) {
-      fault = {start - 1, "a string is not closed: expected a quote before the end of the text"};
+      fault = {start - 1, "a string is not closed: expected a quote before the end of the text", true};
       return nullptr;
     }
     if (*at == '"') return at;
@@ -103,7 +105,7 @@ const char* scan_string(const char* at, const char* end, bool& escaped, Fault& f
       do {  // they come in rows
         const std::size_t length = utf8_character(at, end);
         if (length == 0) {
-          fault = {at, "invalid UTF-8 in a string, " + found(at, end)};
+          fault = {at, "invalid UTF-8 in a string, " + found(at, end), cut_at(at, end)};
           return nullptr;
         }
         at += length;

@@ -16,6 +16,7 @@ namespace tieline::json {
 struct Fault {
   const char* at = nullptr;
   std::string message;
+  bool cut = false;  // more text might have mended it
 };
 
 // The length of the UTF-8 character at `at` (RFC 3629), whose first byte is not ASCII; 0 if it is not valid.
@@ -125,5 +126,9 @@ inline const char* scan_number(const char* at, const char* end, bool& integer, c
 
 // What stands at `at`, for a message: `found "x"`.
 std::string found(const char* at, const char* end);
+// Whether what stands there is not all here: nothing, or the beginning of a character.
+inline bool cut_at(const char* at, const char* end) {
+  return at == end || (static_cast<signed char>(*at) < 0 && end - at < 4 && utf8_character(at, end) == 0);
+}
 
 }  // namespace tieline::json

@@ -149,6 +149,7 @@ struct PrintStyle {
   int indent = 2;  // 0: compact, -1: one tab
   bool sort_keys = false;
   bool color = false;  // ANSI, as jq colours
+  bool ascii = false;  // \uXXXX for what is not ASCII
 };
 std::string print(Value value, const PrintStyle& style);
 

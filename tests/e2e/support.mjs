@@ -134,6 +134,7 @@ export function tieline(args, { env = {}, cwd, input } = {}) {
     });
     child.on('error', failed);
     child.on('close', (code, signal) => done({ code, signal, stdout, stderr }));
+    child.stdin.on('error', () => {}); // it need not read what it is given
     child.stdin.end(input);
   });
 }

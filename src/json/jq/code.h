@@ -147,6 +147,7 @@ struct Code {
   std::span<const std::uint32_t> variables;  // of several patterns: all that are bound
   const Function* function = nullptr;
   const Native* native = nullptr;
+  std::string_view name;  // kVariable, kParameter, kCall: as written, for people
 };
 
 }  // namespace tieline::json::jq

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "json/jq/explain.h"
 #include "json/jq/lexer.h"
 #include "json/jq/machine.h"
 #include "json/jq/parser.h"
@@ -26,11 +27,7 @@ class NativeProgram final : public Program {
 
   Result<std::vector<Document>> run(const Document& input, std::span<const Document> variables,
                                     const RunLimits& limits) const override {
-    CHECK(variables.size() >= variables_);
-    variables = variables.first(variables_);
-    Machine machine(limits, &input, variables, zone_);
-    Frame* const frame = machine.new_frame(nullptr, compiled_.slots);
-    for (std::size_t i = 0; i < variables_; ++i) frame->slots[i].value = *variables[i].root().node();
+    Machine machine(limits, &input, own(variables), zone_);
     std::vector<Document> outputs;
     std::size_t bytes_left = limits.output_bytes_max;
     std::optional<Error> error;
@@ -49,11 +46,35 @@ class NativeProgram final : public Program {
       outputs.push_back(std::move(*document));
       return true;
     });
-    if (machine.each(compiled_.code, frame, *input.root().node(), sink)) return outputs;
+    if (run_on(machine, input, variables, sink)) return outputs;
     return failure(error ? std::move(*error) : machine.error());
   }
 
+  Result<void> each(const Document& input, std::span<const Document> variables, const RunLimits& limits,
+                    const Take& take) const override {
+    Machine machine(limits, &input, own(variables), zone_);
+    bool enough = false;
+    SinkOf sink([&](Node value) {
+      enough = !take(Output(value, limits.output_bytes_max));
+      return !enough;
+    });
+    if (run_on(machine, input, variables, sink) || enough) return {};
+    return failure(machine.error());
+  }
+
+  std::string explain() const override { return jq::explain(*compiled_.code, compiled_.slots); }
+
  private:
+  std::span<const Document> own(std::span<const Document> variables) const {
+    CHECK(variables.size() >= variables_);
+    return variables.first(variables_);
+  }
+  bool run_on(Machine& machine, const Document& input, std::span<const Document> variables, Sink& sink) const {
+    Frame* const frame = machine.new_frame(nullptr, compiled_.slots);
+    for (std::size_t i = 0; i < variables_; ++i) frame->slots[i].value = *variables[i].root().node();
+    return machine.each(compiled_.code, frame, *input.root().node(), sink);
+  }
+
   std::unique_ptr<Arena> arena_;
   Compiled compiled_;
   std::size_t variables_;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/text.h"
+#include "json/jq/format_names.h"
 #include "json/jq/hints.h"
 #include "json/jq/machine.h"
 #include "json/jq/natives.h"
@@ -45,19 +46,6 @@ struct Name {
   const Definition* definition = nullptr;
   std::vector<Instance>* instances = nullptr;
   const Name* next = nullptr;  // visible around it
-};
-
-struct FormatName {
-  std::string_view name;
-  Format format;
-};
-constexpr std::array kFormats = {
-    FormatName{"text", Format::kText},     FormatName{"json", Format::kJson},
-    FormatName{"html", Format::kHtml},     FormatName{"uri", Format::kUri},
-    FormatName{"urid", Format::kUrid},     FormatName{"csv", Format::kCsv},
-    FormatName{"tsv", Format::kTsv},       FormatName{"sh", Format::kSh},
-    FormatName{"base64", Format::kBase64}, FormatName{"base64d", Format::kBase64d},
-    FormatName{"base32", Format::kBase32}, FormatName{"base32d", Format::kBase32d},
 };
 
 class Resolver {
@@ -407,11 +395,18 @@ class Resolver {
     return up;
   }
 
+  const Code* in_slot(Op op, const Ast* ast, const Name* name, Scope* scope) {
+    return code({.op = op,
+                 .single = name->single,
+                 .offset = ast->offset,
+                 .slot = name->slot,
+                 .up = levels(scope, name->scope),
+                 .name = ast->name});
+  }
+
   const Code* variable(const Ast* ast, const Name* names, Scope* scope) {
     const Name* const found = find(names, Name::Kind::kVariable, ast->name);
-    if (found != nullptr) {
-      return code({.op = Op::kVariable, .offset = ast->offset, .slot = found->slot, .up = levels(scope, found->scope)});
-    }
+    if (found != nullptr) return in_slot(Op::kVariable, ast, found, scope);
     std::vector<std::string> known;
     for (const Name* n = names; n != nullptr; n = n->next) {
       if (n->kind == Name::Kind::kVariable) known.push_back('$' + std::string(n->name));
@@ -566,14 +561,10 @@ class Resolver {
     for (const Name* n = names; n != nullptr; n = n->next) {
       if (n->name != ast->name) continue;
       if (arity == 0 && n->kind == Name::Kind::kParameter) {
-        return code({.op = Op::kParameter,
-                     .single = n->single,
-                     .offset = ast->offset,
-                     .slot = n->slot,
-                     .up = levels(scope, n->scope)});
+        return in_slot(Op::kParameter, ast, n, scope);
       }
       if (arity == 0 && n->kind == Name::Kind::kVariable && n->callable) {
-        return code({.op = Op::kVariable, .offset = ast->offset, .slot = n->slot, .up = levels(scope, n->scope)});
+        return in_slot(Op::kVariable, ast, n, scope);
       }
       if (n->kind == Name::Kind::kFunction && n->definition->parameters.size() == arity) {
         return call_function(ast, n, names, scope);
@@ -681,7 +672,8 @@ class Resolver {
                  .offset = ast->offset,
                  .up = levels(scope, name->scope),
                  .parts = kept(parts),
-                 .function = function});
+                 .function = function,
+                 .name = ast->name});
   }
 
   // The function for closures of which those in `mask` give at most one output. Of a recursive one it is assumed that
