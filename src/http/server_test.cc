@@ -294,7 +294,7 @@ TEST_F(ServerTest, TellsWhatItRefusedAndWhereItWasGoing) {
     peer.send(c.sent);
     settle();
     if (c.told[0] == '4' && c.told[2] == '8') clock.advance(31s);
-    EXPECT_TRUE(pump(io, [&] { return !told.empty(); }));
+    ASSERT_TRUE(pump(io, [&] { return !told.empty(); }));
     EXPECT_EQ(told, (std::vector<std::string>{c.told}));
     peer.close();
     settle();
