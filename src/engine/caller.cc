@@ -107,7 +107,7 @@ asio::awaitable<Caller::Ending> Caller::look_up() {
   if (!written) co_return refused(written.error());
   switch (category) {
     case Category::kDelivered: co_return follow(*history_.last);
-    case Category::kMissing: co_return std::nullopt;  // known not to have happened: a next attempt may leave
+    case Category::kMissing: co_return follow(*history_.last);
     case Category::kRateLimited: co_return limited(shut);
     case Category::kAuth: co_return follow(body);
     case Category::kTransient:

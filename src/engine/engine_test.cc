@@ -430,9 +430,43 @@ TEST_F(EngineTest, LooksForAnUnknownOutcomeOnceItIsVisible) {
   transport_.by_path["/find"] = status(404);
   transport_.script = {lost()};
   const Position missing = post("{}");
-  advance(10s);
+  advance(20s);
   EXPECT_EQ(state(missing), RunState::kDelivered);
   EXPECT_EQ(transport_.count("/a"), 3u);
+}
+
+TEST_F(EngineTest, WhatIsLookedForAndNotThereIsTriedByThePolicy) {
+  ActionSpec spec = kUnsafeSpec;
+  spec.find = true;
+  auto steady = flow({step("a", spec)});
+  steady->retry.multiplier = 1;
+  start({steady});
+  transport_.by_path["/find"] = status(404);
+  transport_.by_path["/a"] = status(502);
+  const Position event = post("{}");
+  advance(300s);
+  EXPECT_EQ(state(event), RunState::kDead);
+  EXPECT_EQ(transport_.count("/a"), 3u);
+  EXPECT_EQ(transport_.count("/find"), 3u);
+  EXPECT_NE(run_of(event)->summary.find("gave up after 3 tries"), std::string::npos) << run_of(event)->summary;
+}
+
+TEST_F(EngineTest, WaitsBeforeItRepeatsWhatWasNotThere) {
+  ActionSpec spec = kUnsafeSpec;
+  spec.find = true;
+  auto slow = flow({step("a", spec)});
+  slow->retry.first = slow->retry.max = std::chrono::hours(10);
+  start({slow});
+  transport_.by_path["/find"] = status(404);
+  transport_.script = {lost()};
+  const Position event = post("{}");
+  advance(60s);
+  EXPECT_EQ(state(event), RunState::kRetrying);
+  EXPECT_EQ(transport_.count("/find"), 1u);
+  EXPECT_EQ(transport_.count("/a"), 1u);
+  advance(std::chrono::hours(10));
+  EXPECT_EQ(state(event), RunState::kDelivered);
+  EXPECT_EQ(transport_.count("/a"), 2u);
 }
 
 TEST_F(EngineTest, RepeatsWithTheSameIdempotencyKey) {

@@ -29,7 +29,13 @@ void CallHistory::outcome(const RecordBody& body, std::uint32_t attempt, Time at
     ++lookups;
     if (body.resolved == Resolved::kAnswer) return;  // the look-up itself failed: nothing is known yet
     open = false;
-    if (body.resolved == Resolved::kFound) last = body;
+    last = body;
+    if (body.resolved == Resolved::kFound) return;
+    // An attempt that is known not to have happened failed like any other. The look-up's own code says nothing of it.
+    last->category = Category::kTransient;
+    last->code.clear();
+    last->message = "an attempt without an answer did not happen";
+    last->wait.reset();
     return;
   }
   if (body.resolved == Resolved::kDropped) {
