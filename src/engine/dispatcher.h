@@ -72,9 +72,11 @@ class Dispatcher {
   void start(Run& run);
   asio::awaitable<void> work_on(Run* run);
   asio::awaitable<void> load(Ready ready);
+  asio::awaitable<std::optional<Transition>> restore(Run& run, bool expired);
   asio::awaitable<void> finish(Run& run, Transition end);
   asio::awaitable<void> park(std::unique_ptr<Run> run);
   asio::awaitable<void> park_followers(std::uint64_t lane);
+  Async<RecordDraft> decision(Run& run, Hold hold, HeldAnswer answer);
   void wait_again(Position event, const Waiting& entry);
   void start_head(std::uint64_t lane, Position event);
   void make_ready(const Ready& ready);

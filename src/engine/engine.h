@@ -93,13 +93,17 @@ struct EngineConfig {
 };
 
 // Why a run is held. Its summary begins with the name, then ": ".
-enum class Hold : std::uint8_t { kUnknownOutcome, kAuthorization, kFlow };
-std::string_view hold_name(Hold hold);  // "unknown outcome", "needs authorization", "flow does not compile"
+// The names are stored: append only.
+enum class Hold : std::uint8_t { kUnknownOutcome, kAuthorization, kFlow, kJournal };
+// "unknown outcome", "needs authorization", "flow does not compile", "its journal is damaged"
+std::string_view hold_name(Hold hold);
 std::optional<Hold> hold_of_summary(std::string_view summary);
+// Nothing else ends it: neither renewed credentials nor another flow.
+inline bool waits_for_a_person(Hold hold) { return hold == Hold::kUnknownOutcome || hold == Hold::kJournal; }
 
 enum class HeldAnswer : std::uint8_t {
   kDelivered,  // it happened: the call counts as delivered and binds null
-  kRepeat,     // it did not: send it again
+  kRepeat,     // it did not: send it again. With a damaged journal: begin again, whatever was done before
 };
 
 struct FlowSnapshot {
@@ -165,7 +169,8 @@ class Engine {
   asio::awaitable<void> halt();
 
   // Decides a held run, durably, and lets it go on. kNotFound when there is no such held run; kInvalid for kDelivered
-  // unless it is held for an unknown outcome. `by` names who decided, for the timeline.
+  // unless it is held for an unknown outcome, and for a damaged journal when no flow is left to begin with; kCorrupt
+  // when its journal turns out to be damaged, for which it is held then. `by` names who decided, for the timeline.
   Async<void> settle_held(RunId run, HeldAnswer answer, std::string by);
   // Tries the connection's held runs again (its credentials were renewed). kNotFound.
   Result<void> authorized(std::string_view connection);

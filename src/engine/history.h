@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -39,8 +40,9 @@ struct CallHistory {
 
 class RunHistory {
  public:
-  // kCorrupt when a body does not decode.
-  static Result<RunHistory> of(const std::vector<Record>& records);
+  // `known`: the highest number that the store has seen. kCorrupt, with which record, when one does not decode or is
+  // missing: but for what stands before the record with which a person had the run begin again.
+  static Result<RunHistory> of(const std::vector<Record>& records, std::uint32_t known = 0);
 
   CallHistory& call(std::uint16_t step, std::uint32_t call) { return calls_[{step, call}]; }
   const std::optional<RecordBody::Start>& start() const { return start_; }
@@ -51,6 +53,9 @@ class RunHistory {
   const std::optional<Record>& held() const { return held_; }
 
  private:
+  Result<void> take(std::span<const Record> records);
+  void take(const Record& record, const RecordBody& body);
+
   std::map<std::pair<std::uint16_t, std::uint32_t>, CallHistory> calls_;
   std::optional<RecordBody::Start> start_;
   std::optional<Record> held_;

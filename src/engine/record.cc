@@ -6,7 +6,8 @@ namespace tieline::engine {
 namespace {
 
 constexpr std::array<std::string_view, 5> kResolved{"answer", "found", "not found", "dropped", "once"};
-constexpr std::array<std::string_view, 3> kHolds{"unknown outcome", "needs authorization", "flow does not compile"};
+constexpr std::array<std::string_view, 4> kHolds{"unknown outcome", "needs authorization", "flow does not compile",
+                                                 "its journal is damaged"};
 
 void put_text(json::Builder& out, std::string_view key, std::string_view text) {
   if (!text.empty()) out.key(key).string(text);

@@ -2,7 +2,8 @@
 // engine. It must never hold a secret: exchanges pass through redact.h first.
 //
 // Members by kind of record (absent ones have their default):
-//   first record of a run   flow: hash of the flow it is pinned to; started: microseconds since 1970
+//   first record of a run   flow: hash of the flow it is pinned to; started: microseconds since 1970; also in the
+//                           kState record with which a person has a run begin again whose journal is damaged
 //   kIntent                 call action once request
 //   kOutcome                call action category code message took wait lookup empty resolved pages request response
 //   result kState                  call action category code message hold answer by

@@ -51,14 +51,16 @@ asio::awaitable<std::uint64_t> Dispatcher::find_lane(RunStatus status) {
   std::vector<Position> wanted{status.run.event};
   auto events = co_await shard_.deps.log.get(std::move(wanted));
   if (!records || !events || events->empty()) co_return 0;
-  const auto history = RunHistory::of(*records);
-  if (!history || !history->start()) co_return 0;
-  auto flow = co_await shard_.flows.find(name_, history->start()->flow);
-  if (!flow) co_return 0;
   Run run;
   run.id = status.run;
   run.event = events->front();
-  run.flow = *flow;
+  // Where its journal is damaged it still keeps its place: as the present flow would give it.
+  run.flow = last_flow_;
+  if (const auto history = RunHistory::of(*records); history && history->start()) {
+    auto flow = co_await shard_.flows.find(name_, history->start()->flow);
+    if (flow) run.flow = std::move(*flow);
+  }
+  if (run.flow == nullptr) co_return 0;
   prepare(run);
   co_return run.lane;
 }
@@ -74,7 +76,7 @@ void Dispatcher::recovered(const RunStatus& status, std::uint64_t lane) {
   if (status.state == RunState::kHeld) {
     entry.hold = hold_of_summary(status.summary).value_or(Hold::kUnknownOutcome);
     // Authorization and flows may be different now: those are simply tried again.
-    entry.due = entry.hold == Hold::kUnknownOutcome ? status.changed + shard_.limits.held_keep : shard_.now();
+    entry.due = waits_for_a_person(entry.hold) ? status.changed + shard_.limits.held_keep : shard_.now();
   }
   if (status.state == RunState::kRetrying || status.state == RunState::kHeld) {
     wait_again(event, entry);
