@@ -345,12 +345,11 @@ Duration Budget::Permit::limited(std::optional<Duration> wait, std::string_view 
   for (State* state : named) {
     // Answers to calls that left before the bucket was slowed are the same event, not one more.
     if (!state->slowed || order_ > state->slowed_order) state->strikes = std::min(state->strikes + 1, 16u);
-    Duration shut = wait.value_or(Duration(0));
-    if (!wait) {
-      const Duration cap = std::min(kLimitedMax, kLimitedFirst * (std::int64_t{1} << (state->strikes - 1)));
-      shut = cap / 2 +
-             Duration(static_cast<std::int64_t>(budget.prng_.below(static_cast<std::uint64_t>(cap.count() / 2 + 1))));
-    }
+    const Duration cap = std::min(kLimitedMax, kLimitedFirst * (std::int64_t{1} << (state->strikes - 1)));
+    const Duration backoff =
+        cap / 2 +
+        Duration(static_cast<std::int64_t>(budget.prng_.below(static_cast<std::uint64_t>(cap.count() / 2 + 1))));
+    const Duration shut = std::max(backoff, wait.value_or(Duration(0)));
     state->shut_until = std::max(state->shut_until, budget.clock_.instant() + shut);
     state->slowed = true;
     state->slowed_order = budget.permits_;

@@ -46,7 +46,8 @@ class Budget {
     // The vendor has shut one of its buckets since the permit was given.
     bool shut() const;
     // The vendor turned it away for its limits: shuts its buckets, or of them only `bucket` where the vendor names one,
-    // for `wait`, or for a while that doubles with every such answer in a row. Returns how long they are shut.
+    // for `wait`, and at least for a while that doubles with every such answer in a row: a vendor that asks for no wait
+    // and goes on refusing must not be called in a loop. Returns how long they are shut.
     Duration limited(std::optional<Duration> wait, std::string_view bucket = {});
     // The vendor served it: buckets that a limit had slowed down open fully again.
     void served();

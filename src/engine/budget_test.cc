@@ -181,6 +181,21 @@ TEST_F(BudgetTest, WaitsLongerAfterEachLimitWithoutATime) {
   }
 }
 
+TEST_F(BudgetTest, AWaitOfNothingIsStillABackoff) {
+  make({bucket("a", 0, 0s, Bucket::Kind::kRolling)});
+  Duration total{0};
+  for (int i = 0; i < 8; ++i) {
+    ask({"a"});
+    ASSERT_EQ(permits_.size(), 1u);
+    const Duration shut = permits_.front().limited(Duration(0));
+    EXPECT_GE(shut, Duration(500ms));
+    permits_.clear();
+    total += shut;
+    advance(shut);
+  }
+  EXPECT_GT(total, Duration(60s));
+}
+
 TEST_F(BudgetTest, RefusesWaitersWhenTold) {
   make({bucket("a", 0, 0s, Bucket::Kind::kRolling, 1)});
   ask({"a"});

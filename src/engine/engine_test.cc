@@ -364,6 +364,14 @@ TEST_F(EngineTest, ALimitCostsNoTryAndShutsTheConnection) {
   EXPECT_EQ(transport_.sent.size(), 7u);
 }
 
+TEST_F(EngineTest, ARetryAfterOfNothingIsNoLoop) {
+  start({flow({step("a")})});
+  transport_.by_path["/a"] = status(429, {{"Retry-After", "0"}});
+  post("{}");
+  advance(60s);
+  EXPECT_LE(transport_.sent.size(), 12u);
+}
+
 TEST_F(EngineTest, ALongLimitIsWaitedForInTheJournal) {
   start({flow({step("a")})});
   transport_.script = {status(429, {{"Retry-After", "600"}})};
