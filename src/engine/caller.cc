@@ -29,16 +29,8 @@ Caller::Caller(Shard& shard, Run& run, CallRequest& request, std::uint16_t step,
 
 asio::awaitable<RunContext::CallResult> Caller::perform(Transition& transition) {
   transition_ = &transition;
-  // A call that need not be unsafe may simply be made again, whatever came of the last attempt.
-  if (!unsafe()) history_.open = false;
-  if (!history_.open && history_.last) {
-    // Only an end is remembered: waits and holds were served before the run came back.
-    const Answer known = interpret(*history_.last, request_.on, history_.conflicts, shard_.limits.conflict_tries);
-    if (known.then == Answer::Then::kBind || known.then == Answer::Then::kSkip || known.then == Answer::Then::kDead) {
-      Ending ending = follow(*history_.last);
-      co_return std::move(*ending);
-    }
-  }
+  if (!unsafe() && history_.open) history_.unanswered("its last attempt was cut off", history_.open_since);
+  if (Ending known = remembered()) co_return std::move(*known);
   while (true) {
     Ending ending;
     if (shard_.draining) ending = abandoned();
@@ -49,13 +41,37 @@ asio::awaitable<RunContext::CallResult> Caller::perform(Transition& transition) 
   }
 }
 
+// What the journal knows of the call already: its end; or a failure that nothing was decided on before the process
+// ended.
+Caller::Ending Caller::remembered() {
+  if (history_.open || !history_.last) return std::nullopt;
+  RecordBody outcome = *history_.last;
+  if (outcome.wait) outcome.wait = std::max(Duration(0), Duration(history_.last_at + *outcome.wait - shard_.now()));
+  switch (interpret(outcome, request_.on, history_.conflicts, shard_.limits.conflict_tries).then) {
+    case Answer::Then::kBind:
+    case Answer::Then::kSkip:
+    case Answer::Then::kDead: return follow(outcome);
+    case Answer::Then::kRetry: return history_.undecided ? try_again(outcome) : std::nullopt;
+    case Answer::Then::kLimited:
+      if (!history_.undecided || outcome.wait.value_or(Duration(0)).count() == 0) return std::nullopt;
+      return wait_until(shard_.now() + *outcome.wait, action_.connection() + " is at its limit",
+                        Category::kRateLimited);
+    case Answer::Then::kHold:  // credentials may be others by now
+    case Answer::Then::kResolve: break;
+  }
+  return std::nullopt;
+}
+
 // An attempt's outcome is not known: idempotency key, look-up, else what the call says (FLOWS.md §4).
 asio::awaitable<Caller::Ending> Caller::resolve() {
   CHECK(history_.open);
   if (repeats_unknown()) {
-    const RetryPolicy& rule = policy();
-    if (rule.tries != 0 && history_.policy.tries >= rule.tries)
-      co_return hold(Hold::kUnknownOutcome, "no try is left to repeat it");
+    if (history_.undecided) {
+      RecordBody unknown = history_.last.value_or(RecordBody());
+      if (unknown.category != Category::kUnknown) unknown.message = "its last attempt was cut off";
+      unknown.category = Category::kUnknown;
+      co_return try_again(unknown);
+    }
     history_.open = false;
     co_return std::nullopt;
   }
@@ -225,6 +241,7 @@ asio::awaitable<Caller::Ending> Caller::attempt() {
   permit.reset();
   observe(sent, false, number);
   RecordBody body = outcome_of(sent, false);
+  if (body.category == Category::kRateLimited) body.wait = shut;
   auto written = co_await journal_outcome(std::move(body), number);
   if (!written && written.error().code == Code::kTooLarge)
     co_return dead(Category::kValidation, action_.name() + ": its answer is too large to be kept");
@@ -327,9 +344,7 @@ Caller::Ending Caller::follow(const RecordBody& outcome) {
         if (shard_.deps.observer != nullptr) shard_.deps.observer->authorization_changed(connection_.name(), true);
       }
       return hold(Hold::kAuthorization, outcome.message);
-    case Answer::Then::kResolve:
-      // Repeated after a wait like any other attempt; the rest is decided by resolve().
-      return repeats_unknown() ? try_again(outcome) : std::nullopt;
+    case Answer::Then::kResolve: return std::nullopt;  // by resolve()
   }
   return std::nullopt;
 }

@@ -28,6 +28,7 @@ class Caller {
     Duration took{0};
   };
 
+  Ending remembered();
   asio::awaitable<Ending> resolve();
   asio::awaitable<Ending> look_up();
   asio::awaitable<Ending> claim_once();

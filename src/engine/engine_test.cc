@@ -477,6 +477,82 @@ TEST_F(EngineTest, WaitsBeforeItRepeatsWhatWasNotThere) {
   EXPECT_EQ(transport_.count("/a"), 2u);
 }
 
+// An outcome became durable, and the process ended before the state record that follows from it did.
+struct Undecided {
+  const char* name;
+  ActionSpec spec;
+  Exchange answer;
+  Duration waits;         // nothing may leave earlier
+  std::uint32_t earlier;  // attempts before the one
+  RunState then = RunState::kDelivered;
+};
+
+TEST_F(EngineTest, ACrashBeforeTheDecisionSkipsNeitherWaitNorTries) {
+  ActionSpec keyed = kUnsafeSpec;
+  keyed.key = true;
+  for (const Undecided& c :
+       std::vector<Undecided>{{"a 503 and its wait", kUnsafeSpec, status(503, {{"Retry-After", "40"}}), 40s, 0},
+                              {"a limit and its wait", kUnsafeSpec, status(429, {{"Retry-After", "25"}}), 25s, 0},
+                              {"the last try", kUnsafeSpec, status(503), 0s, 2, RunState::kDead},
+                              {"the last try of a repeatable call", {}, status(503), 0s, 2, RunState::kDead},
+                              {"the last try with a key", keyed, lost(), 0s, 2, RunState::kHeld}}) {
+    SCOPED_TRACE(c.name);
+    auto steady = flow({step("a", c.spec)});
+    steady->retry.first = steady->retry.max = 1s;
+    start({steady});
+    transport_.sent.clear();
+    transport_.script.assign(c.earlier, status(503));
+    transport_.script.push_back(c.answer);
+    const Position event = post("{}");
+    while (transport_.sent.size() <= c.earlier) advance(100ms);
+    advance(5ms);
+    // The store as the crash left it: what came after the outcome is gone.
+    std::vector<Record> kept = records(event);
+    while (kept.back().kind != RecordKind::kOutcome) kept.pop_back();
+    Result<std::vector<EventPtr>> events;
+    await(keep(store_->get({event}), &events));
+    const Time at = kept.back().at;
+    stop();
+    store_ = std::make_unique<store::MemoryStore>(context_.get_executor(), clock_);
+    Result<FlowId> id;
+    await(keep(store_->open_flow("f", Position(0)), &id));
+    Result<std::vector<Appended>> appended;
+    std::vector<NewEvent> again{*events->front()};
+    await(keep(store_->append(std::move(again), Deadline()), &appended));
+    for (Record& record : kept) {
+      record.run.event = appended->front().at;
+      Result<void> written;
+      await(keep(store_->append(std::move(record), Sync::kWait), &written));
+      ASSERT_TRUE(written.has_value()) << written.error().message;
+    }
+    start({steady});
+    while (clock_.now() < at + c.waits - 1ms) {
+      EXPECT_EQ(transport_.sent.size(), c.earlier + 1);
+      advance(std::min(Duration(100ms), Duration(at + c.waits - 1ms - clock_.now())));
+    }
+    advance(70s);
+    EXPECT_EQ(state(appended->front().at), c.then);
+    EXPECT_EQ(transport_.sent.size(), c.earlier + (c.then == RunState::kDelivered ? 2 : 1));
+    stop();
+    store_ = std::make_unique<store::MemoryStore>(context_.get_executor(), clock_);
+  }
+}
+
+TEST_F(EngineTest, ACrashUnderARepeatableCallOfAKeyCostsATry) {
+  auto once = step("a");  // `once` journals its intent
+  once->once = true;
+  auto single = flow({once});
+  single->retry.tries = 1;
+  start({single});
+  transport_.latency = 60s;
+  const Position event = post(R"({"once":"x"})");
+  advance(1s);
+  crash();
+  advance(60s);
+  EXPECT_EQ(state(event), RunState::kDead);
+  EXPECT_EQ(transport_.sent.size(), 1u);
+}
+
 TEST_F(EngineTest, RepeatsWithTheSameIdempotencyKey) {
   ActionSpec spec = kUnsafeSpec;
   spec.key = true;

@@ -30,20 +30,25 @@ void CallHistory::intent(std::uint32_t attempt, Time at) {
   open_known = false;
   lookups = 0;
   repeat_asked = false;
+  undecided = true;
+}
+
+void CallHistory::unanswered(const char* message, Time at) {
+  open = false;
+  undecided = true;
+  last_at = at;
+  last = RecordBody();
+  last->category = Category::kTransient;
+  last->message = message;
 }
 
 void CallHistory::outcome(const RecordBody& body, std::uint32_t attempt, Time at) {
   if (body.lookup) {
     ++lookups;
     if (body.resolved == Resolved::kAnswer) return;  // the look-up itself failed: nothing is known yet
+    if (body.resolved == Resolved::kNotFound) return unanswered("an attempt without an answer did not happen", at);
     open = false;
     last = body;
-    if (body.resolved == Resolved::kFound) return;
-    // An attempt that is known not to have happened failed like any other. The look-up's own code says nothing of it.
-    last->category = Category::kTransient;
-    last->code.clear();
-    last->message = "an attempt without an answer did not happen";
-    last->wait.reset();
     return;
   }
   if (body.resolved == Resolved::kDropped) {
@@ -68,10 +73,12 @@ void CallHistory::outcome(const RecordBody& body, std::uint32_t attempt, Time at
   if (body.category == Category::kAuth) --policy.tries;
   if (body.category == Category::kConflict) ++conflicts;
   last = body;
+  last_at = at;
+  undecided = true;
 }
 
 void CallHistory::answered(HeldAnswer answer) {
-  open = false;
+  open = undecided = false;
   if (answer == HeldAnswer::kRepeat) {
     // Whoever asks for it again gives it a whole policy's worth of tries.
     policy = AttemptHistory();
@@ -106,6 +113,7 @@ void RunHistory::take(const Record& record, const RecordBody& body) {
         call.open_since = record.at;
         call.open_known = true;
       }
+      if (record.state == RunState::kRetrying || record.state == RunState::kHeld) call.undecided = false;
       if (record.state == RunState::kHeld) {
         call.stand(record.at);
         held_ = record;

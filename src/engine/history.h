@@ -28,11 +28,15 @@ struct CallHistory {
   bool open_known = false;         // open_since is; else the process ended at an unknown time after it
   bool repeat_asked = false;       // a person said that it did not happen, and no attempt has left since
   std::optional<RecordBody> last;  // the last outcome that says what the call came to
+  Time last_at;
+  bool undecided = false;  // nothing says yet what follows from the last attempt: whether another one, and when
 
   // An attempt or a look-up begins.
   void begin(Time at);
   void intent(std::uint32_t attempt, Time at);
   void outcome(const RecordBody& body, std::uint32_t attempt, Time at);
+  // The open attempt is one that may simply be made again: it failed like any other.
+  void unanswered(const char* message, Time at);
   // The run is held, or limited, from now on.
   void stand(Time at) { standing_since = at; }
   void answered(HeldAnswer answer);
