@@ -199,9 +199,14 @@ asio::awaitable<Caller::Ending> Caller::attempt() {
     permit->unused();
     co_return stop;
   }
+  co_return co_await leave(std::move(*request), std::move(*permit));
+}
+
+// The intent where one is needed, the request, its outcome.
+asio::awaitable<Caller::Ending> Caller::leave(Request request, Budget::Permit permit) {
   const std::uint32_t number = history_.attempts + 1;
   Sent sent;
-  sent.request = std::move(*request);
+  sent.request = std::move(request);
   if (journals_intent()) {
     RecordBody body;
     body.request = kept(sent.request);
@@ -211,14 +216,14 @@ asio::awaitable<Caller::Ending> Caller::attempt() {
     const Sync sync = shard_.deps.faults.unsynced_intents ? Sync::kWithNext : Sync::kWait;
     auto written = co_await append_record(shard_, run_, std::move(intent), sync);
     if (!written) {
-      permit->unused();
+      permit.unused();
       co_return refused(written.error());
     }
     history_.intent(number, shard_.now());
   }
-  if (journals_intent() && permit->shut()) {
+  if (journals_intent() && permit.shut()) {
     // While the intent was being synced the vendor asked for a wait: it stays unsent, and the journal says so.
-    permit->unused();
+    permit.unused();
     RecordBody body;
     body.category = Category::kRateLimited;
     body.message = "not sent: " + action_.connection() + " is at its limit";
@@ -230,21 +235,27 @@ asio::awaitable<Caller::Ending> Caller::attempt() {
     // What cannot be journaled is not sent: a full disk must not become a vendor called again and again.
     auto written = co_await append_record(shard_, run_, draft(RecordKind::kState, RecordBody()), Sync::kWait);
     if (!written) {
-      permit->unused();
+      permit.unused();
       co_return refused(written.error());
     }
   }
-  const bool whole = co_await pages(sent, *permit);
+  const bool whole = co_await pages(sent, permit);
   if (!whole) co_return abandoned();
   Duration shut{0};
-  settle_permit(*permit, sent.verdict, shut);
-  permit.reset();
+  settle_permit(permit, sent.verdict, shut);
+  permit = Budget::Permit();
   observe(sent, false, number);
   RecordBody body = outcome_of(sent, false);
   if (body.category == Category::kRateLimited) body.wait = shut;
   auto written = co_await journal_outcome(std::move(body), number);
-  if (!written && written.error().code == Code::kTooLarge)
-    co_return dead(Category::kValidation, action_.name() + ": its answer is too large to be kept");
+  if (!written && written.error().code == Code::kTooLarge) {
+    RecordBody small;
+    small.category = Category::kValidation;
+    small.message = "the call was made, and its answer is too large to be kept";
+    small.happened = action_.safety() != Safety::kSafe;
+    small.took = sent.took;
+    written = co_await journal_outcome(std::move(small), number);
+  }
   if (!written) co_return refused(written.error());
   if (history_.last->category == Category::kRateLimited) co_return limited(shut);
   co_return follow(*history_.last);

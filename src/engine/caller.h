@@ -33,6 +33,7 @@ class Caller {
   asio::awaitable<Ending> look_up();
   asio::awaitable<Ending> claim_once();
   asio::awaitable<Ending> attempt();
+  asio::awaitable<Ending> leave(Request request, Budget::Permit permit);
   asio::awaitable<bool> pages(Sent& sent, Budget::Permit& permit);
   asio::awaitable<Exchange> send(Request request);
 

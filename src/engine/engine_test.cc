@@ -97,7 +97,14 @@ class TestAction final : public Action {
     verdict.category = classify(exchange, safety_);
     verdict.wait = retry_after(exchange.response.headers, now, std::chrono::hours(1));
     if (verdict.category == Category::kDelivered) {
-      verdict.result = *json::parse(exchange.response.body);
+      auto result = json::parse(exchange.response.body);
+      if (!result) {
+        verdict.category = Category::kValidation;
+        verdict.happened = safety_ != Safety::kSafe;
+        verdict.message = "the call was made, and its answer cannot be read";
+        return verdict;
+      }
+      verdict.result = std::move(*result);
       verdict.empty = verdict.result.root().is_array() && verdict.result.root().size() == 0;
     }
     verdict.message = "said " + exchange.response.body;
@@ -630,6 +637,29 @@ TEST_F(EngineTest, OnceWaitsForARunWhoseOutcomeIsUnknown) {
   advance(60s);
   EXPECT_EQ(state(second), RunState::kDelivered);
   EXPECT_EQ(transport_.count("/a"), 1u);
+}
+
+TEST_F(EngineTest, OnceStaysDoneWhenTheAnswerCannotBeReadOrKept) {
+  for (const Bytes& answer : {Bytes("no JSON"), "\"" + Bytes(17u << 20, 'x') + "\""}) {
+    auto once = step("a", kUnsafeSpec);
+    once->once = true;
+    start({flow({once})});
+    transport_.sent.clear();
+    transport_.script = {status(200, {}, answer)};
+    const Position first = post(R"({"once":"x"})");
+    advance(1s);
+    const Position second = post(R"({"once":"x"})");
+    advance(1s);
+    EXPECT_EQ(state(first), RunState::kDead);
+    EXPECT_NE(run_of(first)->summary.find("the call was made"), std::string::npos) << run_of(first)->summary;
+    EXPECT_EQ(state(second), RunState::kDelivered);
+    EXPECT_EQ(transport_.count("/a"), 1u);
+    const auto body = decode(records(second).front().body);
+    EXPECT_EQ(body->resolved, Resolved::kOnce);
+    EXPECT_TRUE(body->result->root().is_null());
+    stop();
+    store_ = std::make_unique<store::MemoryStore>(context_.get_executor(), clock_);
+  }
 }
 
 TEST_F(EngineTest, HoldsRunsOfAConnectionThatNeedsAuthorizationAndResumesThem) {

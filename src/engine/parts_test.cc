@@ -113,7 +113,7 @@ TEST(RecordBody, ReadsBackWhatItWrote) {
   body.message = "taken";
   body.took = Duration(5);
   body.wait = Duration(6);
-  body.lookup = body.empty = true;
+  body.lookup = body.empty = body.happened = true;
   body.resolved = Resolved::kNotFound;
   body.pages = 3;
   body.request = KeptRequest{"POST", "https://x/", {{"accept", "a"}}, "body"};
