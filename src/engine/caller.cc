@@ -239,7 +239,7 @@ asio::awaitable<Caller::Ending> Caller::leave(Request request, Budget::Permit pe
       co_return refused(written.error());
     }
   }
-  const bool whole = co_await pages(sent, permit);
+  const bool whole = co_await pages(sent, permit, number);
   if (!whole) co_return abandoned();
   Duration shut{0};
   settle_permit(permit, sent.verdict, shut);
@@ -262,53 +262,66 @@ asio::awaitable<Caller::Ending> Caller::leave(Request request, Budget::Permit pe
 }
 
 // Sends the request and, for a safe call, those for the pages that follow. False when it had to stop between two pages.
-asio::awaitable<bool> Caller::pages(Sent& sent, Budget::Permit& permit) {
+asio::awaitable<bool> Caller::pages(Sent& sent, Budget::Permit& permit, std::uint32_t number) {
   const Time began = shard_.now();
   sent.exchange = co_await send(sent.request);
   sent.verdict = guarded(action_.judge(sent.exchange, shard_.now()), sent.exchange);
-  if (action_.safety() == Safety::kSafe && sent.verdict.category == Category::kDelivered) {
-    std::vector<json::Document> results;
+  std::vector<json::Document> results;
+  std::size_t bytes = 0;
+  Request request = sent.request;
+  while (action_.safety() == Safety::kSafe && sent.verdict.category == Category::kDelivered) {
+    auto next = action_.next_page(request, sent.exchange);
+    if (next && !next->has_value() && results.empty()) break;
+    bytes += json::print(sent.verdict.result.root()).size();
     results.push_back(sent.verdict.result);
-    Request request = sent.request;
-    while (true) {
-      auto next = action_.next_page(request, sent.exchange);
-      if (!next) {
-        sent.verdict.category = Category::kValidation;
-        sent.verdict.message = next.error().message;
-        break;
-      }
-      if (!next->has_value()) break;
-      if (results.size() >= shard_.limits.pages_max) {
-        sent.verdict.category = Category::kPermanent;
-        sent.verdict.message = "more than " + std::to_string(shard_.limits.pages_max) + " pages";
-        break;
-      }
-      request = std::move(**next);
-      request.timeout = sent.request.timeout;
-      permit.served();
-      permit = Budget::Permit();
-      auto other = co_await connection_.budget().acquire(action_.buckets());
-      if (!other) co_return false;
-      permit = std::move(*other);
-      sent.exchange = co_await send(request);
-      sent.verdict = guarded(action_.judge(sent.exchange, shard_.now()), sent.exchange);
-      ++sent.pages;
-      if (sent.verdict.category != Category::kDelivered) break;
-      results.push_back(sent.verdict.result);
+    if (next && !next->has_value()) break;
+    // What cannot be kept in the end need not be fetched to the end.
+    if (!next || results.size() >= shard_.limits.pages_max || bytes > shard_.limits.result_bytes_max) {
+      sent.verdict.category = next ? Category::kPermanent : Category::kValidation;
+      sent.verdict.message = !next ? next.error().message
+                             : bytes > shard_.limits.result_bytes_max
+                                 ? "its pages are together too large to be kept"
+                                 : "more than " + std::to_string(shard_.limits.pages_max) + " pages";
+      break;
     }
-    if (sent.verdict.category == Category::kDelivered && results.size() > 1) {
-      json::Builder merged;
-      merged.begin_array();
-      for (const json::Document& result : results) {
-        for (const json::Value item : result.root().elements()) merged.copy(item);
-      }
-      merged.end_array();
-      sent.verdict.result = merged.finish();
-      sent.verdict.empty = sent.verdict.result.root().size() == 0;
+    request = std::move(**next);
+    request.timeout = sent.request.timeout;
+    permit.served();
+    const bool turned = co_await turn_page(sent, permit, request, number);
+    if (!turned) co_return false;
+    ++sent.pages;
+  }
+  if (sent.verdict.category == Category::kDelivered && results.size() > 1) {
+    json::Builder merged;
+    merged.begin_array();
+    for (const json::Document& result : results) {
+      for (const json::Value item : result.root().elements()) merged.copy(item);
     }
+    merged.end_array();
+    sent.verdict.result = merged.finish();
+    sent.verdict.empty = sent.verdict.result.root().size() == 0;
   }
   sent.took = sent.pages == 1 ? sent.exchange.took : Duration(shard_.now() - began);
   co_return true;
+}
+
+// One page more. A short limit is waited for here, so that the pages before it need not be fetched again.
+asio::awaitable<bool> Caller::turn_page(Sent& sent, Budget::Permit& permit, const Request& request,
+                                        std::uint32_t number) {
+  while (true) {
+    permit = Budget::Permit();
+    auto other = co_await connection_.budget().acquire(action_.buckets());
+    if (!other) co_return false;
+    permit = std::move(*other);
+    sent.exchange = co_await send(request);
+    sent.verdict = guarded(action_.judge(sent.exchange, shard_.now()), sent.exchange);
+    if (sent.verdict.category != Category::kRateLimited) co_return true;
+    if (sent.verdict.wait.value_or(Duration(0)) > shard_.limits.limited_in_memory_max) co_return true;
+    Duration shut{0};
+    settle_permit(permit, sent.verdict, shut);
+    sent.took = sent.exchange.took;
+    observe(sent, false, number);
+  }
 }
 
 asio::awaitable<Exchange> Caller::send(Request request) {

@@ -28,6 +28,7 @@ struct EngineLimits {
   std::size_t read_batch = 256;                // events asked of the log at once
   std::size_t kept_body_bytes = 4'096;         // of each request and response body in the journal
   std::size_t pages_max = 1'000;               // of one paginated call
+  std::size_t result_bytes_max = 15u << 20;    // of its results together: a record holds 16 MiB
   Duration limited_in_memory_max{30'000'000};  // a longer vendor's wait is journaled, and the run leaves memory
   Duration vendor_wait_max{3'600'000'000};     // what a Retry-After is clamped to
   Duration authorization_probe{300'000'000};   // how often one held call tries whether a connection works again

@@ -729,6 +729,39 @@ TEST_F(EngineTest, MergesThePagesOfASafeCall) {
   EXPECT_EQ(body->pages, 3u);
 }
 
+TEST_F(EngineTest, ALimitBetweenPagesRepeatsOnlyThatPage) {
+  ActionSpec spec;
+  spec.safety = Safety::kSafe;
+  spec.pages = 3;
+  start({flow({step("list", spec)})});
+  transport_.script = {status(200, {}, "[1,2]"), status(429, {{"Retry-After", "5"}}),
+                       status(429, {{"Retry-After", "9"}}), status(200, {}, "[3]"), status(200, {}, "[4]")};
+  const Position event = post("{}");
+  advance(10s);
+  EXPECT_EQ(transport_.sent.size(), 3u);
+  advance(10s);
+  EXPECT_EQ(state(event), RunState::kDelivered);
+  EXPECT_EQ(transport_.count("/list"), 1u);
+  EXPECT_EQ(transport_.count("/list2"), 3u);
+  const auto body = decode(records(event).front().body);
+  EXPECT_EQ(json::print(body->result->root()), "[1,2,3,4]");
+  EXPECT_EQ(body->pages, 3u);
+  EXPECT_EQ(engine_->snapshot().connections[0].limited, 2u);
+}
+
+TEST_F(EngineTest, PagesThatCannotBeKeptAreNotFetchedToTheEnd) {
+  limits_.result_bytes_max = 10;
+  ActionSpec spec;
+  spec.safety = Safety::kSafe;
+  spec.pages = 9;
+  start({flow({step("list", spec)})});
+  for (int i = 0; i < 9; ++i) transport_.script.push_back(status(200, {}, "[1,2]"));
+  const Position event = post("{}");
+  advance(1s);
+  EXPECT_EQ(state(event), RunState::kDead);
+  EXPECT_EQ(transport_.sent.size(), 3u);
+}
+
 TEST_F(EngineTest, AMappingThatFailsIsADeadLetterWithoutACall) {
   start({flow({step("a")}, true)});
   const Position bad_key = post(R"({"fail":true})"), bad_args = post(R"({"bad":true,"key":2})");
