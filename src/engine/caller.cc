@@ -99,8 +99,10 @@ asio::awaitable<Caller::Ending> Caller::look_up() {
   if (Ending held = gate()) co_return held;
   auto request = action_.render_find(request_.args, identity());
   if (!request) co_return hold(Hold::kUnknownOutcome, "cannot look for it: " + request.error().message);
+  history_.stand(shard_.now());
   auto permit = co_await connection_.budget().acquire(action_.buckets());
   if (!permit) co_return abandoned();
+  history_.begin(shard_.now());
   if (Ending held = gate()) {
     permit->unused();
     co_return held;
@@ -133,6 +135,7 @@ asio::awaitable<Caller::Ending> Caller::look_up() {
   AttemptHistory lookups;
   lookups.tries = history_.lookups;
   lookups.first = history_.open_since;
+  lookups.standing = history_.lookups_standing;
   const NextAttempt next =
       next_attempt(policy(), lookups, sent.verdict.wait, shard_.limits.vendor_wait_max, shard_.now(), shard_.prng);
   if (!next.retry) co_return hold(Hold::kUnknownOutcome, "the look-up failed: " + body.message);
@@ -191,8 +194,10 @@ asio::awaitable<Caller::Ending> Caller::attempt() {
   } else {
     request->timeout = action_.timeout();
   }
+  history_.stand(shard_.now());
   auto permit = co_await connection_.budget().acquire(action_.buckets());
   if (!permit) co_return abandoned();
+  history_.begin(shard_.now());
   Ending stop = gate();
   if (shard_.draining) stop = abandoned();
   if (stop) {

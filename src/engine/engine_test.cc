@@ -73,6 +73,7 @@ struct ActionSpec {
 
 class TestAction final : public Action {
  public:
+  static constexpr const char* kBucket = "calls";  // without a limit unless a test configures one
   TestAction(std::string path, ActionSpec spec) : path_(std::move(path)), pages_(spec.pages) {
     name_ = "api." + path_;
     connection_ = "api";
@@ -81,6 +82,7 @@ class TestAction final : public Action {
     has_idempotency_key_ = spec.key;
     settle_ = 2s;
     idempotency_keep_ = spec.key_keep;
+    buckets_ = {kBucket};
   }
   Result<Request> render(const json::Document& args, const CallIdentity& identity) const override {
     if (args.root()["bad"].truthy()) return failure(Code::kInvalid, "bad does not fit");
@@ -209,6 +211,7 @@ class EngineTest : public testing::Test {
     config.flows = flows_;
     ConnectionInfo api;
     api.name = "api";
+    api.buckets = buckets_;
     config.connections = {api};
     return config;
   }
@@ -293,6 +296,7 @@ class EngineTest : public testing::Test {
   NoSource source_;
   EngineLimits limits_;
   std::vector<FlowPtr> flows_;
+  std::vector<Bucket> buckets_;
   std::unique_ptr<Engine> engine_;
   int posted_ = 0;
 };
@@ -691,6 +695,23 @@ TEST_F(EngineTest, RenewedCredentialsResumeHeldRunsAtOnce) {
   advance(1s);
   EXPECT_EQ(state(event), RunState::kDelivered);
   EXPECT_EQ(engine_->authorized("nobody").error().code, Code::kNotFound);
+}
+
+TEST_F(EngineTest, WaitingForItsOwnBudgetIsNotTrying) {
+  Bucket slow;
+  slow.name = TestAction::kBucket;
+  slow.count = 1;
+  slow.window = 600s;
+  buckets_ = {slow};
+  auto hasty = flow({step("a")});
+  hasty->retry.tries = 0;
+  hasty->retry.keep_for = 300s;
+  start({hasty});
+  transport_.script = {status(503), status(503), status(503)};
+  const Position event = post("{}");
+  advance(std::chrono::minutes(31));
+  EXPECT_EQ(transport_.sent.size(), 4u);
+  EXPECT_EQ(state(event), RunState::kDelivered);
 }
 
 TEST_F(EngineTest, AConflictIsTriedAFewTimes) {

@@ -14,7 +14,9 @@ bool begins_again(const Record& record, const RecordBody& body) {
 
 void CallHistory::begin(Time at) {
   if (standing_since) {
-    if (policy.first) policy.standing += std::max(Duration(0), Duration(at - *standing_since));
+    const Duration stood = std::max(Duration(0), Duration(at - *standing_since));
+    if (policy.first) policy.standing += stood;
+    if (open) lookups_standing += stood;
     standing_since.reset();
   }
   if (!policy.first) policy.first = at;
@@ -29,6 +31,7 @@ void CallHistory::intent(std::uint32_t attempt, Time at) {
   open_since = at;
   open_known = false;
   lookups = 0;
+  lookups_standing = Duration(0);
   repeat_asked = false;
   undecided = true;
 }
@@ -44,6 +47,7 @@ void CallHistory::unanswered(const char* message, Time at) {
 
 void CallHistory::outcome(const RecordBody& body, std::uint32_t attempt, Time at) {
   if (body.lookup) {
+    begin(at - body.took);
     ++lookups;
     if (body.resolved == Resolved::kAnswer) return;  // the look-up itself failed: nothing is known yet
     if (body.resolved == Resolved::kNotFound) return unanswered("an attempt without an answer did not happen", at);
@@ -114,6 +118,7 @@ void RunHistory::take(const Record& record, const RecordBody& body) {
         call.open_known = true;
       }
       if (record.state == RunState::kRetrying || record.state == RunState::kHeld) call.undecided = false;
+      if (record.state == RunState::kRetrying) call.stand(record.due);
       if (record.state == RunState::kHeld) {
         call.stand(record.at);
         held_ = record;

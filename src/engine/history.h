@@ -23,6 +23,7 @@ struct CallHistory {
   std::optional<Time> standing_since;  // the policy clock stands still from here until the next attempt
   std::uint32_t conflicts = 0;
   std::uint32_t lookups = 0;       // of the open attempt
+  Duration lookups_standing{0};    // of the time since it was made
   bool open = false;               // the last attempt's outcome is not known
   Time open_since;                 // when it may have happened at the latest
   bool open_known = false;         // open_since is; else the process ended at an unknown time after it
@@ -37,8 +38,8 @@ struct CallHistory {
   void outcome(const RecordBody& body, std::uint32_t attempt, Time at);
   // The open attempt is one that may simply be made again: it failed like any other.
   void unanswered(const char* message, Time at);
-  // The run is held, or limited, from now on.
-  void stand(Time at) { standing_since = at; }
+  // The call waits for something else than its own failures from now on: a limit, its budget, a person.
+  void stand(Time at) { standing_since = standing_since.value_or(at); }
   void answered(HeldAnswer answer);
 };
 
