@@ -29,6 +29,8 @@ Caller::Caller(Shard& shard, Run& run, CallRequest& request, std::uint16_t step,
 
 asio::awaitable<RunContext::CallResult> Caller::perform(Transition& transition) {
   transition_ = &transition;
+  // After a conflict the run reads again and maps again; what it has changed already it does not change again.
+  if (history_.reread && action_.safety() == Safety::kSafe) history_.restart();
   if (!unsafe() && history_.open) history_.unanswered("its last attempt was cut off", history_.open_since);
   if (Ending known = remembered()) co_return std::move(*known);
   while (true) {

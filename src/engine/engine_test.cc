@@ -140,7 +140,7 @@ class TestCall final : public Step {
   asio::awaitable<StepResult> run(RunContext& context) const override {
     CallRequest request;
     request.action = action_;
-    request.args = context.input();
+    request.args = from_bound ? context.variables()[kFixedSlots] : context.input();
     request.on = &on;
     request.on_unknown = on_unknown;
     if (once) request.once = std::string(context.input().root()["once"].as_string());
@@ -151,6 +151,7 @@ class TestCall final : public Step {
   std::vector<AnswerRule> on;
   OnUnknown on_unknown = OnUnknown::kHold;
   bool once = false;
+  bool from_bound = false;  // the last result is what it sends
 
  private:
   ActionPtr action_;
@@ -722,6 +723,31 @@ TEST_F(EngineTest, AConflictIsTriedAFewTimes) {
   advance(400s);
   EXPECT_EQ(state(event), RunState::kDead);
   EXPECT_EQ(run_of(event)->summary.rfind("validation: ", 0), 0u) << run_of(event)->summary;
+}
+
+TEST_F(EngineTest, AConflictReadsAgainAndMapsAgain) {
+  ActionSpec safe;
+  safe.safety = Safety::kSafe;
+  auto put = step("put");
+  put->from_bound = true;
+  start({flow({step("new", kUnsafeSpec), step("up"), step("get", safe), put})});
+  transport_.script = {status(200), status(200), status(200, {}, R"({"v":1})"), status(409)};
+  const Position event = post("{}");
+  advance(100ms);
+  EXPECT_EQ(state(event), RunState::kRetrying);
+  crash();
+  advance(20s);
+  EXPECT_EQ(state(event), RunState::kDelivered);
+  EXPECT_EQ(transport_.count("/put"), 2u);
+  EXPECT_EQ(transport_.count("/new"), 1u);
+  EXPECT_EQ(transport_.count("/up"), 1u);
+  EXPECT_EQ(transport_.count("/get"), transport_.count("/put"));
+  std::string before;
+  for (const Request& request : transport_.sent) {
+    if (!request.url.ends_with("/put")) continue;
+    EXPECT_NE(request.body, before);
+    before = request.body;
+  }
 }
 
 TEST_F(EngineTest, OnSaysWhatMissingAndEmptyMean) {

@@ -12,6 +12,14 @@ bool begins_again(const Record& record, const RecordBody& body) {
 
 }  // namespace
 
+void CallHistory::restart() {
+  policy = AttemptHistory();
+  standing_since.reset();
+  conflicts = 0;
+  last.reset();
+  undecided = reread = false;
+}
+
 void CallHistory::begin(Time at) {
   if (standing_since) {
     const Duration stood = std::max(Duration(0), Duration(at - *standing_since));
@@ -23,6 +31,7 @@ void CallHistory::begin(Time at) {
 }
 
 void CallHistory::intent(std::uint32_t attempt, Time at) {
+  if (reread) restart();
   begin(at);
   if (!first_sent) first_sent = at;
   attempts = attempt;
@@ -61,6 +70,7 @@ void CallHistory::outcome(const RecordBody& body, std::uint32_t attempt, Time at
     return;
   }
   if (attempt > attempts) {  // without an intent
+    if (reread) restart();
     begin(at - body.took);
     attempts = attempt;
     ++policy.tries;
@@ -119,6 +129,10 @@ void RunHistory::take(const Record& record, const RecordBody& body) {
       }
       if (record.state == RunState::kRetrying || record.state == RunState::kHeld) call.undecided = false;
       if (record.state == RunState::kRetrying) call.stand(record.due);
+      if (record.state == RunState::kRetrying && body.category == Category::kConflict) {
+        const auto from = calls_.find({record.step, body.call});
+        for (auto earlier = calls_.begin(); earlier != from; ++earlier) earlier->second.reread = true;
+      }
       if (record.state == RunState::kHeld) {
         call.stand(record.at);
         held_ = record;

@@ -32,6 +32,10 @@ struct CallHistory {
   Time last_at;
   bool undecided = false;  // nothing says yet what follows from the last attempt: whether another one, and when
 
+  bool reread = false;  // a later call ended in a conflict: what this one read, if it only reads, is old
+
+  // Forgets what the call came to, so that it is made anew, with a whole policy's worth of tries.
+  void restart();
   // An attempt or a look-up begins.
   void begin(Time at);
   void intent(std::uint32_t attempt, Time at);
