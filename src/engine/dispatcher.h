@@ -92,6 +92,7 @@ class Dispatcher {
   asio::awaitable<std::uint64_t> find_lane(RunStatus status);
   Async<void> read_gap(Found& found, Position floor);
   void recovered(const RunStatus& status, std::uint64_t lane);
+  bool held_again(const RunStatus& status);
 
   Shard& shard_;
   const FlowId id_;

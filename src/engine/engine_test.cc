@@ -687,6 +687,26 @@ TEST_F(EngineTest, HoldsRunsOfAConnectionThatNeedsAuthorizationAndResumesThem) {
   EXPECT_FALSE(engine_->snapshot().connections[0].needs_authorization);
 }
 
+TEST_F(EngineTest, ARestartTriesRefusedCredentialsWithOneRun) {
+  start({flow({step("a")})});
+  transport_.by_path["/a"] = status(401);
+  std::vector<Position> events;
+  for (int i = 0; i < 20; ++i) events.push_back(post("{}"));
+  advance(1s);
+  const std::size_t sent = transport_.sent.size();
+  for (int i = 1; i <= 3; ++i) {
+    crash();
+    advance(60s);
+    EXPECT_TRUE(engine_->snapshot().connections[0].needs_authorization);
+    EXPECT_EQ(transport_.sent.size(), sent + i);
+  }
+  for (const Position event : events) EXPECT_EQ(state(event), RunState::kHeld);
+  transport_.by_path.clear();
+  crash();
+  advance(1s);
+  for (const Position event : events) EXPECT_EQ(state(event), RunState::kDelivered);
+}
+
 TEST_F(EngineTest, RenewedCredentialsResumeHeldRunsAtOnce) {
   start({flow({step("a")})});
   transport_.script = {status(401)};

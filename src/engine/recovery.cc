@@ -7,8 +7,18 @@
 
 namespace tieline::engine {
 namespace {
+
 constexpr std::size_t kPage = 1'000;
+
+// As Caller::hold writes it: "needs authorization: CONNECTION: …".
+std::string held_connection(std::string_view summary) {
+  const std::size_t name = summary.find(": ");
+  if (name == std::string_view::npos) return {};
+  const std::size_t end = summary.find(": ", name + 2);
+  return end == std::string_view::npos ? std::string() : std::string(summary.substr(name + 2, end - name - 2));
 }
+
+}  // namespace
 
 Async<void> Dispatcher::recover() {
   CO_TRY(const FlowCursor cursor, co_await shard_.deps.journal.cursor(id_));
@@ -75,8 +85,9 @@ void Dispatcher::recovered(const RunStatus& status, std::uint64_t lane) {
   entry.received = status.changed;
   if (status.state == RunState::kHeld) {
     entry.hold = hold_of_summary(status.summary).value_or(Hold::kUnknownOutcome);
-    // Authorization and flows may be different now: those are simply tried again.
+    // Flows may be different now: those are simply tried again.
     entry.due = waits_for_a_person(entry.hold) ? status.changed + shard_.limits.held_keep : shard_.now();
+    if (entry.hold == Hold::kAuthorization && held_again(status)) entry.due = status.changed + shard_.limits.held_keep;
   }
   if (status.state == RunState::kRetrying || status.state == RunState::kHeld) {
     wait_again(event, entry);
@@ -87,6 +98,19 @@ void Dispatcher::recovered(const RunStatus& status, std::uint64_t lane) {
     ready.event = event;
     ready_.push_back(ready);
   }
+}
+
+// Credentials may be others now: one run tries at once whether its connection works, the others wait for what it finds.
+bool Dispatcher::held_again(const RunStatus& status) {
+  const std::string name = held_connection(status.summary);
+  if (name.empty()) return false;
+  Connection& connection = shard_.connections.get(name);
+  connection.held.insert(status.run);
+  if (connection.needs_authorization) return true;
+  connection.needs_authorization = true;
+  connection.probe_at = shard_.deps.clock.instant();
+  if (shard_.deps.observer != nullptr) shard_.deps.observer->authorization_changed(connection.name(), true);
+  return true;
 }
 
 Async<void> Dispatcher::read_gap(Found& found, Position floor) {
