@@ -63,8 +63,9 @@ class Budget {
   };
 
   // Waits, first come first served per bucket, until every named bucket has room; unknown names have no limit. Nothing
-  // when refuse_waiters was called. The empty list means the connection's unnamed bucket, which only the vendor shuts.
-  asio::awaitable<std::optional<Permit>> acquire(std::vector<std::string> names);
+  // when the deadline came first, or refuse_waiters was called. The empty list means the connection's unnamed bucket,
+  // which only the vendor shuts.
+  asio::awaitable<std::optional<Permit>> acquire(std::vector<std::string> names, Deadline deadline = Deadline::never());
 
   // Grants what time alone makes free; never returns. Spawn it once for as long as the budget lives.
   asio::awaitable<void> run();

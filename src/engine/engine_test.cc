@@ -707,6 +707,28 @@ TEST_F(EngineTest, ARestartTriesRefusedCredentialsWithOneRun) {
   for (const Position event : events) EXPECT_EQ(state(event), RunState::kDelivered);
 }
 
+TEST_F(EngineTest, AProbeGivesUpInTheBudgetsQueueAtItsDeadline) {
+  Bucket slow;
+  slow.name = TestAction::kBucket;
+  slow.count = 1;
+  slow.window = std::chrono::hours(1);
+  buckets_ = {slow};
+  start({flow({step("a")})});
+  post("{}");
+  advance(1s);
+  ActionSpec safe;
+  safe.safety = Safety::kSafe;
+  Verdict verdict;
+  const auto probe = [](Engine* engine, ActionPtr action, Deadline deadline, Verdict* out) -> asio::awaitable<void> {
+    *out = co_await engine->probe(std::move(action), deadline);
+  };
+  const Time asked = clock_.now();
+  await(probe(engine_.get(), std::make_shared<TestAction>("health", safe), clock_.deadline_in(5s), &verdict));
+  EXPECT_EQ(verdict.category, Category::kTransient);
+  EXPECT_LE(clock_.now() - asked, Duration(5s));
+  EXPECT_EQ(transport_.count("/health"), 0u);
+}
+
 TEST_F(EngineTest, RenewedCredentialsResumeHeldRunsAtOnce) {
   start({flow({step("a")})});
   transport_.script = {status(401)};
