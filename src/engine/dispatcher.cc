@@ -273,7 +273,9 @@ asio::awaitable<void> Dispatcher::finish(Run& run, Transition end) {
   }
   if (end.kind == Transition::Kind::kState) observe(run, end);
   if (waits && end.kind == Transition::Kind::kState && lane != 0) co_await park_followers(lane);
-  if (!waits && lane != 0) {
+  if (!waits && lane != 0 && !lanes_.is_head(lane, event)) {
+    lanes_.erase(lane, event);
+  } else if (!waits && lane != 0) {
     if (const Position next = lanes_.pop(lane); next != Position()) start_head(lane, next);
   }
   room_.notify_all();
@@ -322,27 +324,29 @@ asio::awaitable<void> Dispatcher::park_followers(std::uint64_t lane) {
 void Dispatcher::due(Position event, Time at) {
   const auto found = waiting_.find(event.value);
   if (found == waiting_.end() || found->second.due != at) return;
-  if (found->second.lane != 0 && !lanes_.is_head(found->second.lane, event)) {
-    waiting_.erase(found);
+  const Waiting& entry = found->second;
+  leave_waiting(event, entry.state == RunState::kHeld && waits_for_a_person(entry.hold));
+}
+
+// Back to work; or into its lane, where a changed key has put an older run before it since.
+void Dispatcher::leave_waiting(Position event, bool expired) {
+  auto node = waiting_.extract(event.value);
+  const std::uint64_t lane = node.mapped().lane;
+  if (lane != 0 && !lanes_.is_head(lane, event)) {
     ++parked_;
     return;
   }
   Ready ready;
   ready.event = event;
-  ready.lane = found->second.lane;
-  ready.expired = found->second.state == RunState::kHeld && waits_for_a_person(found->second.hold);
-  waiting_.erase(found);
+  ready.lane = lane;
+  ready.expired = expired;
   make_ready(ready);
 }
 
 void Dispatcher::release(Position event, Hold hold) {
   const auto found = waiting_.find(event.value);
   if (found == waiting_.end() || found->second.state != RunState::kHeld || found->second.hold != hold) return;
-  Ready ready;
-  ready.event = event;
-  ready.lane = found->second.lane;
-  waiting_.erase(found);
-  make_ready(ready);
+  leave_waiting(event, false);
 }
 
 void Dispatcher::release_all(Hold hold) {
@@ -381,12 +385,8 @@ Async<void> Dispatcher::settle_held(Position event, HeldAnswer answer, std::stri
     co_return written;
   }
   // Whoever loads a damaged journal holds the run for it.
-  waiting_.erase(event.value);
   for (Connection* connection : shard_.connections.all()) connection->held.erase(run.id);
-  Ready ready;
-  ready.event = event;
-  ready.lane = before.lane;
-  make_ready(ready);
+  leave_waiting(event, false);
   co_return written;
 }
 

@@ -78,6 +78,7 @@ class Dispatcher {
   asio::awaitable<void> park_followers(std::uint64_t lane);
   Async<RecordDraft> decision(Run& run, Hold hold, HeldAnswer answer);
   void wait_again(Position event, const Waiting& entry);
+  void leave_waiting(Position event, bool expired);
   void start_head(std::uint64_t lane, Position event);
   void make_ready(const Ready& ready);
   void start_ready();

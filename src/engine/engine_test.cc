@@ -963,6 +963,35 @@ TEST_F(EngineTest, AFlowThatNoLongerCompilesHoldsItsRuns) {
   EXPECT_EQ(state(event), RunState::kDelivered);
 }
 
+TEST_F(EngineTest, AChangedKeyLetsNoReleasedRunOvertake) {
+  auto by_old = flow({step("a"), step("b")});
+  by_old->key = std::make_shared<Member>("old");
+  start({by_old});
+  transport_.latency = 10s;
+  const Position first = post(R"({"old":1,"new":2})");  // under way, without a record
+  transport_.latency = 1ms;
+  transport_.script = {status(401)};
+  const Position second = post(R"({"old":2,"new":2})");
+  advance(1s);
+  ASSERT_EQ(state(second), RunState::kHeld);
+  auto by_new = flow({step("a"), step("b")});
+  by_new->key = std::make_shared<Member>("new");
+  by_new->hash = "h2";
+  source_.known["h1"] = by_old;
+  flows_ = {by_new};
+  transport_.sent.clear();
+  transport_.latency = 10s;
+  crash();
+  advance(15s);  // a of the first one is answered, which renews the connection; b is under way
+  EXPECT_EQ(transport_.sent.size(), 2u);
+  advance(4s);
+  EXPECT_EQ(transport_.count("/a"), 1u);
+  advance(60s);
+  EXPECT_EQ(state(first), RunState::kDelivered);
+  EXPECT_EQ(state(second), RunState::kDelivered);
+  EXPECT_EQ(transport_.sent.size(), 4u);
+}
+
 TEST_F(EngineTest, TwoFlowsOfOneNameChangeNothing) {
   start({flow({step("a")})});
   auto twin = flow({step("b")});

@@ -60,6 +60,15 @@ TEST(LaneTable, PutsLateOnesWhereTheyBelong) {
   EXPECT_EQ(lanes.pop(7), Position(8));
 }
 
+TEST(LaneTable, LosesOneOutOfTheMiddle) {
+  LaneTable lanes;
+  for (const std::uint64_t position : {2, 3, 5, 8}) lanes.push(7, Position(position));
+  EXPECT_EQ(lanes.pop(7), Position(3));
+  lanes.erase(7, Position(5));
+  EXPECT_EQ(lanes.pop(7), Position(8));
+  EXPECT_EQ(lanes.pop(7), Position());
+}
+
 TEST(LaneTable, StaysInOrderOverManyPops) {
   LaneTable lanes;
   std::uint64_t next = 1;
