@@ -182,9 +182,11 @@ const std::vector<BoundSpend>& Binding::spends_of(const ActionPlan* action) cons
 }
 
 std::string Binding::redacted(std::string text) const {
+  constexpr std::string_view kHidden = "[redacted]";
   for (const std::string& secret : secrets) {
-    for (std::size_t at = text.find(secret); at != std::string::npos; at = text.find(secret, at))
-      text.replace(at, secret.size(), "[redacted]");
+    // Behind what stands there now: a secret may be a part of it.
+    for (std::size_t at = text.find(secret); at != std::string::npos; at = text.find(secret, at + kHidden.size()))
+      text.replace(at, secret.size(), kHidden);
   }
   return text;
 }

@@ -1,6 +1,7 @@
 #include "engine/budget.h"
 
 #include <algorithm>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <cmath>
 
 #include "async/waiter.h"
@@ -187,7 +188,28 @@ void Budget::leave(Node& node) {
   grant_from(node.buckets);
 }
 
-asio::awaitable<std::optional<Budget::Permit>> Budget::acquire(std::vector<std::string> names) {
+namespace {
+
+asio::awaitable<void> wait_until(Waiter& waiter, Clock& clock, Deadline deadline) {
+  if (deadline.at == Instant::max()) {
+    co_await waiter.wait();
+    co_return;
+  }
+  using asio::experimental::awaitable_operators::operator||;
+  std::exception_ptr failed;
+  try {
+    auto either = waiter.wait() || clock.sleep_until(deadline.at);
+    (void)co_await std::move(either);
+    co_return;
+  } catch (const asio::multiple_exceptions& both) {
+    failed = both.first_exception();  // cancelled: callers know only that exception
+  }
+  std::rethrow_exception(failed);
+}
+
+}  // namespace
+
+asio::awaitable<std::optional<Budget::Permit>> Budget::acquire(std::vector<std::string> names, Deadline deadline) {
   Node node;
   for (const std::string& name : names) {
     State& state = find(name);
@@ -217,9 +239,9 @@ asio::awaitable<std::optional<Budget::Permit>> Budget::acquire(std::vector<std::
     } leave_on_unwind{*this, node};
     for (State* state : node.buckets) state->queue.push_back(&node);
     if (opens(node) < planned_) changed_.notify_all();
-    co_await node.waiter.wait();
+    co_await wait_until(node.waiter, clock_, deadline);
+    if (node.is != Node::Is::kGranted) co_return std::nullopt;
     leave_on_unwind.done = true;
-    if (node.is == Node::Is::kRefused) co_return std::nullopt;
   }
   std::optional<Permit> permit;
   permit.emplace(Permit(this, std::move(node.buckets)));
@@ -345,12 +367,11 @@ Duration Budget::Permit::limited(std::optional<Duration> wait, std::string_view 
   for (State* state : named) {
     // Answers to calls that left before the bucket was slowed are the same event, not one more.
     if (!state->slowed || order_ > state->slowed_order) state->strikes = std::min(state->strikes + 1, 16u);
-    Duration shut = wait.value_or(Duration(0));
-    if (!wait) {
-      const Duration cap = std::min(kLimitedMax, kLimitedFirst * (std::int64_t{1} << (state->strikes - 1)));
-      shut = cap / 2 +
-             Duration(static_cast<std::int64_t>(budget.prng_.below(static_cast<std::uint64_t>(cap.count() / 2 + 1))));
-    }
+    const Duration cap = std::min(kLimitedMax, kLimitedFirst * (std::int64_t{1} << (state->strikes - 1)));
+    const Duration backoff =
+        cap / 2 +
+        Duration(static_cast<std::int64_t>(budget.prng_.below(static_cast<std::uint64_t>(cap.count() / 2 + 1))));
+    const Duration shut = std::max(backoff, wait.value_or(Duration(0)));
     state->shut_until = std::max(state->shut_until, budget.clock_.instant() + shut);
     state->slowed = true;
     state->slowed_order = budget.permits_;

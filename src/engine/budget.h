@@ -46,7 +46,8 @@ class Budget {
     // The vendor has shut one of its buckets since the permit was given.
     bool shut() const;
     // The vendor turned it away for its limits: shuts its buckets, or of them only `bucket` where the vendor names one,
-    // for `wait`, or for a while that doubles with every such answer in a row. Returns how long they are shut.
+    // for `wait`, and at least for a while that doubles with every such answer in a row: a vendor that asks for no wait
+    // and goes on refusing must not be called in a loop. Returns how long they are shut.
     Duration limited(std::optional<Duration> wait, std::string_view bucket = {});
     // The vendor served it: buckets that a limit had slowed down open fully again.
     void served();
@@ -62,8 +63,9 @@ class Budget {
   };
 
   // Waits, first come first served per bucket, until every named bucket has room; unknown names have no limit. Nothing
-  // when refuse_waiters was called. The empty list means the connection's unnamed bucket, which only the vendor shuts.
-  asio::awaitable<std::optional<Permit>> acquire(std::vector<std::string> names);
+  // when the deadline came first, or refuse_waiters was called. The empty list means the connection's unnamed bucket,
+  // which only the vendor shuts.
+  asio::awaitable<std::optional<Permit>> acquire(std::vector<std::string> names, Deadline deadline = Deadline::never());
 
   // Grants what time alone makes free; never returns. Spawn it once for as long as the budget lives.
   asio::awaitable<void> run();

@@ -49,8 +49,8 @@ class BudgetTest : public testing::Test {
     settle();
   }
   static asio::awaitable<void> take(Budget* budget, std::vector<std::string> names, std::vector<Budget::Permit>* out,
-                                    int* refused) {
-    auto permit = co_await budget->acquire(std::move(names));
+                                    int* refused, Deadline deadline = Deadline::never()) {
+    auto permit = co_await budget->acquire(std::move(names), deadline);
     if (permit) {
       out->push_back(std::move(*permit));
     } else {
@@ -179,6 +179,35 @@ TEST_F(BudgetTest, WaitsLongerAfterEachLimitWithoutATime) {
     permits_.clear();
     advance(shut);
   }
+}
+
+TEST_F(BudgetTest, AWaitOfNothingIsStillABackoff) {
+  make({bucket("a", 0, 0s, Bucket::Kind::kRolling)});
+  Duration total{0};
+  for (int i = 0; i < 8; ++i) {
+    ask({"a"});
+    ASSERT_EQ(permits_.size(), 1u);
+    const Duration shut = permits_.front().limited(Duration(0));
+    EXPECT_GE(shut, Duration(500ms));
+    permits_.clear();
+    total += shut;
+    advance(shut);
+  }
+  EXPECT_GT(total, Duration(60s));
+}
+
+TEST_F(BudgetTest, AWaitEndsWithItsDeadline) {
+  make({bucket("a", 0, 0s, Bucket::Kind::kRolling, 1)});
+  ask({"a"});
+  tasks_.spawn(take(budget_.get(), {"a"}, &permits_, &refused_, clock_.deadline_in(5s)));
+  ask({"a"});
+  advance(4s);
+  EXPECT_EQ(refused_, 0);
+  advance(1s);
+  EXPECT_EQ(refused_, 1);
+  permits_.clear();  // who waits behind it is not held up
+  settle();
+  EXPECT_EQ(permits_.size(), 1u);
 }
 
 TEST_F(BudgetTest, RefusesWaitersWhenTold) {

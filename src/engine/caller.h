@@ -28,11 +28,14 @@ class Caller {
     Duration took{0};
   };
 
+  Ending remembered();
   asio::awaitable<Ending> resolve();
   asio::awaitable<Ending> look_up();
   asio::awaitable<Ending> claim_once();
   asio::awaitable<Ending> attempt();
-  asio::awaitable<bool> pages(Sent& sent, Budget::Permit& permit);
+  asio::awaitable<Ending> leave(Request request, Budget::Permit permit);
+  asio::awaitable<bool> pages(Sent& sent, Budget::Permit& permit, std::uint32_t number);
+  asio::awaitable<bool> turn_page(Sent& sent, Budget::Permit& permit, const Request& request, std::uint32_t number);
   asio::awaitable<Exchange> send(Request request);
 
   Ending limited(Duration shut);
