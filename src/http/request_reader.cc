@@ -349,6 +349,11 @@ std::string RequestReader::target(std::string_view unread) const {
   return std::string(line.substr(begin + 1, end - begin - 1));
 }
 bool RequestReader::wants_continue() const { return impl_->expects_continue; }
+std::size_t RequestReader::body_bytes() const {
+  if (impl_->body != nullptr) return impl_->body->size();
+  return impl_->request.body != nullptr ? impl_->request.body->size() : 0;
+}
+
 bool RequestReader::keep_alive() const { return impl_->keep_alive; }
 bool RequestReader::is_head() const { return impl_->is_head; }
 bool RequestReader::is_http10() const { return impl_->is_http10; }
