@@ -73,6 +73,18 @@ TEST(Program, Computes) {
   for (const Case& c : cases) EXPECT_EQ(ran(c.source, c.input), c.output) << c.source;
 }
 
+TEST(Program, ManyKeysOfWhichFewAreDifferent) {
+  // Two keys too many for an object without an index, and only three of them left: copies have no room for one.
+  std::string members;
+  for (int i = 0; i < 34; ++i)
+    members += (i == 0 ? "" : ",") + ('"' + std::string(1, "abc"[i % 3])) + "\":" + std::to_string(i);
+  const std::string object = '{' + members + '}', expected = R"({"a":33,"b":31,"c":32})";
+  EXPECT_EQ(ran(".", object), expected);
+  EXPECT_EQ(ran("[., .]", object), '[' + expected + ',' + expected + ']');
+  EXPECT_EQ(ran("[" + object + ", .b, {d: .}]", object), '[' + expected + ",31,{\"d\":" + expected + "}]");
+  EXPECT_EQ(ran(object + " | .a, .c, (.d = 1), del(.b)"), R"(33 32 {"a":33,"b":31,"c":32,"d":1} {"a":33,"c":32})");
+}
+
 TEST(Program, SeesItsVariablesInTheOrderOfTheirNames) {
   const Bound with =
       bound({{"event", R"({"type":"order"})"}, {"unused", "1"}, {"contact", "{\"id\":7}"}, {"none", "null"}});
