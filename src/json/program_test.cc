@@ -85,6 +85,21 @@ TEST(Program, ManyKeysOfWhichFewAreDifferent) {
   EXPECT_EQ(ran(object + " | .a, .c, (.d = 1), del(.b)"), R"(33 32 {"a":33,"b":31,"c":32,"d":1} {"a":33,"c":32})");
 }
 
+TEST(Program, KeysAreTexts) {
+  EXPECT_THAT(ran("from_entries", R"([{"key":1,"value":2}])"), HasSubstr("Cannot use number (1) as object key"));
+  EXPECT_THAT(ran("with_entries(.)", "[true]"), HasSubstr("Cannot use number (0) as object key"));
+  EXPECT_THAT(ran("from_entries", R"([{"value":2}])"), HasSubstr("Cannot use null (null) as object key"));
+}
+
+TEST(Program, NothingContainsWhatIsOfAnotherKind) {
+  EXPECT_EQ(ran("contains({a: 1})", R"({"a":[1]})"), "false");
+  EXPECT_EQ(ran("contains({a: {b: \"x\"}, c: true})", R"({"a":{"b":null},"c":true})"), "false");
+  EXPECT_EQ(ran("contains([[1]])", R"([1,[2]])"), "false");
+  EXPECT_EQ(ran("[true] | contains([true]), contains([false])"), "true false");
+  EXPECT_THAT(ran("contains([1])", "1"), HasSubstr("cannot have their containment checked"));
+  EXPECT_THAT(ran("contains(false)", "true"), HasSubstr("cannot have their containment checked"));
+}
+
 TEST(Program, SeesItsVariablesInTheOrderOfTheirNames) {
   const Bound with =
       bound({{"event", R"({"type":"order"})"}, {"unused", "1"}, {"contact", "{\"id\":7}"}, {"none", "null"}});
