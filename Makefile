@@ -1,6 +1,6 @@
 # Thin over CMakePresets.json and scripts/: `make help` lists what there is.
 .DEFAULT_GOAL := build/tieline
-.PHONY: help setup build/tieline test demo lint format bench asan tsan clean
+.PHONY: help setup build/tieline test demo lint format bench asan tsan fuzz clean
 
 JOBS ?= $(shell nproc)
 
@@ -41,6 +41,10 @@ asan: setup  ## the tests under AddressSanitizer and UndefinedBehaviorSanitizer
 tsan: setup  ## the tests of what crosses threads under ThreadSanitizer
 	@cmake --preset tsan > /dev/null && cmake --build --preset tsan -j $(JOBS) --target store_test http_test
 	@scripts/test build/tsan 'store_test|http_test'
+
+fuzz: setup  ## runs the fuzz targets on their kept corpus; SECONDS_EACH=10, or RUNS=N
+	@cmake --preset fuzz > /dev/null && cmake --build --preset fuzz -j $(JOBS) > build/fuzz/build.log || { cat build/fuzz/build.log; false; }
+	@scripts/fuzz
 
 clean:  ## removes what was built
 	@rm -rf build
