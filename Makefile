@@ -1,6 +1,6 @@
 # Thin over CMakePresets.json and scripts/: `make help` lists what there is.
 .DEFAULT_GOAL := build/tieline
-.PHONY: help setup build/tieline test demo lint format bench bench-map asan tsan compile-budget clean
+.PHONY: help setup build/tieline test demo lint format bench bench-map asan tsan fuzz compile-budget clean
 
 JOBS ?= $(shell nproc)
 
@@ -49,6 +49,10 @@ tsan: setup  ## the tests of what crosses threads under ThreadSanitizer
 
 compile-budget: setup  ## measures a clean build and the edit of one step, and fails over budget
 	@tools/compile-budget
+
+fuzz: setup  ## runs the fuzz targets on their kept corpus; SECONDS_EACH=10, or RUNS=N
+	@cmake --preset fuzz > /dev/null && cmake --build --preset fuzz -j $(JOBS) > build/fuzz/build.log || { cat build/fuzz/build.log; false; }
+	@scripts/fuzz
 
 clean:  ## removes what was built
 	@rm -rf build
