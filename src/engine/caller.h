@@ -52,7 +52,7 @@ class Caller {
 
   bool unsafe() const { return action_.safety() == Safety::kUnsafe; }
   bool repeats_unknown() const;
-  void settle_permit(Budget::Permit& permit, const Verdict& verdict, Duration& shut);
+  void settle_permit(Budget::Permit& permit, const Sent& sent, Duration& shut);
   KeptRequest kept(const Request& request);
   bool journals_intent() const { return unsafe() || request_.once.has_value(); }
   Verdict guarded(Verdict verdict, const Exchange& exchange) const;
