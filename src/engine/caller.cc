@@ -102,7 +102,7 @@ asio::awaitable<Caller::Ending> Caller::look_up() {
   auto request = action_.render_find(request_.args, identity());
   if (!request) co_return hold(Hold::kUnknownOutcome, "cannot look for it: " + request.error().message);
   history_.stand(shard_.now());
-  auto permit = co_await connection_.budget().acquire(action_.buckets());
+  auto permit = co_await connection_.budget().acquire(spends());
   if (!permit) co_return abandoned();
   history_.begin(shard_.now());
   if (Ending held = gate()) {
@@ -117,7 +117,7 @@ asio::awaitable<Caller::Ending> Caller::look_up() {
   if (sent.verdict.category == Category::kUnknown) sent.verdict.category = Category::kTransient;
   const Category category = sent.verdict.category;
   Duration shut{0};
-  settle_permit(*permit, sent.verdict, shut);
+  settle_permit(*permit, sent, shut);
   permit.reset();
   observe(sent, true, history_.attempts);
   RecordBody body = outcome_of(sent, true);
@@ -197,7 +197,7 @@ asio::awaitable<Caller::Ending> Caller::attempt() {
     request->timeout = action_.timeout();
   }
   history_.stand(shard_.now());
-  auto permit = co_await connection_.budget().acquire(action_.buckets());
+  auto permit = co_await connection_.budget().acquire(spends());
   if (!permit) co_return abandoned();
   history_.begin(shard_.now());
   Ending stop = gate();
@@ -249,7 +249,7 @@ asio::awaitable<Caller::Ending> Caller::leave(Request request, Budget::Permit pe
   const bool whole = co_await pages(sent, permit, number);
   if (!whole) co_return abandoned();
   Duration shut{0};
-  settle_permit(permit, sent.verdict, shut);
+  settle_permit(permit, sent, shut);
   permit = Budget::Permit();
   observe(sent, false, number);
   RecordBody body = outcome_of(sent, false);
@@ -293,6 +293,7 @@ asio::awaitable<bool> Caller::pages(Sent& sent, Budget::Permit& permit, std::uin
     }
     request = std::move(**next);
     request.timeout = sent.request.timeout;
+    permit.observed(action_.observe(sent.exchange, request_.args));
     permit.served();
     const bool turned = co_await turn_page(sent, permit, request, number);
     if (!turned) co_return false;
@@ -317,7 +318,7 @@ asio::awaitable<bool> Caller::turn_page(Sent& sent, Budget::Permit& permit, cons
                                         std::uint32_t number) {
   while (true) {
     permit = Budget::Permit();
-    auto other = co_await connection_.budget().acquire(action_.buckets());
+    auto other = co_await connection_.budget().acquire(spends());
     if (!other) co_return false;
     permit = std::move(*other);
     sent.exchange = co_await send(request);
@@ -325,7 +326,7 @@ asio::awaitable<bool> Caller::turn_page(Sent& sent, Budget::Permit& permit, cons
     if (sent.verdict.category != Category::kRateLimited) co_return true;
     if (sent.verdict.wait.value_or(Duration(0)) > shard_.limits.limited_in_memory_max) co_return true;
     Duration shut{0};
-    settle_permit(permit, sent.verdict, shut);
+    settle_permit(permit, sent, shut);
     sent.took = sent.exchange.took;
     observe(sent, false, number);
   }
@@ -381,13 +382,19 @@ Caller::Ending Caller::follow(const RecordBody& outcome) {
 }
 
 Caller::Ending Caller::try_again(const RecordBody& outcome) {
-  const NextAttempt next =
+  NextAttempt next =
       next_attempt(policy(), history_.policy, outcome.wait, shard_.limits.vendor_wait_max, shard_.now(), shard_.prng);
+  if (shard_.deps.faults.ignore_policy) next = NextAttempt{true, Duration(0), {}};
   const Category category = outcome.category.value_or(Category::kTransient);
   const std::string what = action_.name() + ": " + outcome.message;
   if (next.retry) return wait_until(shard_.now() + next.wait, what, category);
   if (category == Category::kUnknown) return hold(Hold::kUnknownOutcome, next.reason + ": " + what);
   return dead(category == Category::kConflict ? Category::kValidation : category, what + "; " + next.reason);
+}
+
+std::vector<Spend> Caller::spends() const {
+  if (shard_.deps.faults.ignore_budget) return {};
+  return action_.spends(request_.args);
 }
 
 Caller::Ending Caller::wait_until(Time due, std::string summary, Category category) {
@@ -471,7 +478,9 @@ Verdict Caller::guarded(Verdict verdict, const Exchange& exchange) const {
   return verdict;
 }
 
-void Caller::settle_permit(Budget::Permit& permit, const Verdict& verdict, Duration& shut) {
+void Caller::settle_permit(Budget::Permit& permit, const Sent& sent, Duration& shut) {
+  const Verdict& verdict = sent.verdict;
+  permit.observed(action_.observe(sent.exchange, request_.args));
   switch (verdict.category) {
     case Category::kRateLimited: {
       std::optional<Duration> wait = verdict.wait;

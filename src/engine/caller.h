@@ -52,7 +52,7 @@ class Caller {
 
   bool unsafe() const { return action_.safety() == Safety::kUnsafe; }
   bool repeats_unknown() const;
-  void settle_permit(Budget::Permit& permit, const Verdict& verdict, Duration& shut);
+  void settle_permit(Budget::Permit& permit, const Sent& sent, Duration& shut);
   KeptRequest kept(const Request& request);
   bool journals_intent() const { return unsafe() || request_.once.has_value(); }
   Verdict guarded(Verdict verdict, const Exchange& exchange) const;
@@ -60,6 +60,7 @@ class Caller {
   RecordDraft draft(RecordKind kind, RecordBody body) const;
   Async<void> journal_outcome(RecordBody body, std::uint32_t number);
   void observe(const Sent& sent, bool lookup, std::uint32_t number);
+  std::vector<Spend> spends() const;
   const RetryPolicy& policy() const { return request_.retry != nullptr ? *request_.retry : run_.flow->retry; }
   CallIdentity identity() const;
   KeyPut once_entry(OnceEntry::State state, json::Document result) const;

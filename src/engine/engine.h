@@ -73,6 +73,8 @@ struct EngineFaults {
   bool unsynced_intents = false;  // unsafe calls leave before their intent is durable
   bool repeat_unknown = false;    // an unsafe call whose outcome is unknown is simply sent again
   bool ignore_lanes = false;      // runs of one key work at the same time
+  bool ignore_budget = false;     // calls spend nothing
+  bool ignore_policy = false;     // a failed call is made again at once, and for ever
 };
 
 struct EngineDeps {

@@ -112,6 +112,19 @@ class TestAction final : public Action {
     verdict.message = "said " + exchange.response.body;
     return verdict;
   }
+  std::vector<Spend> spends(const json::Document& args) const override {
+    const json::Value cost = args.root()["cost"];
+    return {{kBucket, std::string(args.root()["channel"].as_string()), cost.is_number() ? cost.as_double() : 1}};
+  }
+  std::vector<BudgetReading> observe(const Exchange& exchange, const json::Document& args) const override {
+    const std::string used(find_header(exchange.response.headers, "X-Used"));
+    if (used.empty()) return {};
+    BudgetReading reading;
+    reading.bucket = kBucket;
+    reading.key = std::string(args.root()["channel"].as_string());
+    reading.used = std::stod(used);
+    return {reading};
+  }
   Result<std::optional<Request>> next_page(const Request& request, const Exchange&) const override {
     const std::size_t page =
         request.url.back() >= '1' && request.url.back() <= '9' ? static_cast<std::size_t>(request.url.back() - '0') : 1;
@@ -755,6 +768,29 @@ TEST_F(EngineTest, WaitingForItsOwnBudgetIsNotTrying) {
   advance(std::chrono::minutes(31));
   EXPECT_EQ(transport_.sent.size(), 4u);
   EXPECT_EQ(state(event), RunState::kDelivered);
+}
+
+TEST_F(EngineTest, SpendsWhatItsArgumentsSayAndHearsWhatTheVendorSays) {
+  Bucket bucket;
+  bucket.name = TestAction::kBucket;
+  bucket.count = 10;
+  bucket.window = 100s;
+  buckets_ = {bucket};
+  start({flow({step("a")})});
+  post(R"({"cost":7,"channel":"x"})");
+  advance(1s);
+  post(R"({"cost":4,"channel":"x"})");
+  post(R"({"cost":4,"channel":"y"})");
+  advance(90s);
+  EXPECT_EQ(transport_.sent.size(), 2u);  // x has no room for four more
+  transport_.script = {status(200, {{"X-Used", "10"}})};
+  advance(15s);
+  EXPECT_EQ(transport_.sent.size(), 3u);
+  post(R"({"channel":"x"})");
+  advance(90s);
+  EXPECT_EQ(transport_.sent.size(), 3u);  // by our count there were six left
+  advance(20s);
+  EXPECT_EQ(transport_.sent.size(), 4u);
 }
 
 TEST_F(EngineTest, AConflictIsTriedAFewTimes) {
