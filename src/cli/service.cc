@@ -147,6 +147,7 @@ struct Service::Impl {
     store::StoreOptions store_options{.directory = store_directory};
     store_options.keep = settings.keep;
     store_options.bytes_max = static_cast<std::uint64_t>(settings.max.bytes);
+    store_options.accept_loss = options.accept_loss;
     store_options.report = options.log;
     TRY(store, store::SqliteStore::open(std::move(store_options), clock));
     shard = store->shard(executor);

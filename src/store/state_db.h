@@ -56,6 +56,8 @@ class StateDb {
   // One transaction; nothing when the generation's last lsn is applied already.
   Result<void> fold(const Generation& generation, Time now);
   Result<std::uint64_t> applied();
+  // What was up to here and is not folded is lost, and that is accepted.
+  Result<void> skip_to(std::uint64_t lsn, std::uint64_t seq);
 
   // Copies what the runs still owe from a segment that is about to go: their events and all their records in it.
   // `more`: runs that are unfinished in memory only.

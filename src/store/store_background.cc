@@ -133,6 +133,9 @@ Result<Segment> StoreCore::seal(const Segment& segment) {
 std::optional<Segment> StoreCore::next_to_retire(std::vector<RunId>& working) {
   const std::lock_guard lock(mutex);
   if (segments->size() < 2) return std::nullopt;
+  // One file stays, or an emptied store would look like one whose segments are missing.
+  std::error_code ignored;
+  if (segments->size() == 2 && !std::filesystem::exists(segments->back().path, ignored)) return std::nullopt;
   const Segment& oldest = segments->front();
   std::uint64_t bytes = hot_bytes_seen_;
   for (const Segment& segment : *segments) bytes += segment.bytes;
