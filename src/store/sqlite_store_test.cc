@@ -399,6 +399,40 @@ TEST_F(SqliteStoreTest, RetentionWaitsForEveryFlow) {
   EXPECT_GT(store_->stats().oldest_position, 20u);
 }
 
+TEST_F(SqliteStoreTest, RemovedFlowHoldsNothingBackButKeepsItsRuns) {
+  options_.keep = hours(1);
+  open();
+  const FlowId orders = open_flow("orders");
+  const FlowId removed = open_flow("removed");
+  fill(1, 40);
+  journal(make_state(removed, 3, 1, RunState::kHeld));
+  journal(make_state(removed, 5, 1, RunState::kDelivered));
+  for (std::uint64_t p = 1; p <= 40; ++p) shard_->settle(orders, Position(p));
+  ASSERT_TRUE(run(shard_->flush()));
+  clock_.advance(hours(2));
+  ASSERT_TRUE(store_->maintain());
+  EXPECT_EQ(store_->stats().oldest_position, 1u);  // nobody said yet which flows there are
+  shard_->configured({orders});
+  ASSERT_TRUE(store_->maintain());
+  const std::uint64_t oldest = store_->stats().oldest_position;
+  EXPECT_GT(oldest, 20u);
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_EQ(ids_of(*run(shard_->get({Position(2), Position(3), Position(5)}))), (std::vector<std::string>{"3"}));
+    EXPECT_EQ(run(shard_->read(RunId{removed, Position(3)}))->size(), 1u);
+    // It comes back: at what is left, and holds it again.
+    EXPECT_EQ(open_flow("removed"), removed);
+    EXPECT_EQ(run(shard_->cursor(removed))->floor, Position(oldest - 1));
+    shard_->configured({orders, removed});
+    fill(1000 + round * 100, 20);
+    for (std::uint64_t p = 41; p <= shard_->last().value; ++p) shard_->settle(orders, Position(p));
+    ASSERT_TRUE(run(shard_->flush()));
+    clock_.advance(hours(2));
+    ASSERT_TRUE(store_->maintain());
+    EXPECT_EQ(store_->stats().oldest_position, oldest);
+    reopen();
+  }
+}
+
 TEST_F(SqliteStoreTest, LostStateBehindRetentionIsNotGuessed) {
   options_.keep = hours(1);
   open();

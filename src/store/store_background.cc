@@ -144,7 +144,7 @@ std::optional<Segment> StoreCore::next_to_retire(std::vector<RunId>& working) {
   if (oldest.last_lsn > folded_lsn_ || oldest.last_seq > folded_seq_) return std::nullopt;
   if (!sealing_.empty() && sealing_.front().segment.path == oldest.path) return std::nullopt;
   for (const FlowState& flow : flows) {
-    if (!flow.name.empty() && flow.durable_floor.value < oldest.last_seq) return std::nullopt;
+    if (flow.configured && !flow.name.empty() && flow.durable_floor.value < oldest.last_seq) return std::nullopt;
   }
   for (const auto& generation : recent.generations()) {
     for (const auto& [id, run] : generation->runs) {
@@ -173,6 +173,12 @@ Result<void> StoreCore::retire() {
       all->erase(all->begin());
       segments = std::move(all);
       dedupe.forget_up_to(oldest->last_seq);
+      for (FlowState& flow : flows) {  // one that is not configured; the others are there already
+        if (flow.name.empty() || flow.cursor.floor().value >= oldest->last_seq) continue;
+        flow.cursor.settle_up_to(Position(oldest->last_seq));
+        flow.marked = false;
+        unmarked_ = true;
+      }
     }
     remove_database(oldest->path);
     TRY_VOID(state_.forget(oldest->last_seq, working));
