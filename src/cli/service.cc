@@ -215,6 +215,11 @@ struct Service::Impl {
         .connections = [this] { return connection_names(); },
         .store_numbers = [this] { return store_numbers(); },
         .store_verify = [this] { return verify(); },
+        .store_refuses =
+            [this] {
+              const store::StoreStats stats = store->stats();
+              return stats.refusing ? stats.refusing->message : std::string();
+            },
     });
   }
 
@@ -262,7 +267,10 @@ struct Service::Impl {
     make_parts();
     use(workspace);
     auto started = co_await engine->start(engine_config(*workspace));
-    if (!started) co_return failure(std::move(started.error()));
+    if (!started) {
+      engine.reset();  // nothing to drain, and what it waits for would only fail once more
+      co_return failure(std::move(started.error()));
+    }
     CO_TRY_VOID(listen());
     announce();
     api->set_ready(true);

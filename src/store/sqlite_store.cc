@@ -60,7 +60,7 @@ StoreStats StoreCore::stats() const {
   stats.corrupt_events = corrupt_events.size();
   stats.corrupt_records = corrupt_records.size();
   stats.disk_free = disk_free_;
-  stats.refusing = refusing_ ? refusing_ : full_;
+  stats.refusing = refusal();
   stats.background_error = background_error_;
   return stats;
 }

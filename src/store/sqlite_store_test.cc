@@ -557,7 +557,34 @@ TEST_F(SqliteStoreTest, LittleDiskLeftRefusesWithWords) {
   const auto refused = run(shard_->append(make_events({"a"}), Deadline::never()));
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Code::kFull);
-  EXPECT_NE(refused.error().message.find("MiB left"), std::string::npos);
+  for (const std::string& part : {options_.directory.string(), std::string("MiB left"), std::string("MiB that the")})
+    EXPECT_NE(refused.error().message.find(part), std::string::npos) << refused.error().message;
+  ASSERT_TRUE(store_->stats().refusing);
+  EXPECT_EQ(store_->stats().refusing->message, refused.error().message);
+}
+
+TEST_F(SqliteStoreTest, NobodyElseMayReadItsFiles) {
+  std::filesystem::create_directories(options_.directory);
+  std::ofstream(file("state.db-was")) << "left by an older program";
+  std::filesystem::permissions(file("state.db-was"), std::filesystem::perms(0644));
+  open();
+  work(20);
+  ASSERT_TRUE(store_->maintain());
+  EXPECT_EQ(std::filesystem::status(options_.directory).permissions(), std::filesystem::perms(0700));
+  for (const auto& entry : std::filesystem::directory_iterator(options_.directory)) {
+    EXPECT_EQ(entry.status().permissions(), std::filesystem::perms(0600)) << entry.path();
+  }
+}
+
+TEST_F(SqliteStoreTest, BytesAreTheSameOpenOrClosed) {
+  options_.segment_bytes = 64u << 20;
+  open();
+  fill(1, 200);
+  close();
+  const auto log = std::filesystem::file_size(file("seg-00000000000000000001.db-wal"));
+  options_.read_only = true;
+  open();
+  EXPECT_EQ(store_->stats().bytes, log + 4096);
 }
 
 }  // namespace

@@ -82,6 +82,7 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
 
   // With the lock held.
   Result<void> writable() const;
+  std::optional<Error> refusal() const;  // why it takes no writes, though it is open for them
   bool has_room() const;
   void want_room(std::size_t shard) { room_wanted_ |= 1ull << shard; }
   FlowState* flow(FlowId id);

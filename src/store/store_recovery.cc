@@ -80,6 +80,15 @@ Result<void> StoreCore::lock_directory() {
   if (!std::filesystem::is_directory(options.directory, failed)) {
     return failure(Code::kNotFound, "there is no store at " + options.directory.string());
   }
+  if (!options.read_only) {
+    // Payloads are nobody else's business; also those that stood here before.
+    using std::filesystem::perms;
+    std::filesystem::permissions(options.directory, perms::owner_all, failed);
+    for (const auto& entry : std::filesystem::directory_iterator(options.directory, failed)) {
+      if (entry.is_regular_file(failed))
+        std::filesystem::permissions(entry.path(), perms::owner_read | perms::owner_write, failed);
+    }
+  }
   const std::string file = path("lock").string();
   lock_file_ = ::open(file.c_str(), (options.read_only ? O_RDONLY : O_RDWR) | O_CREAT | O_CLOEXEC, 0600);
   if (lock_file_ < 0) return failure(Code::kInternal, "opening " + file + ": " + std::strerror(errno));
@@ -235,6 +244,10 @@ Result<void> StoreCore::take_standing(std::vector<Segment>& found, std::vector<S
     segment.last_received = counts->last_received == Time::min() ? now() : counts->last_received;
     std::error_code ignored;
     segment.bytes = std::filesystem::file_size(segment.path, ignored);
+    if (!segment.sealed) {
+      const auto log = std::filesystem::file_size(segment.path + "-wal", ignored);
+      if (!ignored) segment.bytes += log;
+    }
     if (!standing.empty() && !end_known) {
       standing.back().last_seq = segment.first_seq - 1;
       standing.back().last_lsn = segment.first_lsn - 1;
@@ -352,6 +365,8 @@ Result<void> StoreCore::open_hot(std::vector<Segment>& found) {
     if (options.read_only) return {};
     TRY(hot_, SegmentWriter::open(found.back().path, options.vfs));
     TRY(hot_bytes_, hot_.bytes());
+    found.back().bytes = 0;  // counted as the hot one's
+    hot_bytes_seen_ = hot_bytes_;
     hot_open_ = true;
     hot_first_lsn_ = found.back().first_lsn;
     return {};

@@ -32,15 +32,20 @@ void Group::clear() {
 
 Result<void> StoreCore::writable() const {
   if (options.read_only) return failure(Code::kUnavailable, "the store is open for reading only");
-  if (refusing_) return failure(*refusing_);
-  if (stopping_) return failure(Code::kUnavailable, "the store is stopping");
-  if (full_) return failure(*full_);
-  if (disk_out_) {
-    return failure(Code::kFull,
-                   "the disk has " + std::to_string(disk_free_ >> 20) +
-                       " MiB left, less than the store's reserve; free some space, the store resumes by itself");
-  }
+  if (stopping_ && !refusing_) return failure(Code::kUnavailable, "the store is stopping");
+  if (auto refused = refusal()) return failure(std::move(*refused));
   return {};
+}
+
+std::optional<Error> StoreCore::refusal() const {
+  if (refusing_) return refusing_;
+  if (full_) return full_;
+  if (!disk_out_) return std::nullopt;
+  return Error{Code::kFull,
+               "the disk of " + options.directory.string() + " has " + std::to_string(disk_free_ >> 20) +
+                   " MiB left, less than the " + std::to_string(options.headroom_bytes >> 22) +
+                   " MiB that the store leaves free; it takes writes again when there is more",
+               {}};
 }
 
 bool StoreCore::has_room() const {
