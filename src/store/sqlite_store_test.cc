@@ -12,6 +12,7 @@
 #include <sstream>
 #include <thread>
 
+#include "store/sql.h"
 #include "store/store_fixture.h"
 
 namespace tieline::store {
@@ -585,6 +586,23 @@ TEST_F(SqliteStoreTest, BytesAreTheSameOpenOrClosed) {
   options_.read_only = true;
   open();
   EXPECT_EQ(store_->stats().bytes, log + 4096);
+}
+
+TEST_F(SqliteStoreTest, NothingGoesWhileACheckpointIsHeldUp) {
+  options_.keep = hours(1);
+  open();
+  work(40);
+  ASSERT_TRUE(store_->maintain());
+  clock_.advance(hours(2));
+  auto reader = Database::open(file("state.db").string(), Database::Mode::kRead);
+  ASSERT_TRUE(reader->run("pragma busy_timeout=1; begin"));
+  EXPECT_GT(*reader->number("select count(*) from run"), 0);
+  fill(1000, 20);
+  EXPECT_TRUE(store_->maintain());
+  EXPECT_EQ(store_->stats().oldest_position, 1u);
+  ASSERT_TRUE(reader->run("commit"));
+  EXPECT_TRUE(store_->maintain());
+  EXPECT_GT(store_->stats().oldest_position, 30u);
 }
 
 }  // namespace

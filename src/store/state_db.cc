@@ -338,6 +338,13 @@ Result<void> StateDb::forget(std::uint64_t last_seq, const std::vector<RunId>& m
   return outcome;
 }
 
-Result<void> StateDb::checkpoint() { return db_.run("pragma wal_checkpoint(truncate)"); }
+Result<void> StateDb::checkpoint() {
+  TRY_VOID(db_.run("pragma busy_timeout=0"));  // there is a next time: nothing else need wait for a reader
+  const auto busy = db_.number("pragma wal_checkpoint(truncate)");
+  TRY_VOID(db_.run("pragma busy_timeout=5000"));
+  if (!busy) return failure(busy.error());
+  if (*busy != 0) return failure(Code::kUnavailable, "state.db is being read; its checkpoint comes later");
+  return {};
+}
 
 }  // namespace tieline::store

@@ -64,7 +64,7 @@ class StateDb {
   Result<void> keep(SegmentReader& segment, const SegmentCounts& counts, const std::vector<RunId>& more);
   // Forgets ended runs of events up to `last_seq`, and kept rows that no run needs any more.
   Result<void> forget(std::uint64_t last_seq, const std::vector<RunId>& more);
-  // Everything so far is on disk, in the file itself.
+  // Everything so far is on disk, in the file itself. kUnavailable while somebody reads on: nothing may go then.
   Result<void> checkpoint();
 
  private:

@@ -165,7 +165,9 @@ Result<void> StoreCore::retire() {
       counts.last_seq = oldest->last_seq;
       TRY_VOID(state_.keep(reader, counts, working));
     }
-    TRY_VOID(state_.checkpoint());
+    auto written = state_.checkpoint();
+    if (!written && written.error().code == Code::kUnavailable) return {};  // the next tick tries again
+    TRY_VOID(std::move(written));
     TRY_VOID(sync_file(state_path()));
     {
       const std::lock_guard lock(mutex);
