@@ -221,7 +221,8 @@ asio::awaitable<Reply> Api::settle(std::string run, json::Document body) {
 }
 
 Reply Api::ready() const {
-  const std::string store_error = deps_.engine.snapshot().store_error;
+  std::string store_error = deps_.engine.snapshot().store_error;
+  if (store_error.empty() && deps_.store_refuses) store_error = deps_.store_refuses();
   const bool good = ready_ && store_error.empty();
   const std::string reason = good ? "ready" : ready_ ? "the store refuses: " + store_error : not_ready_;
   return {.status = good ? 200 : 503, .headers = {{"Content-Type", "text/plain"}}, .body = reason + "\n"};

@@ -28,6 +28,7 @@ struct ApiDeps {
   std::function<std::vector<std::string>()> connections;  // names, for event ids
   std::function<Metrics::StoreNumbers()> store_numbers;
   std::function<Async<json::Document>()> store_verify;
+  std::function<std::string()> store_refuses = {};  // why it takes no writes now; empty: it does
 };
 
 // One thread only: the shard's.

@@ -62,7 +62,7 @@ class ApiTest : public AdminTest {
                                            .transport = transport,
                                            .flow_source = flows}};
   engine::Door door{{}, *store, clock};
-  std::string reload_error;
+  std::string reload_error, store_refuses;
   Api api{ApiDeps{.clock = clock,
                   .ports = ports(),
                   .engine = engine,
@@ -75,7 +75,8 @@ class ApiTest : public AdminTest {
                       [] {
                         return Metrics::StoreNumbers{{"bytes", 4096}};
                       },
-                  .store_verify = [] { return verify(); }}};
+                  .store_verify = [] { return verify(); },
+                  .store_refuses = [this] { return store_refuses; }}};
   Headers headers{{"Host", "127.0.0.1:8081"}, {"X-Tieline", "1"}};
   Reply reply;
   json::Document answer;
@@ -106,6 +107,11 @@ TEST_F(ApiTest, RefusesWhatAPageInABrowserCouldSend) {
 }
 
 TEST_F(ApiTest, SaysWhetherItIsReady) {
+  EXPECT_EQ(ask("GET", "/readyz"), 200);
+  store_refuses = "the disk has 1 MiB left";
+  EXPECT_EQ(ask("GET", "/readyz"), 503);
+  EXPECT_EQ(reply.body, "the store refuses: the disk has 1 MiB left\n");
+  store_refuses.clear();
   EXPECT_EQ(ask("GET", "/readyz"), 200);
   api.set_ready(false, "draining");
   EXPECT_EQ(ask("GET", "/readyz"), 503);

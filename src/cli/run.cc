@@ -107,7 +107,8 @@ int serve(const Arguments& arguments, bool drop_events) {
                          .files = [directory] { return workspace::read_files(directory); },
                          .secrets = workspace::system_secrets(directory),
                          .log = log_line,
-                         .drop_events = drop_events};
+                         .drop_events = drop_events,
+                         .accept_loss = arguments.flag("accept-loss")};
   return Server(std::move(options), arguments.text("announce")).run();
 }
 
@@ -115,6 +116,8 @@ int run_run(const Arguments& arguments) { return serve(arguments, false); }
 int run_bench_door(const Arguments& arguments) { return serve(arguments, true); }
 
 const Option kAnnounce{"--announce", "FILE", "when ready, write {\"hooks\", \"admin\", \"pid\"} there"};
+const Option kAcceptLoss{"--accept-loss", "",
+                         "start although the store is damaged where it ends, without what is lost there"};
 const Positional kDirectory{"DIR", "the workspace", false, "."};
 
 }  // namespace
@@ -127,7 +130,7 @@ Command run_command() {
           "Takes webhooks, runs flows, delivers. SIGTERM and SIGINT refuse new webhooks, let calls under way end, and "
           "exit 0; what is left resumes at the next start. SIGHUP loads the workspace again; an error changes nothing.",
       .positionals = {kDirectory},
-      .options = {kAnnounce},
+      .options = {kAnnounce, kAcceptLoss},
       .examples = {"tieline run /etc/tieline"},
       .run = run_run};
 }

@@ -159,6 +159,7 @@ struct Service::Impl {
     store::StoreOptions store_options{.directory = store_directory};
     store_options.keep = settings.keep;
     store_options.bytes_max = static_cast<std::uint64_t>(settings.max.bytes);
+    store_options.accept_loss = options.accept_loss;
     store_options.report = options.log;
     TRY(store, store::SqliteStore::open(std::move(store_options), clock));
     shard = store->shard(executor);
@@ -225,6 +226,11 @@ struct Service::Impl {
         .connections = [this] { return connection_names(); },
         .store_numbers = [this] { return store_numbers(); },
         .store_verify = [this] { return verification->run(); },
+        .store_refuses =
+            [this] {
+              const store::StoreStats stats = store->stats();
+              return stats.refusing ? stats.refusing->message : std::string();
+            },
     });
   }
 
@@ -266,7 +272,10 @@ struct Service::Impl {
     make_parts();
     use(workspace);
     auto started = co_await engine->start(engine_config(*workspace));
-    if (!started) co_return failure(std::move(started.error()));
+    if (!started) {
+      engine.reset();  // nothing to drain, and what it waits for would only fail once more
+      co_return failure(std::move(started.error()));
+    }
     CO_TRY_VOID(listen());
     announce();
     api->set_ready(true);

@@ -20,6 +20,7 @@ struct ServiceOptions {
   workspace::SecretSources secrets;
   std::function<void(std::string_view)> log;  // one line for the operator
   bool drop_events = false;                   // verify and dedupe, keep nothing: what `make bench` compares with
+  bool accept_loss = false;                   // see store::StoreOptions
 };
 
 // One thread only: that of its executor. Await stop() before destroying it.

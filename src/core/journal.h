@@ -113,6 +113,11 @@ class Journal {
   virtual Async<FlowId> open_flow(std::string name, Position start) = 0;
   virtual Async<std::vector<std::pair<FlowId, std::string>>> flows() = 0;
 
+  // Which flows are configured, at a start and after each reload. History goes without regard to the cursors of others,
+  // and until it is told, of none: their unfinished, held and dead runs keep what they need. A flow that comes back
+  // goes on at its cursor, or where history begins by then.
+  virtual void configured(std::vector<FlowId> flows) = 0;
+
   // Errors: kUnavailable, kFull, kTooLarge, kConflict (other content under the same number).
   // A kState record settles its event for the flow's cursor (parked, retrying and held runs are found by `runs`).
   virtual Async<void> append(Record record, Sync sync) = 0;

@@ -32,6 +32,7 @@ struct Engine::Impl {
 
   Async<void> open_new(const EngineConfig& config, std::vector<std::unique_ptr<Dispatcher>>& opened);
   void swap(const EngineConfig& config);
+  void tell_configured(const EngineConfig& config);
   Dispatcher* find(std::string_view name);
   Dispatcher* find(FlowId id);
   asio::awaitable<void> run_timer();
@@ -74,6 +75,7 @@ Async<void> Engine::start(EngineConfig config) {
   for (const auto& [id, name] : known) impl.dispatchers.emplace(id, std::make_unique<Dispatcher>(impl.shard, id, name));
   for (const FlowPtr& flow : config.flows) impl.find(flow->name)->set_flow(flow);
   for (const auto& entry : impl.dispatchers) CO_TRY_VOID(co_await entry.second->recover());
+  impl.tell_configured(config);
   impl.started = true;
   impl.shard.connections.configure(config.connections);
   impl.shard.timers.spawn(impl.run_timer());
@@ -103,6 +105,12 @@ void Engine::Impl::swap(const EngineConfig& config) {
   }
 }
 
+void Engine::Impl::tell_configured(const EngineConfig& config) {
+  std::vector<FlowId> configured;
+  for (const FlowPtr& flow : config.flows) configured.push_back(find(flow->name)->id());
+  shard.deps.journal.configured(std::move(configured));
+}
+
 Async<void> Engine::reload(EngineConfig config) {
   Impl& impl = *impl_;
   CHECK(impl.started);
@@ -121,6 +129,7 @@ Async<void> Engine::reload(EngineConfig config) {
     impl.dispatchers.emplace(added.id(), std::move(dispatcher));
     added.begin();
   }
+  impl.tell_configured(config);
   for (Connection* connection : impl.shard.connections.all()) impl.authorized(*connection);
   for (const auto& [id, dispatcher] : impl.dispatchers) dispatcher->release_all(Hold::kFlow);
   co_return Result<void>();

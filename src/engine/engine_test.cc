@@ -943,6 +943,21 @@ TEST_F(EngineTest, ADeadTargetFillsTheJournalAndThenStopsTheReading) {
   EXPECT_EQ(engine_->snapshot().flows[0].delivered, 60u);
 }
 
+TEST_F(EngineTest, JournalIsToldWhichFlowsAreConfigured) {
+  auto first = flow({step("a")});
+  start({first});
+  EXPECT_EQ(store_->configured_flows().size(), 1u);
+  auto renamed = flow({step("a")});
+  renamed->name = "renamed";
+  flows_ = {renamed};
+  Result<void> reloaded;
+  await(keep(engine_->reload(config()), &reloaded));
+  ASSERT_TRUE(reloaded.has_value());
+  EXPECT_EQ(store_->configured_flows(), (std::vector<FlowId>{FlowId(2)}));
+  crash();
+  EXPECT_EQ(store_->configured_flows(), (std::vector<FlowId>{FlowId(2)}));
+}
+
 TEST_F(EngineTest, RunsStayWithTheFlowTheyBeganWith) {
   auto old_flow = flow({step("old"), step("old2")});
   start({old_flow});

@@ -16,6 +16,7 @@ struct Segment {
   std::string path;
   std::uint64_t first_lsn = 1, first_seq = 1;
   bool sealed = false;
+  bool damaged = false;  // its write-ahead log is, or was when it was opened: nothing is appended to it
   // Of a segment that is full; of the hot one zero.
   std::uint64_t bytes = 0, events = 0, records = 0;
   std::uint64_t last_seq = 0, last_lsn = 0;

@@ -232,6 +232,11 @@ Async<std::vector<std::pair<FlowId, std::string>>> MemoryStore::flows() {
   co_return all;
 }
 
+void MemoryStore::configured(std::vector<FlowId> flows) {
+  for (const FlowId flow : flows) CHECK(find_flow(flow) != nullptr);
+  configured_ = std::move(flows);
+}
+
 Async<void> MemoryStore::append(Record record, Sync sync) {
   CO_TRY_VOID(writable());
   CO_TRY_VOID(check_record(record));

@@ -49,7 +49,8 @@ class MemoryStore final : public ShardStore {
   // The record is as good as destroyed on disk: left out of reads; what was folded from it stays.
   void lose(RunId run, std::uint32_t number) { lost_.insert({run, number}); }
   std::size_t corrupt_events() const { return corrupt_.size(); }
-  std::size_t syncs() const { return syncs_; }  // that made something durable
+  const std::vector<FlowId>& configured_flows() const { return configured_; }  // as told last
+  std::size_t syncs() const { return syncs_; }                                 // that made something durable
 
   Async<std::vector<Appended>> append(std::vector<NewEvent> events, Deadline deadline) override;
   Async<std::vector<EventPtr>> read(Position after, ReadLimits limits) override;
@@ -62,6 +63,7 @@ class MemoryStore final : public ShardStore {
 
   Async<FlowId> open_flow(std::string name, Position start) override;
   Async<std::vector<std::pair<FlowId, std::string>>> flows() override;
+  void configured(std::vector<FlowId> flows) override;  // history is kept for ever here
   Async<void> append(Record record, Sync sync) override;
   void settle(FlowId flow, Position event) override;
   Async<FlowCursor> cursor(FlowId flow) override;
@@ -123,7 +125,8 @@ class MemoryStore final : public ShardStore {
   std::uint64_t durable_events_ = 0;
   std::vector<EventPtr> events_;                      // by position, from 1
   std::unordered_map<std::string, Position> by_key_;  // the newest event of each dedupe key
-  std::vector<Flow> flows_;                           // by id, from 1
+  std::vector<FlowId> configured_;
+  std::vector<Flow> flows_;  // by id, from 1
   std::map<RunId, Run> runs_;
   std::map<std::pair<std::string, std::string>, Entry> entries_;
   std::set<Position> corrupt_;

@@ -22,6 +22,7 @@ struct FlowState {
   std::string name;
   Cursor cursor;
   FlowCounts counts;
+  bool configured = true;  // its cursor holds history back
   bool marked = true;      // the log has the cursor as it is here
   Position durable_floor;  // of the newest mark that is durable
 };

@@ -12,20 +12,6 @@
 namespace tieline::store {
 namespace {
 
-constexpr const char* kSchema =
-    "create table head(format int, first_lsn int, first_seq int, sealed int, environment text);"
-    "create table event(seq integer primary key, ts int, codec int, key_id int, crc int, meta blob, body blob);"
-    "create table seen(seq integer primary key, hash int);"
-    "create table rec(lsn integer primary key, kind int, flow int, seq int, step int, try int, ts int, codec int, "
-    "key_id int, crc int, body blob);"
-    "create table flow(id integer primary key, name text);"
-    "create table mark(flow integer primary key, floor int, ranges blob);";
-
-constexpr const char* kRecords = "select lsn, kind, flow, seq, step, try, ts, codec, key_id, crc, body from rec ";
-
-// A block of the sealed time index: the greatest time of receipt among this many events.
-constexpr std::uint64_t kTimeBlock = 256;
-
 // Codec and key as the crc sees them: a body may not be taken for another form of itself.
 void put_form(char* to, std::int64_t codec, std::int64_t key_id) {
   const std::uint64_t form = static_cast<std::uint64_t>(codec) << 32 ^ static_cast<std::uint64_t>(key_id);
@@ -139,7 +125,7 @@ Result<SegmentWriter> SegmentWriter::create(const std::string& path, const Segme
   TRY_VOID(
       writer.db_.run("pragma page_size=4096; pragma journal_mode=wal; pragma synchronous=full; "
                      "pragma wal_autocheckpoint=0; pragma cache_size=-8192; begin immediate"));
-  TRY_VOID(writer.db_.run(kSchema));
+  TRY_VOID(writer.db_.run(kSegmentSchema));
   {
     TRY(Statement insert, writer.db_.prepare("insert into head values(?,?,?,0,?)"));
     insert.bind(1, kSegmentFormat).bind(2, head.first_lsn).bind(3, head.first_seq).bind_text(4, head.environment);
@@ -166,6 +152,13 @@ Result<void> SegmentWriter::prepare() {
   TRY(record_, db_.prepare("insert into rec values(?,?,?,?,?,?,?,0,0,?,?)"));
   TRY(flow_, db_.prepare("insert or replace into flow values(?,?)"));
   TRY(mark_, db_.prepare("insert or replace into mark values(?,?,?)"));
+  sqlite3_wal_hook(
+      db_.handle(),
+      [](void* frames, sqlite3*, const char*, int count) {
+        *static_cast<std::uint64_t*>(frames) = static_cast<std::uint64_t>(count);
+        return SQLITE_OK;
+      },
+      frames_.get());
   return {};
 }
 
@@ -223,8 +216,8 @@ Result<SegmentReader> SegmentReader::open(const std::string& path, const std::st
                                         "where seq between ? and ? order by seq"));
   TRY(reader.one_, reader.db_.prepare("select seq, ts, codec, key_id, crc, meta, body from event where seq=?"));
   TRY(reader.meta_, reader.db_.prepare("select ts, meta from event where seq=?"));
-  TRY(reader.record_, reader.db_.prepare(std::string(kRecords) + "where lsn=?"));
-  TRY(reader.run_, reader.db_.prepare(std::string(kRecords) + "where seq=? and flow=? and kind<16 order by lsn"));
+  TRY(reader.record_, reader.db_.prepare(std::string(kRecordRows) + "where lsn=?"));
+  TRY(reader.run_, reader.db_.prepare(std::string(kRecordRows) + "where seq=? and flow=? and kind<16 order by lsn"));
   return reader;
 }
 
@@ -361,12 +354,33 @@ Result<std::optional<std::uint64_t>> SegmentReader::first_at_or_after(Time time)
 }
 
 Result<void> SegmentReader::each_record(const std::function<Result<void>(const RawRecord&)>& visit) {
-  TRY(Statement all, db_.prepare(std::string(kRecords) + "order by lsn"));
+  TRY(Statement all, db_.prepare(std::string(kRecordRows) + "order by lsn"));
+  std::uint64_t next = head_.first_lsn;
   while (true) {
-    TRY(const bool row, all.step());
-    if (!row) return {};
-    TRY_VOID(visit(raw_record_row(all)));
+    auto row = all.step();
+    if (!row && row.error().code == Code::kCorrupt) {
+      TRY_VOID(each_record_one_by_one(next, visit));
+      return failure(std::move(row.error()));
+    }
+    if (!row) return failure(std::move(row.error()));
+    if (!*row) return {};
+    const RawRecord raw = raw_record_row(all);
+    next = raw.lsn + 1;
+    TRY_VOID(visit(raw));
   }
+}
+
+Result<void> SegmentReader::each_record_one_by_one(std::uint64_t first,
+                                                   const std::function<Result<void>(const RawRecord&)>& visit) {
+  // What stands behind the last page that can be reached is not looked for.
+  TRY(const SegmentCounts all, counts());
+  for (std::uint64_t lsn = first; lsn <= all.last_lsn; ++lsn) {
+    Rewind rewind(record_);
+    const auto row = record_.bind(1, lsn).step();
+    if (!row && row.error().code != Code::kCorrupt) return failure(row.error());
+    if (row && *row) TRY_VOID(visit(raw_record_row(record_)));
+  }
+  return {};
 }
 
 Result<void> SegmentReader::each_hash(const std::function<void(std::uint64_t, std::uint64_t)>& visit) {
@@ -419,6 +433,8 @@ Result<SegmentCounts> SegmentReader::counts() {
   };
   const auto count = [](std::uint64_t& to) { return [&to](std::int64_t n) { to = static_cast<std::uint64_t>(n); }; };
   TRY(const bool seen, number("select max(seq) from seen", count(counts.last_seq)));
+  TRY_VOID(number("select max(seq) from event",
+                  [&](std::int64_t n) { counts.last_seq = std::max(counts.last_seq, static_cast<std::uint64_t>(n)); }));
   TRY(const bool recorded, number("select max(lsn) from rec", count(counts.last_lsn)));
   counts.end_known = seen && recorded;
   TRY_VOID(number("select count(*) from seen", count(counts.events)));
@@ -434,73 +450,6 @@ Result<void> SegmentReader::check() {
   TRY(const bool row, check.step());
   if (row && check.bytes(0) != "ok") return failure(Code::kCorrupt, std::string(check.bytes(0)));
   return {};
-}
-
-// Sealing.
-
-Result<void> SegmentReader::seal(const std::string& path, const std::string& vfs) {
-  TRY(Database to, Database::open(path, Database::Mode::kCreate, vfs));
-  TRY_VOID(
-      to.run("pragma page_size=4096; pragma journal_mode=off; pragma synchronous=off; pragma cache_size=-8192; "
-             "pragma locking_mode=exclusive; begin immediate"));
-  TRY_VOID(to.run(kSchema));
-  TRY_VOID(to.run("create table time(seq integer primary key, ts int)"));
-  TRY_VOID(copy_events(to));
-  TRY_VOID(copy_rest(to));
-  TRY_VOID(
-      to.run("create index rec_run on rec(seq, flow) where kind<16; create index seen_hash on seen(hash); commit"));
-  return {};
-}
-
-Result<void> SegmentReader::copy_events(Database& to) {
-  TRY(Statement from, db_.prepare("select seq, ts, codec, key_id, crc, meta, body from event order by seq"));
-  TRY(Statement insert, to.prepare("insert into event values(?,?,?,?,?,?,?)"));
-  TRY(Statement time, to.prepare("insert into time values(?,?)"));
-  Bytes compressed;
-  std::uint64_t block = 0, in_block = 0;
-  std::int64_t latest = 0;
-  const auto end_block = [&]() -> Result<void> {
-    if (in_block == 0) return {};
-    in_block = 0;
-    return time.bind(1, block).bind(2, latest).run();
-  };
-  while (true) {
-    TRY(const bool row, from.step());
-    if (!row) return end_block();
-    RawEvent raw{from.natural(0), from.integer(1), from.integer(2), from.integer(3), from.bytes(5), from.bytes(6)};
-    std::int64_t crc = from.integer(4);
-    if (raw.codec == kCodecPlain && raw.key_id == kNoKey && raw.computed_crc() == static_cast<std::uint32_t>(crc)) {
-      raw.codec = compress_body(raw.body, compressed);
-      raw.body = compressed;
-      crc = raw.computed_crc();
-    }
-    insert.bind(1, raw.seq).bind(2, raw.ts).bind(3, raw.codec).bind(4, raw.key_id).bind(5, crc);
-    TRY_VOID(insert.bind_blob(6, raw.meta).bind_blob(7, raw.body).run());
-    if (in_block++ == 0) {
-      block = raw.seq;
-      latest = raw.ts;
-    }
-    latest = std::max(latest, raw.ts);
-    if (in_block == kTimeBlock) TRY_VOID(end_block());
-  }
-}
-
-Result<void> SegmentReader::copy_rest(Database& to) {
-  const auto copy = [&](const char* select, const char* insert, int columns) -> Result<void> {
-    TRY(Statement from, db_.prepare(select));
-    TRY(Statement into, to.prepare(insert));
-    while (true) {
-      TRY(const bool row, from.step());
-      if (!row) return {};
-      from.copy_row(into, columns);
-      TRY_VOID(into.run());
-    }
-  };
-  TRY_VOID(copy("select seq, hash from seen order by seq", "insert into seen values(?,?)", 2));
-  TRY_VOID(copy((std::string(kRecords) + "order by lsn").c_str(), "insert into rec values(?,?,?,?,?,?,?,?,?,?,?)", 11));
-  TRY_VOID(copy("select id, name from flow", "insert into flow values(?,?)", 2));
-  TRY_VOID(copy("select flow, floor, ranges from mark", "insert into mark values(?,?,?)", 3));
-  return copy("select format, first_lsn, first_seq, 1, environment from head", "insert into head values(?,?,?,?,?)", 5);
 }
 
 }  // namespace tieline::store

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
@@ -18,6 +19,18 @@ namespace tieline::store {
 inline constexpr std::int64_t kSegmentFormat = 2;
 // Kinds of rec rows beyond RecordKind's: stored, append only.
 inline constexpr int kRecPut = 16, kRecErase = 17;
+
+// What SQL says of a segment (docs/store-format.md).
+inline constexpr const char* kSegmentSchema =
+    "create table head(format int, first_lsn int, first_seq int, sealed int, environment text);"
+    "create table event(seq integer primary key, ts int, codec int, key_id int, crc int, meta blob, body blob);"
+    "create table seen(seq integer primary key, hash int);"
+    "create table rec(lsn integer primary key, kind int, flow int, seq int, step int, try int, ts int, codec int, "
+    "key_id int, crc int, body blob);"
+    "create table flow(id integer primary key, name text);"
+    "create table mark(flow integer primary key, floor int, ranges blob);";
+inline constexpr const char* kRecordRows =
+    "select lsn, kind, flow, seq, step, try, ts, codec, key_id, crc, body from rec ";
 
 // A row of `rec` as it stands on disk.
 struct RawRecord {
@@ -84,10 +97,13 @@ class SegmentWriter {
   void roll_back();
   Error error(int code, std::string_view what) const { return sql_error(db_.handle(), code, what); }
   Result<std::uint64_t> bytes();
+  // Of the write-ahead log as of the last commit; 0 before the first one of this writer.
+  std::uint64_t frames() const { return *frames_; }
 
  private:
   Result<void> prepare();
-  Database db_;  // before the statements: they go first
+  std::unique_ptr<std::uint64_t> frames_ = std::make_unique<std::uint64_t>(0);  // SQLite holds its address
+  Database db_;                                                                 // before the statements: they go first
   Statement begin_, commit_, event_, seen_, record_, flow_, mark_;
   Bytes meta_;
 };
@@ -131,7 +147,8 @@ class SegmentReader {
   // The first position received at `time` or later.
   Result<std::optional<std::uint64_t>> first_at_or_after(Time time);
 
-  // All rows in order. A visitor that fails ends the walk with its error.
+  // All rows in order. A visitor that fails ends the walk with its error. kCorrupt when damaged pages hid some of the
+  // records: those that can be read one by one were visited.
   Result<void> each_record(const std::function<Result<void>(const RawRecord&)>& visit);
   Result<void> each_hash(const std::function<void(std::uint64_t seq, std::uint64_t hash)>& visit);
   Result<void> each_event(const std::function<void(std::uint64_t seq, const Result<EventPtr>&)>& visit);
@@ -153,6 +170,8 @@ class SegmentReader {
 
   Database db_;
   SegmentHead head_;
+  Result<void> each_record_one_by_one(std::uint64_t first, const std::function<Result<void>(const RawRecord&)>& visit);
+
   Statement range_, one_, meta_, record_, run_;
 };
 

@@ -1,6 +1,8 @@
 #include "store/sql.h"
 
+#include <fcntl.h>
 #include <sqlite3.h>
+#include <unistd.h>
 
 #include <utility>
 
@@ -110,6 +112,10 @@ Result<Database> Database::open(const std::string& path, Mode mode, const std::s
                      : mode == Mode::kReadWrite ? SQLITE_OPEN_READWRITE
                                                 : SQLITE_OPEN_READONLY;
   Database db;
+  if (mode == Mode::kCreate) {
+    // SQLite would let everybody read it; the -wal and -shm get the file's mode.
+    if (const int made = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600); made >= 0) ::close(made);
+  }
   const int code = sqlite3_open_v2(path.c_str(), &db.handle_, access | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
                                    vfs.empty() ? nullptr : vfs.c_str());
   if (code != SQLITE_OK) return failure(sql_error(db.handle_, code, "opening " + path));

@@ -298,6 +298,16 @@ Async<FlowId> SqliteShard::open_flow(std::string name, Position start) {
   co_return id;
 }
 
+void SqliteShard::configured(std::vector<FlowId> flows) {
+  const Lock lock(core_->mutex);
+  for (FlowState& flow : core_->flows) flow.configured = false;
+  for (const FlowId id : flows) {
+    FlowState* flow = core_->flow(id);
+    CHECK(flow != nullptr);
+    flow->configured = true;
+  }
+}
+
 Async<void> SqliteShard::flush() {
   std::uint64_t ticket = 0;
   {

@@ -79,6 +79,7 @@ class SqliteShard final : public ShardStore {
 
   Async<FlowId> open_flow(std::string name, Position start) override;
   Async<std::vector<std::pair<FlowId, std::string>>> flows() override;
+  void configured(std::vector<FlowId> flows) override;
   Async<void> append(Record record, Sync sync) override;
   void settle(FlowId flow, Position event) override;
   Async<FlowCursor> cursor(FlowId flow) override;

@@ -60,7 +60,7 @@ StoreStats StoreCore::stats() const {
   stats.corrupt_events = corrupt_events.size();
   stats.corrupt_records = corrupt_records.size();
   stats.disk_free = disk_free_;
-  stats.refusing = refusing_ ? refusing_ : full_;
+  stats.refusing = refusal();
   stats.background_error = background_error_;
   return stats;
 }
@@ -72,19 +72,32 @@ Result<VerifyReport> SqliteStore::verify(const std::atomic<bool>* give_up) const
     segments = core_->segments;
   }
   VerifyReport report;
-  report.corrupt_segments = core_->unreadable.size();
+  report.corrupt_segments = core_->unreadable.size() + core_->damaged.size();
   const auto found = [&](const std::string& path, const std::string& what) {
     if (report.places.size() == kVerifyPlacesMax) return;
     report.places.push_back(std::filesystem::path(path).filename().string() + ": " + what);
   };
+  for (const std::string& line : core_->damaged) report.places.push_back(line);
   for (const std::string& path : core_->unreadable) found(path, "cannot be opened");
+  std::uint64_t expected = 0;  // the position that the next segment begins with
   for (const Segment& segment : *segments) {
     if (give_up != nullptr && *give_up) return failure(Code::kUnavailable, "the verification was given up");
+    if (expected != 0 && segment.first_seq > expected) {
+      report.corrupt_events += segment.first_seq - expected;
+      found(segment.path, "events " + std::to_string(expected) + " to " + std::to_string(segment.first_seq - 1) +
+                              ", which stood before it, are missing");
+    }
+    expected = std::max(segment.first_seq, segment.last_seq + 1);
     std::error_code ignored;
     if (!std::filesystem::exists(segment.path, ignored)) continue;  // not begun, or gone since
     ++report.segments;
     auto reader = SegmentReader::open(segment.path, core_->options.vfs);
-    Result<void> walked;
+    Result<void> walked = core_->verify_log(segment);
+    if (!walked) {
+      ++report.corrupt_segments;
+      found(segment.path, walked.error().message);
+      walked = Result<void>();
+    }
     if (reader) {
       walked = reader->each_event([&](std::uint64_t, const Result<EventPtr>& event) {
         ++report.events;

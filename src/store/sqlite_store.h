@@ -27,7 +27,8 @@ struct StoreOptions {
   std::size_t queue_count_max = 65536;  // appended and not yet taken by the writer
   std::size_t queue_bytes_max = 64u << 20;
   Duration linger = std::chrono::milliseconds(5);  // how long what nobody waits for may wait for a group
-  bool accept_loss = false;                      // open although state.db is lost and segments that it folded are gone
+  // Open although the log is damaged where it ends, or state.db is lost and segments that it folded are gone.
+  bool accept_loss = false;
   std::string vfs;                               // SQLite's VFS for the segments; tests make it fail
   std::function<void(std::string_view)> report;  // one line for the log; called from any thread
 };

@@ -12,6 +12,7 @@
 #include <sstream>
 #include <thread>
 
+#include "store/sql.h"
 #include "store/store_fixture.h"
 
 namespace tieline::store {
@@ -399,6 +400,40 @@ TEST_F(SqliteStoreTest, RetentionWaitsForEveryFlow) {
   EXPECT_GT(store_->stats().oldest_position, 20u);
 }
 
+TEST_F(SqliteStoreTest, RemovedFlowHoldsNothingBackButKeepsItsRuns) {
+  options_.keep = hours(1);
+  open();
+  const FlowId orders = open_flow("orders");
+  const FlowId removed = open_flow("removed");
+  fill(1, 40);
+  journal(make_state(removed, 3, 1, RunState::kHeld));
+  journal(make_state(removed, 5, 1, RunState::kDelivered));
+  for (std::uint64_t p = 1; p <= 40; ++p) shard_->settle(orders, Position(p));
+  ASSERT_TRUE(run(shard_->flush()));
+  clock_.advance(hours(2));
+  ASSERT_TRUE(store_->maintain());
+  EXPECT_EQ(store_->stats().oldest_position, 1u);  // nobody said yet which flows there are
+  shard_->configured({orders});
+  ASSERT_TRUE(store_->maintain());
+  const std::uint64_t oldest = store_->stats().oldest_position;
+  EXPECT_GT(oldest, 20u);
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_EQ(ids_of(*run(shard_->get({Position(2), Position(3), Position(5)}))), (std::vector<std::string>{"3"}));
+    EXPECT_EQ(run(shard_->read(RunId{removed, Position(3)}))->size(), 1u);
+    // It comes back: at what is left, and holds it again.
+    EXPECT_EQ(open_flow("removed"), removed);
+    EXPECT_EQ(run(shard_->cursor(removed))->floor, Position(oldest - 1));
+    shard_->configured({orders, removed});
+    fill(1000 + round * 100, 20);
+    for (std::uint64_t p = 41; p <= shard_->last().value; ++p) shard_->settle(orders, Position(p));
+    ASSERT_TRUE(run(shard_->flush()));
+    clock_.advance(hours(2));
+    ASSERT_TRUE(store_->maintain());
+    EXPECT_EQ(store_->stats().oldest_position, oldest);
+    reopen();
+  }
+}
+
 TEST_F(SqliteStoreTest, LostStateBehindRetentionIsNotGuessed) {
   options_.keep = hours(1);
   open();
@@ -523,7 +558,51 @@ TEST_F(SqliteStoreTest, LittleDiskLeftRefusesWithWords) {
   const auto refused = run(shard_->append(make_events({"a"}), Deadline::never()));
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Code::kFull);
-  EXPECT_NE(refused.error().message.find("MiB left"), std::string::npos);
+  for (const std::string& part : {options_.directory.string(), std::string("MiB left"), std::string("MiB that the")})
+    EXPECT_NE(refused.error().message.find(part), std::string::npos) << refused.error().message;
+  ASSERT_TRUE(store_->stats().refusing);
+  EXPECT_EQ(store_->stats().refusing->message, refused.error().message);
+}
+
+TEST_F(SqliteStoreTest, NobodyElseMayReadItsFiles) {
+  std::filesystem::create_directories(options_.directory);
+  std::ofstream(file("state.db-was")) << "left by an older program";
+  std::filesystem::permissions(file("state.db-was"), std::filesystem::perms(0644));
+  open();
+  work(20);
+  ASSERT_TRUE(store_->maintain());
+  EXPECT_EQ(std::filesystem::status(options_.directory).permissions(), std::filesystem::perms(0700));
+  for (const auto& entry : std::filesystem::directory_iterator(options_.directory)) {
+    EXPECT_EQ(entry.status().permissions(), std::filesystem::perms(0600)) << entry.path();
+  }
+}
+
+TEST_F(SqliteStoreTest, BytesAreTheSameOpenOrClosed) {
+  options_.segment_bytes = 64u << 20;
+  open();
+  fill(1, 200);
+  close();
+  const auto log = std::filesystem::file_size(file("seg-00000000000000000001.db-wal"));
+  options_.read_only = true;
+  open();
+  EXPECT_EQ(store_->stats().bytes, log + 4096);
+}
+
+TEST_F(SqliteStoreTest, NothingGoesWhileACheckpointIsHeldUp) {
+  options_.keep = hours(1);
+  open();
+  work(40);
+  ASSERT_TRUE(store_->maintain());
+  clock_.advance(hours(2));
+  auto reader = Database::open(file("state.db").string(), Database::Mode::kRead);
+  ASSERT_TRUE(reader->run("pragma busy_timeout=1; begin"));
+  EXPECT_GT(*reader->number("select count(*) from run"), 0);
+  fill(1000, 20);
+  EXPECT_TRUE(store_->maintain());
+  EXPECT_EQ(store_->stats().oldest_position, 1u);
+  ASSERT_TRUE(reader->run("commit"));
+  EXPECT_TRUE(store_->maintain());
+  EXPECT_GT(store_->stats().oldest_position, 30u);
 }
 
 }  // namespace

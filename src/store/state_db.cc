@@ -197,6 +197,11 @@ Result<std::uint64_t> StateDb::applied() {
   return static_cast<std::uint64_t>(lsn);
 }
 
+Result<void> StateDb::skip_to(std::uint64_t lsn, std::uint64_t seq) {
+  TRY(Statement done, db_.prepare("update applied set lsn=max(lsn,?), seq=max(seq,?)"));
+  return done.bind(1, lsn).bind(2, seq).run();
+}
+
 Result<void> StateDb::fold(const Generation& generation, Time now) {
   TRY_VOID(db_.run("begin immediate"));
   const auto all = [&]() -> Result<void> {
@@ -205,8 +210,7 @@ Result<void> StateDb::fold(const Generation& generation, Time now) {
     TRY_VOID(fold_runs(generation));
     TRY_VOID(fold_entries(generation, now));
     TRY_VOID(fold_flows(generation));
-    TRY(Statement done, db_.prepare("update applied set lsn=max(lsn,?), seq=max(seq,?)"));
-    return done.bind(1, generation.last_lsn).bind(2, generation.last_seq).run();
+    return skip_to(generation.last_lsn, generation.last_seq);
   };
   auto outcome = all();
   if (outcome) outcome = db_.run("commit");
@@ -334,6 +338,13 @@ Result<void> StateDb::forget(std::uint64_t last_seq, const std::vector<RunId>& m
   return outcome;
 }
 
-Result<void> StateDb::checkpoint() { return db_.run("pragma wal_checkpoint(truncate)"); }
+Result<void> StateDb::checkpoint() {
+  TRY_VOID(db_.run("pragma busy_timeout=0"));  // there is a next time: nothing else need wait for a reader
+  const auto busy = db_.number("pragma wal_checkpoint(truncate)");
+  TRY_VOID(db_.run("pragma busy_timeout=5000"));
+  if (!busy) return failure(busy.error());
+  if (*busy != 0) return failure(Code::kUnavailable, "state.db is being read; its checkpoint comes later");
+  return {};
+}
 
 }  // namespace tieline::store

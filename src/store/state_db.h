@@ -56,13 +56,15 @@ class StateDb {
   // One transaction; nothing when the generation's last lsn is applied already.
   Result<void> fold(const Generation& generation, Time now);
   Result<std::uint64_t> applied();
+  // What was up to here and is not folded is lost, and that is accepted.
+  Result<void> skip_to(std::uint64_t lsn, std::uint64_t seq);
 
   // Copies what the runs still owe from a segment that is about to go: their events and all their records in it.
   // `more`: runs that are unfinished in memory only.
   Result<void> keep(SegmentReader& segment, const SegmentCounts& counts, const std::vector<RunId>& more);
   // Forgets ended runs of events up to `last_seq`, and kept rows that no run needs any more.
   Result<void> forget(std::uint64_t last_seq, const std::vector<RunId>& more);
-  // Everything so far is on disk, in the file itself.
+  // Everything so far is on disk, in the file itself. kUnavailable while somebody reads on: nothing may go then.
   Result<void> checkpoint();
 
  private:

@@ -133,6 +133,9 @@ Result<Segment> StoreCore::seal(const Segment& segment) {
 std::optional<Segment> StoreCore::next_to_retire(std::vector<RunId>& working) {
   const std::lock_guard lock(mutex);
   if (segments->size() < 2) return std::nullopt;
+  // One file stays, or an emptied store would look like one whose segments are missing.
+  std::error_code ignored;
+  if (segments->size() == 2 && !std::filesystem::exists(segments->back().path, ignored)) return std::nullopt;
   const Segment& oldest = segments->front();
   std::uint64_t bytes = hot_bytes_seen_;
   for (const Segment& segment : *segments) bytes += segment.bytes;
@@ -141,7 +144,7 @@ std::optional<Segment> StoreCore::next_to_retire(std::vector<RunId>& working) {
   if (oldest.last_lsn > folded_lsn_ || oldest.last_seq > folded_seq_) return std::nullopt;
   if (!sealing_.empty() && sealing_.front().segment.path == oldest.path) return std::nullopt;
   for (const FlowState& flow : flows) {
-    if (!flow.name.empty() && flow.durable_floor.value < oldest.last_seq) return std::nullopt;
+    if (flow.configured && !flow.name.empty() && flow.durable_floor.value < oldest.last_seq) return std::nullopt;
   }
   for (const auto& generation : recent.generations()) {
     for (const auto& [id, run] : generation->runs) {
@@ -162,7 +165,9 @@ Result<void> StoreCore::retire() {
       counts.last_seq = oldest->last_seq;
       TRY_VOID(state_.keep(reader, counts, working));
     }
-    TRY_VOID(state_.checkpoint());
+    auto written = state_.checkpoint();
+    if (!written && written.error().code == Code::kUnavailable) return {};  // the next tick tries again
+    TRY_VOID(std::move(written));
     TRY_VOID(sync_file(state_path()));
     {
       const std::lock_guard lock(mutex);
@@ -170,6 +175,12 @@ Result<void> StoreCore::retire() {
       all->erase(all->begin());
       segments = std::move(all);
       dedupe.forget_up_to(oldest->last_seq);
+      for (FlowState& flow : flows) {  // one that is not configured; the others are there already
+        if (flow.name.empty() || flow.cursor.floor().value >= oldest->last_seq) continue;
+        flow.cursor.settle_up_to(Position(oldest->last_seq));
+        flow.marked = false;
+        unmarked_ = true;
+      }
     }
     remove_database(oldest->path);
     TRY_VOID(state_.forget(oldest->last_seq, working));

@@ -466,6 +466,22 @@ TYPED_TEST(StoreContract, StatesAndSettlingMoveTheCursor) {
   EXPECT_EQ(this->cursor(flow).floor, Position(5));
 }
 
+TYPED_TEST(StoreContract, FlowThatIsNotConfiguredIsKnownAllTheSame) {
+  this->append(make_events({"a", "b", "c"}));
+  const FlowId flow = this->open_flow("orders"), other = this->open_flow("refunds");
+  this->store().configured({other});
+  ASSERT_TRUE(this->journal(make_state(flow, 1, 1, RunState::kHeld)));
+  this->store().settle(flow, Position(2));
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_EQ(this->open_flow("orders"), flow);
+    EXPECT_EQ(this->cursor(flow).floor, Position(2));  // nothing went, so it stays where it was
+    EXPECT_EQ(this->status(flow, 1).state, RunState::kHeld);
+    EXPECT_EQ(this->run(this->store().counts(flow))->held, 1u);
+    ASSERT_TRUE(this->run(this->store().flush()));
+    this->restart();
+  }
+}
+
 TYPED_TEST(StoreContract, RunsAreFoundByFlowStateAndTime) {
   for (int i = 0; i < 30; ++i) this->append_one(std::to_string(i));
   const FlowId flow = this->open_flow("orders");

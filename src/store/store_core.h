@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "store/files.h"
+#include "store/log_end.h"
 #include "store/recent.h"
 #include "store/segment.h"
 #include "store/sqlite_store.h"
@@ -77,9 +78,11 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   StoreStats counters;      // commits, duplicates, corrupt records
   std::set<std::uint64_t> corrupt_events, corrupt_records;
   std::vector<std::string> unreadable;  // segments that could not be opened
+  std::vector<std::string> damaged;     // what else the opening found wrong, in words
 
   // With the lock held.
   Result<void> writable() const;
+  std::optional<Error> refusal() const;  // why it takes no writes, though it is open for them
   bool has_room() const;
   void want_room(std::size_t shard) { room_wanted_ |= 1ull << shard; }
   FlowState* flow(FlowId id);
@@ -96,9 +99,12 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   void remove_listener(std::size_t shard);
   void lost(std::span<const std::uint64_t> seqs);  // corrupt or missing events: counted, settled for every flow
   void lost_record(std::uint64_t lsn, const std::string& why = {});
+  void lost_records(std::uint64_t first, std::uint64_t last);  // missing
   void sample_time() { now_us_.store(to_unix_us(clock.now()), std::memory_order_relaxed); }
   Result<void> maintain();
   StoreStats stats() const;
+  // Whether a segment's write-ahead log still holds what was durable in it. kCorrupt, kInternal.
+  Result<void> verify_log(const Segment& segment) const;
   void report(const std::string& line) const;
   std::filesystem::path path(std::string_view name) const { return options.directory / name; }
   std::string state_path() const { return path("state.db").string(); }
@@ -117,12 +123,25 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   Result<std::vector<Segment>> list_segments();
   Result<void> open_state(const std::vector<Segment>& found);
   Result<void> recover(std::vector<Segment> found);
+  Result<void> take_standing(std::vector<Segment>& found, std::vector<Segment>& standing,
+                             std::vector<std::uint64_t>& gaps);
+  Result<void> leave_out(const Segment& segment, bool newest, const Error& error);
   Result<void> check_environment(const SegmentReader& reader) const;
   Result<void> replay(const Segment& segment, SegmentReader& reader);
-  Result<void> replay_record(const RawRecord& row);
+  Result<bool> replay_record(const RawRecord& row);  // false: its lsn cannot be believed
   Result<void> end_recovered(const Segment& segment, const Segment& next);
   Result<void> open_hot(std::vector<Segment>& found);
   void load_dedupe(const std::vector<Segment>& found);
+
+  // store_inspect.cc
+  Result<void> inspect(std::vector<Segment>& found);
+  Result<void> inspect(Segment& segment, bool newest);
+  Result<void> salvage(const Segment& segment);
+  // Counts and reports it; kCorrupt when it ends the log and nobody accepted the loss.
+  Result<void> damage(const std::string& line, bool at_the_end);
+  Result<void> check_tail(const std::vector<Segment>& standing, std::vector<std::uint64_t>& gaps);
+  // "events 101 to 200 and records 40 to 50": what was durable and stands behind these.
+  std::string loss_behind(std::uint64_t last_seq, std::uint64_t last_lsn) const;
 
   // store_writer.cc
   void write_loop();
@@ -133,6 +152,7 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   void group_done(Group& group);
   void next_hot_segment();  // with the lock held
   void snapshot(const std::vector<FlowState>& states);
+  void remember_end(const Group& group);
   void refuse(Error error);
   void notify(std::uint64_t shards, std::uint64_t ticket, const std::optional<Error>& error);
 
@@ -146,6 +166,8 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   Time now() const { return from_unix_us(now_us_.load(std::memory_order_relaxed)); }
 
   int lock_file_ = -1;
+  std::optional<LogEnd> known_end_;  // as the opening found it
+  bool end_lost_ = false;            // it lacks something, and that is accepted, or it is only looked at
   bool has_state_ = false;
   std::atomic<std::int64_t> now_us_{0};
 
@@ -172,6 +194,9 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   SegmentWriter hot_;
   bool hot_open_ = false;
   std::uint64_t hot_bytes_ = 0;
+  std::uint64_t hot_first_lsn_ = 0;
+  LogEndFile log_end_;
+  bool end_reported_ = false;
   std::vector<StoredFlow> snapshot_flows_;  // for the head of the next segment
   std::vector<std::pair<FlowId, Cursor>> snapshot_marks_;
   Segment next_segment_;

@@ -48,9 +48,11 @@ Result<void> StoreCore::open() {
   TRY_VOID(lock_directory());
   TRY(std::vector<Segment> found, list_segments());
   TRY_VOID(open_state(found));
+  TRY_VOID(inspect(found));
   background_files_ = std::make_unique<Files>(has_state_ ? state_path() : std::string(), options.vfs);
   TRY_VOID(recover(std::move(found)));
   if (!options.read_only) {
+    TRY(log_end_, LogEndFile::open(path("end").string()));
     check_disk();
     writer_ = std::thread([this] { write_loop(); });
     background_ = std::thread([this] { background_loop(); });
@@ -78,6 +80,15 @@ Result<void> StoreCore::lock_directory() {
   if (!std::filesystem::is_directory(options.directory, failed)) {
     return failure(Code::kNotFound, "there is no store at " + options.directory.string());
   }
+  if (!options.read_only) {
+    // Payloads are nobody else's business; also those that stood here before.
+    using std::filesystem::perms;
+    std::filesystem::permissions(options.directory, perms::owner_all, failed);
+    for (const auto& entry : std::filesystem::directory_iterator(options.directory, failed)) {
+      if (entry.is_regular_file(failed))
+        std::filesystem::permissions(entry.path(), perms::owner_read | perms::owner_write, failed);
+    }
+  }
   const std::string file = path("lock").string();
   lock_file_ = ::open(file.c_str(), (options.read_only ? O_RDONLY : O_RDWR) | O_CREAT | O_CLOEXEC, 0600);
   if (lock_file_ < 0) return failure(Code::kInternal, "opening " + file + ": " + std::strerror(errno));
@@ -97,11 +108,15 @@ Result<std::vector<Segment>> StoreCore::list_segments() {
       std::filesystem::remove(file.path(), failed);  // a sealing that a crash cut short; its source still stands
       continue;
     }
+    // A log whose file is gone is a segment all the same.
+    const bool alone = name.starts_with("seg-") && name.ends_with("-wal") &&
+                       !std::filesystem::exists(path(name.substr(0, name.size() - 4)), failed);
     for (const bool sealed : {false, true}) {
-      const auto number = number_in(name, sealed ? "sealed-" : "seg-");
+      const std::string base = alone ? name.substr(0, name.size() - 4) : name;
+      const auto number = number_in(base, sealed ? "sealed-" : "seg-");
       if (!number) continue;
       Segment segment;
-      segment.path = file.path().string();
+      segment.path = path(base).string();
       segment.first_lsn = *number;
       segment.sealed = sealed;
       found.push_back(std::move(segment));
@@ -145,13 +160,15 @@ Result<void> StoreCore::open_state(const std::vector<Segment>& found) {
   TRY(const std::uint64_t next, reader.next_seq());
   folded_seq_ = next - 1;
   TRY(flows, reader.flows());
-  if (!found.empty() && folded_lsn_ + 1 < found.front().first_lsn && !options.accept_loss) {
+  if (found.empty() || folded_lsn_ + 1 >= found.front().first_lsn || options.read_only) return {};
+  if (!options.accept_loss) {
     return failure(Code::kCorrupt,
                    "state.db lacks what was folded before record " + std::to_string(found.front().first_lsn) +
-                       ", and the segments that held it are gone: restore state.db from a backup, or open "
-                       "with accept_loss");
+                       ", and the segments that held it are gone: restore state.db from a backup, or go on without the "
+                       "older entries and unfinished runs: tieline run --accept-loss");
   }
-  return {};
+  folded_lsn_ = found.front().first_lsn - 1;
+  return state_.skip_to(folded_lsn_, 0);
 }
 
 Result<void> StoreCore::check_environment(const SegmentReader& reader) const {
@@ -167,47 +184,7 @@ Result<void> StoreCore::recover(std::vector<Segment> found) {
   next_seq = folded_seq_ + 1;
   std::vector<Segment> standing;
   std::vector<std::uint64_t> gaps;
-  bool end_known = true;  // of the segment before
-  for (std::size_t i = 0; i < found.size(); ++i) {
-    Segment& segment = found[i];
-    auto reader = files.segment(segment.path);
-    Result<SegmentCounts> counts = failure(Code::kCorrupt, "unread");
-    if (reader) counts = (*reader)->counts();
-    if (!reader || !counts) {
-      Error error = reader ? counts.error() : reader.error();
-      if (error.code == Code::kNotFound && i + 1 == found.size()) {
-        report(segment.path + " was never finished and is set aside");
-        if (!options.read_only) set_aside(segment.path, ".unfinished");
-        break;
-      }
-      if (error.code != Code::kCorrupt || i + 1 == found.size()) return failure(std::move(error));
-      report(segment.path + " is corrupt and is set aside: " + error.message);
-      unreadable.push_back(segment.path);
-      continue;
-    }
-    TRY_VOID(check_environment(**reader));
-    if (!counts->end_known && i + 1 == found.size()) {
-      return failure(Code::kCorrupt, segment.path +
-                                         ": the newest segment is damaged where the log ends; restore it, or move "
-                                         "it away to go on without what it holds");
-    }
-    segment.first_seq = (*reader)->head().first_seq;
-    segment.events = counts->events;
-    segment.records = counts->records;
-    segment.last_seq = counts->last_seq;
-    segment.last_lsn = std::max(counts->last_lsn, segment.first_lsn - 1);
-    segment.last_received = counts->last_received == Time::min() ? now() : counts->last_received;
-    std::error_code ignored;
-    segment.bytes = std::filesystem::file_size(segment.path, ignored);
-    if (!standing.empty() && !end_known) {
-      standing.back().last_seq = segment.first_seq - 1;
-      standing.back().last_lsn = segment.first_lsn - 1;
-    }
-    end_known = counts->end_known;
-    const std::uint64_t expected = standing.empty() ? segment.first_seq : standing.back().last_seq + 1;
-    for (std::uint64_t seq = expected; seq < segment.first_seq; ++seq) gaps.push_back(seq);
-    standing.push_back(segment);
-  }
+  TRY_VOID(take_standing(found, standing, gaps));
   for (std::size_t i = 0; i < standing.size(); ++i) {
     const bool newest = i + 1 == standing.size();
     next_lsn = std::max(next_lsn, standing[i].last_lsn + 1);
@@ -218,8 +195,12 @@ Result<void> StoreCore::recover(std::vector<Segment> found) {
     }
     TRY(SegmentReader * reader, files.segment(standing[i].path));
     TRY_VOID(replay(standing[i], *reader));
+    // A segment that no record went to leaves one lsn out.
+    if (!newest && standing[i + 1].first_lsn > standing[i].first_lsn + 1)
+      lost_records(standing[i].last_lsn + 1, standing[i + 1].first_lsn - 1);
     if (!newest) TRY_VOID(end_recovered(standing[i], standing[i + 1]));
   }
+  TRY_VOID(check_tail(standing, gaps));
   TRY_VOID(open_hot(standing));
   load_dedupe(standing);
   for (FlowState& flow : flows) {
@@ -231,6 +212,69 @@ Result<void> StoreCore::recover(std::vector<Segment> found) {
   durable_lsn = next_lsn - 1;
   tail.restart(next_seq);
   lost(gaps);
+  return {};
+}
+
+Result<void> StoreCore::take_standing(std::vector<Segment>& found, std::vector<Segment>& standing,
+                                      std::vector<std::uint64_t>& gaps) {
+  bool end_known = true;  // of the segment before
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    Segment& segment = found[i];
+    const bool newest = i + 1 == found.size();
+    auto reader = background_files_->segment(segment.path);
+    Result<SegmentCounts> counts = failure(Code::kCorrupt, "unread");
+    if (reader) counts = (*reader)->counts();
+    if (!reader || !counts) {
+      TRY_VOID(leave_out(segment, newest, reader ? counts.error() : reader.error()));
+      continue;
+    }
+    TRY_VOID(check_environment(**reader));
+    if (!counts->end_known && newest) {
+      if (!segment.damaged)
+        TRY_VOID(damage(segment.path + " is damaged where the log ends: " +
+                            loss_behind(counts->last_seq, counts->last_lsn) + " may be lost",
+                        true));
+      segment.damaged = true;
+    }
+    segment.first_seq = (*reader)->head().first_seq;
+    segment.events = counts->events;
+    segment.records = counts->records;
+    segment.last_seq = counts->last_seq;
+    segment.last_lsn = std::max(counts->last_lsn, segment.first_lsn - 1);
+    segment.last_received = counts->last_received == Time::min() ? now() : counts->last_received;
+    std::error_code ignored;
+    segment.bytes = std::filesystem::file_size(segment.path, ignored);
+    if (!segment.sealed) {
+      const auto log = std::filesystem::file_size(segment.path + "-wal", ignored);
+      if (!ignored) segment.bytes += log;
+    }
+    if (!standing.empty() && !end_known) {
+      standing.back().last_seq = segment.first_seq - 1;
+      standing.back().last_lsn = segment.first_lsn - 1;
+    }
+    end_known = counts->end_known;
+    const std::uint64_t expected = standing.empty() ? segment.first_seq : standing.back().last_seq + 1;
+    for (std::uint64_t seq = expected; seq < segment.first_seq; ++seq) gaps.push_back(seq);
+    standing.push_back(segment);
+  }
+  return {};
+}
+
+// A segment that cannot be read at all.
+Result<void> StoreCore::leave_out(const Segment& segment, bool newest, const Error& error) {
+  if (error.code == Code::kNotFound && newest && !segment.damaged) {
+    report(segment.path + " was never finished and is set aside");
+    if (!options.read_only) set_aside(segment.path, ".unfinished");
+    return {};
+  }
+  if (error.code != Code::kCorrupt && !segment.damaged) return failure(error);
+  if (newest && !segment.damaged)
+    TRY_VOID(damage(segment.path + " cannot be read (" + error.message +
+                        "): " + loss_behind(folded_seq_, segment.first_lsn - 1) + " may be lost",
+                    true));
+  report(segment.path + " is corrupt and is set aside: " + error.message);
+  if (newest && !options.read_only) set_aside(segment.path, ".corrupt");
+  unreadable.push_back(segment.path);
   return {};
 }
 
@@ -246,7 +290,14 @@ Result<void> StoreCore::replay(const Segment& segment, SegmentReader& reader) {
     if (id.value == 0 || id.value > flows.size()) continue;
     flows[id.value - 1].cursor = std::move(cursor);
   }
-  auto walked = reader.each_record([this](const RawRecord& row) { return replay_record(row); });
+  std::uint64_t expected = std::max(segment.first_lsn, folded_lsn_ + 1);
+  auto walked = reader.each_record([this, &expected](const RawRecord& row) -> Result<void> {
+    TRY(const bool good, replay_record(row));
+    if (!good || row.lsn < expected) return {};
+    lost_records(expected, row.lsn - 1);
+    expected = row.lsn + 1;
+    return {};
+  });
   if (!walked && walked.error().code == Code::kCorrupt) {
     report(segment.path + ": some records cannot be read: " + walked.error().message);
     corrupt_records.insert(segment.first_lsn);
@@ -255,29 +306,29 @@ Result<void> StoreCore::replay(const Segment& segment, SegmentReader& reader) {
   return walked;
 }
 
-Result<void> StoreCore::replay_record(const RawRecord& row) {
-  if (row.lsn <= folded_lsn_) return {};
+Result<bool> StoreCore::replay_record(const RawRecord& row) {
+  if (row.lsn <= folded_lsn_) return true;
   Bytes buffer;
   const auto content = row.content(buffer);
   if (!content) {
     lost_record(row.lsn, content.error().message);
-    return {};
+    return false;
   }
   if (row.kind == kRecPut || row.kind == kRecErase) {
     auto entry = decode_entry(*content);
     if (!entry) {
       lost_record(row.lsn);
-      return {};
+      return true;
     }
     RecentEntry recent_entry{std::nullopt, row.lsn, entry->until};
     if (row.kind == kRecPut) recent_entry.value = Bytes(entry->value);
     recent.put(entry->bucket, entry->key, std::move(recent_entry));
-    return {};
+    return true;
   }
   auto record = row.decode();
   if (!record || flow(record->run.flow) == nullptr) {
     lost_record(row.lsn);
-    return {};
+    return true;
   }
   std::optional<RunStatus> base;
   if (may_be_folded(record->run) && has_state_) {
@@ -287,7 +338,7 @@ Result<void> StoreCore::replay_record(const RawRecord& row) {
   }
   const RecordRef ref{row.lsn, record_hash(*record, *content), record->number};
   recent.apply(*record, ref, base, flow(record->run.flow)->counts);
-  return {};
+  return true;
 }
 
 Result<void> StoreCore::end_recovered(const Segment& segment, const Segment& next) {
@@ -305,13 +356,19 @@ Result<void> StoreCore::end_recovered(const Segment& segment, const Segment& nex
 }
 
 Result<void> StoreCore::open_hot(std::vector<Segment>& found) {
-  if (!found.empty() && !found.back().sealed) {
+  // Behind a loss the log goes on in a segment of its own: positions that were given are not given again.
+  const bool goes_on = !found.empty() && !found.back().sealed && !found.back().damaged &&
+                       found.back().last_seq + 1 == next_seq && found.back().last_lsn + 1 == next_lsn;
+  if (goes_on || (options.read_only && !found.empty() && !found.back().sealed)) {
     counters.events = std::exchange(found.back().events, 0);
     counters.records = std::exchange(found.back().records, 0);
     if (options.read_only) return {};
     TRY(hot_, SegmentWriter::open(found.back().path, options.vfs));
     TRY(hot_bytes_, hot_.bytes());
+    found.back().bytes = 0;  // counted as the hot one's
+    hot_bytes_seen_ = hot_bytes_;
     hot_open_ = true;
+    hot_first_lsn_ = found.back().first_lsn;
     return {};
   }
   if (!found.empty()) next_lsn = std::max(next_lsn, found.back().first_lsn + 1);

@@ -32,15 +32,20 @@ void Group::clear() {
 
 Result<void> StoreCore::writable() const {
   if (options.read_only) return failure(Code::kUnavailable, "the store is open for reading only");
-  if (refusing_) return failure(*refusing_);
-  if (stopping_) return failure(Code::kUnavailable, "the store is stopping");
-  if (full_) return failure(*full_);
-  if (disk_out_) {
-    return failure(Code::kFull,
-                   "the disk has " + std::to_string(disk_free_ >> 20) +
-                       " MiB left, less than the store's reserve; free some space, the store resumes by itself");
-  }
+  if (stopping_ && !refusing_) return failure(Code::kUnavailable, "the store is stopping");
+  if (auto refused = refusal()) return failure(std::move(*refused));
   return {};
+}
+
+std::optional<Error> StoreCore::refusal() const {
+  if (refusing_) return refusing_;
+  if (full_) return full_;
+  if (!disk_out_) return std::nullopt;
+  return Error{Code::kFull,
+               "the disk of " + options.directory.string() + " has " + std::to_string(disk_free_ >> 20) +
+                   " MiB left, less than the " + std::to_string(options.headroom_bytes >> 22) +
+                   " MiB that the store leaves free; it takes writes again when there is more",
+               {}};
 }
 
 bool StoreCore::has_room() const {
@@ -117,7 +122,21 @@ void StoreCore::lost(std::span<const std::uint64_t> seqs) {
     }
     if (!fresh.empty()) unmarked_ = true;
   }
-  for (const std::uint64_t seq : fresh) report("event " + std::to_string(seq) + " is corrupt or missing: set aside");
+  for (std::size_t i = 0, next = 0; i < fresh.size(); i = next) {
+    for (next = i + 1; next < fresh.size() && fresh[next] == fresh[next - 1] + 1;) ++next;
+    report(next == i + 1 ? "event " + std::to_string(fresh[i]) + " is corrupt or missing: set aside"
+                         : "events " + std::to_string(fresh[i]) + " to " + std::to_string(fresh[next - 1]) +
+                               " are corrupt or missing: set aside");
+  }
+}
+
+void StoreCore::lost_records(std::uint64_t first, std::uint64_t last) {
+  if (first > last) return;
+  {
+    const std::lock_guard lock(mutex);
+    for (std::uint64_t lsn = first; lsn <= last; ++lsn) corrupt_records.insert(lsn);
+  }
+  report("records " + std::to_string(first) + " to " + std::to_string(last) + " are missing: set aside");
 }
 
 void StoreCore::lost_record(std::uint64_t lsn, const std::string& why) {
@@ -145,11 +164,12 @@ void StoreCore::write_loop() {
         wake_writer_.wait_for(lock, options.linger, [this] { return queue_.awaited || stopping_; });
       }
       writer_idle_ = false;
-      if (stopping_ && queue_.count == 0 && !unmarked_) return;
+      if (stopping_ && queue_.count == 0 && !unmarked_) break;
       take_group(group);
     }
     if (!commit_group(group)) return;
   }
+  if (hot_open_) (void)log_end_.sync();  // behind the log it tells nothing wrong
 }
 
 void StoreCore::take_group(Group& group) {
@@ -198,8 +218,16 @@ bool StoreCore::commit_group(Group& group) {
       return false;
     }
   }
+  remember_end(group);
   group_done(group);
   return true;
+}
+
+// Before anybody is told: what was acknowledged is missed when it is gone.
+void StoreCore::remember_end(const Group& group) {
+  if (hot_.frames() == 0) return;  // nothing was written yet
+  const auto written = log_end_.write({hot_first_lsn_, hot_.frames(), group.last_seq, group.last_lsn});
+  if (!written && !std::exchange(end_reported_, true)) report(written.error().message);
 }
 
 Result<void> StoreCore::new_segment() {
@@ -207,6 +235,7 @@ Result<void> StoreCore::new_segment() {
   remove_database(next_segment_.path);  // what an attempt that met a full disk left
   TRY(hot_, SegmentWriter::create(next_segment_.path, head, options.vfs));
   TRY_VOID(sync_directory(options.directory.string()));
+  hot_first_lsn_ = head.first_lsn;
   return {};
 }
 

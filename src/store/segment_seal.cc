@@ -1,0 +1,80 @@
+// A segment's sealed form: the same rows, compressed and indexed (docs/store-format.md). It must never leave out a row
+// that it can read.
+#include "store/codec.h"
+#include "store/segment.h"
+
+namespace tieline::store {
+namespace {
+
+// A block of the sealed time index: the greatest time of receipt among this many events.
+constexpr std::uint64_t kTimeBlock = 256;
+
+}  // namespace
+
+Result<void> SegmentReader::seal(const std::string& path, const std::string& vfs) {
+  TRY(Database to, Database::open(path, Database::Mode::kCreate, vfs));
+  TRY_VOID(
+      to.run("pragma page_size=4096; pragma journal_mode=off; pragma synchronous=off; pragma cache_size=-8192; "
+             "pragma locking_mode=exclusive; begin immediate"));
+  TRY_VOID(to.run(kSegmentSchema));
+  TRY_VOID(to.run("create table time(seq integer primary key, ts int)"));
+  TRY_VOID(copy_events(to));
+  TRY_VOID(copy_rest(to));
+  TRY_VOID(
+      to.run("create index rec_run on rec(seq, flow) where kind<16; create index seen_hash on seen(hash); commit"));
+  return {};
+}
+
+Result<void> SegmentReader::copy_events(Database& to) {
+  TRY(Statement from, db_.prepare("select seq, ts, codec, key_id, crc, meta, body from event order by seq"));
+  TRY(Statement insert, to.prepare("insert into event values(?,?,?,?,?,?,?)"));
+  TRY(Statement time, to.prepare("insert into time values(?,?)"));
+  Bytes compressed;
+  std::uint64_t block = 0, in_block = 0;
+  std::int64_t latest = 0;
+  const auto end_block = [&]() -> Result<void> {
+    if (in_block == 0) return {};
+    in_block = 0;
+    return time.bind(1, block).bind(2, latest).run();
+  };
+  while (true) {
+    TRY(const bool row, from.step());
+    if (!row) return end_block();
+    RawEvent raw{from.natural(0), from.integer(1), from.integer(2), from.integer(3), from.bytes(5), from.bytes(6)};
+    std::int64_t crc = from.integer(4);
+    if (raw.codec == kCodecPlain && raw.key_id == kNoKey && raw.computed_crc() == static_cast<std::uint32_t>(crc)) {
+      raw.codec = compress_body(raw.body, compressed);
+      raw.body = compressed;
+      crc = raw.computed_crc();
+    }
+    insert.bind(1, raw.seq).bind(2, raw.ts).bind(3, raw.codec).bind(4, raw.key_id).bind(5, crc);
+    TRY_VOID(insert.bind_blob(6, raw.meta).bind_blob(7, raw.body).run());
+    if (in_block++ == 0) {
+      block = raw.seq;
+      latest = raw.ts;
+    }
+    latest = std::max(latest, raw.ts);
+    if (in_block == kTimeBlock) TRY_VOID(end_block());
+  }
+}
+
+Result<void> SegmentReader::copy_rest(Database& to) {
+  const auto copy = [&](const char* select, const char* insert, int columns) -> Result<void> {
+    TRY(Statement from, db_.prepare(select));
+    TRY(Statement into, to.prepare(insert));
+    while (true) {
+      TRY(const bool row, from.step());
+      if (!row) return {};
+      from.copy_row(into, columns);
+      TRY_VOID(into.run());
+    }
+  };
+  TRY_VOID(copy("select seq, hash from seen order by seq", "insert into seen values(?,?)", 2));
+  TRY_VOID(
+      copy((std::string(kRecordRows) + "order by lsn").c_str(), "insert into rec values(?,?,?,?,?,?,?,?,?,?,?)", 11));
+  TRY_VOID(copy("select id, name from flow", "insert into flow values(?,?)", 2));
+  TRY_VOID(copy("select flow, floor, ranges from mark", "insert into mark values(?,?,?)", 3));
+  return copy("select format, first_lsn, first_seq, 1, environment from head", "insert into head values(?,?,?,?,?)", 5);
+}
+
+}  // namespace tieline::store

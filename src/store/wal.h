@@ -1,0 +1,46 @@
+// A segment's write-ahead log as bytes: where it ends for SQLite, and what stands behind that. It must never take a
+// damaged log for a short one (https://www.sqlite.org/fileformat2.html#the_write_ahead_log).
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/result.h"
+
+namespace tieline::store {
+
+struct WalState {
+  bool present = false;
+  bool header_intact = false;
+  std::uint64_t file_bytes = 0;
+  std::uint64_t page_bytes = 4096;
+  std::uint64_t frames = 0;  // up to the last commit that SQLite accepts
+  // Of the frames behind it that bear the log's salts:
+  std::uint64_t frames_behind = 0, commits_behind = 0;
+  bool commit_is_last = false;  // no such frame follows the last commit among them
+
+  // The end of what SQLite accepts.
+  std::uint64_t bytes() const { return kHeaderBytes + frames * (kFrameBytes + page_bytes); }
+  // What a crash leaves behind the last commit is one group, or a part of it: any of its pages, its commit at the end.
+  // Nothing else is written before that group is synced, and the next opening cuts it off.
+  bool torn_at_most() const { return commits_behind == 0 || (commits_behind == 1 && commit_is_last); }
+
+  static constexpr std::uint64_t kHeaderBytes = 32, kFrameBytes = 24;
+};
+
+// Reads all of it. Not present: no such file. kInternal (I/O).
+Result<WalState> read_wal(const std::string& path);
+
+// Takes off what stands behind the last commit, and syncs. kInternal.
+Result<void> cut_wal(const std::string& path, const WalState& wal);
+
+struct WalSalvage {
+  std::uint64_t frames = 0;  // that were written
+  std::uint64_t lost = 0;    // that were not: their bytes do not fit their checksum, or no commit follows them
+};
+// Writes to `to` the frames of `path` that are intact one by one, up to the last commit among them, as a log that
+// SQLite accepts: what a frame that is left out held, an older one of its page holds as it was before, or nobody.
+// If `database` is cut off or missing, its first page is made from the log. Synced. kInternal.
+Result<WalSalvage> salvage_wal(const std::string& path, const std::string& to, const std::string& database);
+
+}  // namespace tieline::store
