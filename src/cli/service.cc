@@ -133,7 +133,7 @@ struct Service::Impl {
   connect::Catalog connectors;
   std::optional<workspace::ConnectCatalog> catalog;
   workspace::FlowArchive archive;
-  std::shared_ptr<const workspace::Workspace> workspace;
+  std::shared_ptr<const workspace::Workspace> workspace, started_with;
   std::unique_ptr<store::SqliteStore> store;
   std::unique_ptr<store::ShardStore> shard;
   std::unique_ptr<store::DiscardLog> discard;  // the door's log where events are dropped
@@ -295,6 +295,7 @@ struct Service::Impl {
   Async<void> start() {
     catalog.emplace(connectors);
     CO_TRY(workspace, load());
+    started_with = workspace;
     CO_TRY_VOID(open_store(workspace->settings.store));
     transport = std::make_unique<http::CurlTransport>(executor, clock);
     make_parts();
@@ -320,7 +321,7 @@ struct Service::Impl {
   Async<std::string> reload_now() {
     auto loaded = load();
     if (!loaded) co_return failure(std::move(loaded.error()));
-    const workspace::Settings &before = workspace->settings, &after = (*loaded)->settings;
+    const workspace::Settings& after = (*loaded)->settings;
     // Runs that resume look their flow up in the archive, so it must know the new ones first.
     archive.use((*loaded)->actions, (*loaded)->flows);
     auto swapped = co_await engine->reload(engine_config(**loaded));
@@ -330,7 +331,7 @@ struct Service::Impl {
     }
     std::string message = "reloaded: " + counted((*loaded)->flows.size(), "flow", "flows") + ", " +
                           counted((*loaded)->connections.size(), "connection", "connections");
-    const std::vector<std::string> later = settings_of_next_start(before, after);
+    const std::vector<std::string> later = settings_of_next_start(started_with->settings, after);
     if (!later.empty()) message += "; what is new in " + join(later, ", ") + " takes effect at the next start";
     use(std::move(*loaded));
     log(LogLevel::kInfo, message);

@@ -205,5 +205,7 @@ test('a reload names what waits for a start', async (t) => {
   const settings = JSON.parse(readFileSync(file, 'utf8'));
   writeFileSync(file, JSON.stringify({ ...settings, limits: { body: '2MiB' } }));
   const { body } = await s.program.reload();
-  assert.match(body, /what is new in `limits\.body` takes effect at the next start/);
+  assert.match(body, /reloaded: 1 flow, 2 connections; what is new in `limits\.body` takes effect at the next start/);
+  writeFileSync(file, JSON.stringify(settings));
+  assert.doesNotMatch((await s.program.reload()).body, /next start/, 'it is again what the server began with');
 });
