@@ -85,7 +85,7 @@ std::string DemoReport::text() const {
   out += line;
   if (interrupted) {
     out += "  interrupted after " + std::to_string(sent) + " of " + std::to_string(wanted) +
-           " orders; what was received and is pending goes on when the workspace is run\n";
+           " orders; what is pending stands in the store\n";
     return out;
   }
   out += complete() ? "  nothing is missing\n" : "  error: the numbers do not add up; something is missing\n";

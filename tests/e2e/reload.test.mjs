@@ -163,6 +163,7 @@ test('SIGTERM ends in time when a vendor never answers', { timeout: 60_000 }, as
   await s.send();
   await s.arrived('/old/first/1');
   assert.deepEqual(await s.program.stop('SIGTERM'), { code: 0, signal: null });
+  assert.match(s.program.output, /Z info stopping: waits up to 1s .* told again, it stops now/);
   s.target.answer = () => ({});
   await Tieline.start(t, s.dir);
   await s.arrived('/old/second/1');
