@@ -1,11 +1,11 @@
 # Thin over CMakePresets.json and scripts/: `make help` lists what there is.
 .DEFAULT_GOAL := build/tieline
-.PHONY: help setup build/tieline test demo lint format bench bench-map asan tsan clean
+.PHONY: help setup build/tieline test demo lint format bench bench-map asan tsan fuzz compile-budget clean
 
 JOBS ?= $(shell nproc)
 
 help:  ## lists the targets
-	@awk -F ':.*## ' '/^[a-z\/-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z\/-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 setup:  ## installs what building and testing needs (apt, npm); silent when nothing is missing
 	@scripts/setup
@@ -46,6 +46,13 @@ asan: setup  ## the tests under AddressSanitizer and UndefinedBehaviorSanitizer
 tsan: setup  ## the tests of what crosses threads under ThreadSanitizer
 	@cmake --preset tsan > /dev/null && cmake --build --preset tsan -j $(JOBS) --target store_test http_test
 	@scripts/test build/tsan 'store_test|http_test'
+
+compile-budget: setup  ## measures a clean build and the edit of one step, and fails over budget
+	@tools/compile-budget
+
+fuzz: setup  ## runs the fuzz targets on their kept corpus; SECONDS_EACH=10, or RUNS=N
+	@cmake --preset fuzz > /dev/null && cmake --build --preset fuzz -j $(JOBS) > build/fuzz/build.log || { cat build/fuzz/build.log; false; }
+	@scripts/fuzz
 
 clean:  ## removes what was built
 	@rm -rf build

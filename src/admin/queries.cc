@@ -368,6 +368,9 @@ std::string advice_for(std::optional<engine::Hold> hold, const std::string& run)
            "`\n";
   if (hold == engine::Hold::kAuthorization)
     return "  to do     mend the connection's secret, then `tieline reload`: the run goes on by itself\n";
+  if (hold == engine::Hold::kJournal)
+    return "  to do     look at the vendor for what was done, then `tieline held repeat " + run +
+           "`: it begins again, whatever was done before\n";
   if (hold == engine::Hold::kFlow)
     return "  to do     mend what the flow needs, then `tieline reload`: the run goes on by itself\n";
   return {};

@@ -104,7 +104,7 @@ std::string overview(std::span<const Command> commands) {
 }
 
 std::string source_line(const Place& place, std::string_view text) {
-  if (place.line == 0 || place.column == 0) return {};
+  if (text.empty() || place.line == 0 || place.column == 0) return {};
   const std::vector<std::string_view> lines = split(text, '\n');
   if (place.line > lines.size()) return {};
   std::string_view line = lines[place.line - 1];

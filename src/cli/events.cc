@@ -263,9 +263,10 @@ Command held_command() {
       .description =
           "A run is held when a person must decide: most often because a call's answer was lost, and nobody can tell "
           "whether it happened. Look at the vendor, then say which. A run that is held because a connection needs "
-          "authorization goes on by itself: mend the secret, then `tieline reload`.\n\ntieline held list\ntieline held "
-          "delivered RUN   "
-          "it happened; go on with the next step\ntieline held repeat RUN      it did not; send it again",
+          "authorization goes on by itself: mend the secret, then `tieline reload`.\n\ntieline held list\n"
+          "tieline held delivered RUN   it happened; go on with the next step\n"
+          "tieline held repeat RUN      it did not; send it again. Where the journal is damaged: begin again,\n"
+          "                             whatever was done before",
       .positionals = {{"ACTION", "list, delivered or repeat", false, "list"}, {"RUN", "which run", false}},
       .options = list_options(false),
       .examples = {"tieline held list", "tieline held delivered leads-to-slack/17"},

@@ -61,10 +61,8 @@ void OperatorLog::run_waits(const engine::RunInfo& run) {
   if (run.state != RunState::kHeld) return;
   // Said of the connection, once, and not of each of its runs.
   if (engine::hold_of_summary(run.summary) == engine::Hold::kAuthorization) return;
-  const bool unknown = engine::hold_of_summary(run.summary) == engine::Hold::kUnknownOutcome;
-  log_(LogLevel::kWarning,
-       "held: " + name_of(run) + ": " + std::string(run.summary) +
-           (unknown ? "; look at the vendor, then say `tieline held delivered` or `tieline held repeat`" : ""));
+  log_(LogLevel::kWarning, "held: " + name_of(run) + ": " + std::string(run.summary) + "; `tieline show " +
+                               name_of(run) + "` says what to do");
 }
 
 void OperatorLog::authorization_changed(std::string_view connection, bool needed) {

@@ -36,7 +36,7 @@ TEST_F(OperatorLogTest, WhatNeedsAPersonIsSaidAndWhatWorksIsNot) {
   log.run_ended(run(RunState::kDead, "validation: no"));
   log.run_waits(run(RunState::kHeld, "unknown outcome: reset"));
   EXPECT_THAT(lines, ElementsAre(HasSubstr("E dead letter: orders-to-deals/42: validation: no"),
-                                 HasSubstr("W held: orders-to-deals/42: unknown outcome: reset; look at the vendor")));
+                                 HasSubstr("W held: orders-to-deals/42: unknown outcome: reset; `tieline show")));
 }
 
 TEST_F(OperatorLogTest, AConnectionThatNeedsAuthorizationIsOneLineHoweverManyRunsItHolds) {

@@ -218,15 +218,17 @@ std::vector<BudgetReading> BoundAction::observe(const Exchange& exchange, const 
 // What a program makes of the body; a failure that comes of numbers the mapping engine cannot hold is not an empty
 // result.
 void BoundAction::read_result(const Answer& answer, Verdict& verdict) const {
-  const auto unreadable = [&](const Error& error) {
+  const auto unreadable = [&](const std::string& why) {
     verdict.category = Category::kValidation;
-    verdict.message = "the call was made, and its answer cannot be read: " + binding_->redacted(error.message);
+    verdict.happened = safety_ != Safety::kSafe;
+    verdict.message = "the call was made, and its answer cannot be read: " + binding_->redacted(why);
+    verdict.result = {};
   };
   const auto run = [&](const ManifestProgramPtr& program) -> std::optional<json::Document> {
     auto out = program->run(answer.body(), answer.scope());
     if (out) return *out ? std::move(**out) : json::Document();
     if (!answer.body().has_inexact_numbers()) return json::Document();
-    unreadable(out.error());
+    unreadable(out.error().message);
     return std::nullopt;
   };
   if (plan_.returns == Returns::kNone) return;
@@ -258,10 +260,7 @@ void BoundAction::read_result(const Answer& answer, Verdict& verdict) const {
     verdict.result = out.finish();
   }
   if (!verdict.result.root().is_array()) {
-    verdict.category = Category::kValidation;
-    verdict.message =
-        "the answer's items are not a list but " + std::string(json::kind_name(verdict.result.root().kind()));
-    verdict.result = {};
+    unreadable("the answer's items are not a list but " + std::string(json::kind_name(verdict.result.root().kind())));
     return;
   }
   verdict.empty = verdict.result.root().size() == 0;

@@ -166,29 +166,6 @@ std::string file_stem(std::string_view file) {
 
 }  // namespace
 
-std::optional<std::string> Binding::variable(std::string_view variable_name) const {
-  const json::Value value = variables.root()[variable_name];
-  return value.is_string() ? std::optional<std::string>(value.as_string()) : std::nullopt;
-}
-
-TextTemplate::Lookup Binding::variable_lookup() const {
-  return [this](std::string_view one) { return variable(one); };
-}
-
-const std::vector<BoundSpend>& Binding::spends_of(const ActionPlan* action) const {
-  const auto at = std::find_if(spends.begin(), spends.end(), [&](const auto& one) { return one.first == action; });
-  CHECK(at != spends.end());
-  return at->second;
-}
-
-std::string Binding::redacted(std::string text) const {
-  for (const std::string& secret : secrets) {
-    for (std::size_t at = text.find(secret); at != std::string::npos; at = text.find(secret, at))
-      text.replace(at, secret.size(), "[redacted]");
-  }
-  return text;
-}
-
 struct Connection::State {
   std::shared_ptr<const Binding> binding;
   std::shared_ptr<const VendorWebhook> webhook;

@@ -368,6 +368,17 @@ struct ResultCase {
   bool empty;
 };
 
+TEST(Judge, RedactsASecretThatIsAPartOfItsReplacement) {
+  for (const std::string secret : {"red", "d", "[redacted]"}) {
+    ConnectionSettings settings = settings_of("hubspot");
+    settings.auth_values = {{"token", secret}};
+    const ActionPtr get = bound("hubspot", settings)->action("deals", "get");
+    const std::string message =
+        get->judge(answered(400, R"({"message":")" + secret + " is no token, " + secret + R"("})"), kNow).message;
+    EXPECT_EQ(message, "[redacted] is no token, [redacted]");
+  }
+}
+
 TEST(Judge, ResultsAreWhatTheManifestSays) {
   const ResultCase cases[] = {
       {"hubspot", "contacts.search", R"({"total":1,"results":[{"id":"1"}]})", R"({"id":"1"})", false},

@@ -55,6 +55,7 @@ struct Verdict {
   std::optional<Duration> wait;  // how long the vendor asks to wait
   json::Document result;         // with kDelivered: what `as:` binds
   bool empty = false;            // with kDelivered: the action returns one or a list, and there is none
+  bool happened = false;         // with kValidation: the call was made, only its answer cannot be read
   std::string bucket;            // with kRateLimited: the one to slow down instead of the action's own; or empty
 };
 

@@ -1,36 +1,17 @@
 #include "engine/budget.h"
 
 #include <algorithm>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <cmath>
 
-#include "async/waiter.h"
 #include "base/check.h"
+#include "engine/budget_counter.h"
 
 namespace tieline::engine {
 namespace {
 constexpr Duration kLimitedFirst{1'000'000};
 constexpr Duration kLimitedMax{60'000'000};
 }  // namespace
-
-struct Budget::State {
-  Bucket limit;
-  std::uint32_t in_flight = 0;
-  std::deque<Instant> ended;  // kRolling: when calls of the last window ended
-  std::int64_t period = 0;    // kFixed: the window that `spent` belongs to
-  double spent = 0;           // kFixed: ended in this window; kRestore: the level, as of `as_of`
-  Instant as_of{};
-  Instant shut_until{};
-  bool slowed = false;             // after a limit only one call at a time, until one is served
-  std::uint64_t slowed_order = 0;  // permits given before this prove nothing
-  std::uint32_t strikes = 0;
-  std::deque<Node*> queue;
-};
-
-struct Budget::Node {
-  std::vector<State*> buckets;
-  Waiter waiter;
-  enum class Is : std::uint8_t { kWaiting, kGranted, kRefused } is = Is::kWaiting;
-};
 
 Budget::Budget(Clock& clock, std::uint64_t seed, std::vector<Bucket> buckets)
     : clock_(clock), prng_(seed), wall_offset_(clock.now().time_since_epoch() - clock.instant().time_since_epoch()) {
@@ -39,7 +20,7 @@ Budget::Budget(Clock& clock, std::uint64_t seed, std::vector<Bucket> buckets)
 }
 
 Budget::~Budget() {
-  for (const auto& state : buckets_) CHECK(state->queue.empty() && state->in_flight == 0);
+  for (const State* state : all()) CHECK(state->queue.empty() && state->in_flight == 0);
 }
 
 Budget::State& Budget::find(const std::string& name) {
@@ -52,19 +33,59 @@ Budget::State& Budget::find(const std::string& name) {
   return *buckets_.back();
 }
 
+Budget::State& Budget::find(const Spend& spend) {
+  State& bucket = find(spend.bucket);
+  if (spend.key.empty()) return bucket;
+  const auto known = bucket.keyed.find(spend.key);
+  if (known != bucket.keyed.end()) return *known->second;
+  if (bucket.keyed.size() >= kCountersMax) return bucket;
+  auto& made = bucket.keyed[spend.key];
+  made = std::make_unique<State>();
+  made->limit = bucket.limit;
+  made->as_of = clock_.instant();
+  made->bucket = &bucket;
+  made->key = spend.key;
+  return *made;
+}
+
+std::vector<Budget::State*> Budget::all() const {
+  std::vector<State*> out;
+  for (const auto& bucket : buckets_) {
+    out.push_back(bucket.get());
+    for (const auto& [key, counter] : bucket->keyed) out.push_back(counter.get());
+  }
+  return out;
+}
+
+void Budget::forget_idle(State& bucket) const {
+  if (bucket.keyed.size() < bucket.forget_at) return;
+  std::erase_if(bucket.keyed, [&](const auto& entry) {
+    State& counter = *entry.second;
+    prune(counter);
+    return counter.in_flight == 0 && counter.queue.empty() && counter.spent <= kTiny && !counter.slowed &&
+           counter.shut_until <= clock_.instant();
+  });
+  bucket.forget_at = std::clamp(bucket.keyed.size() * 2, kForgetFirst, kCountersMax);
+}
+
 void Budget::configure(State& state, const Bucket& bucket) {
   prune(state);
+  for (const auto& [key, counter] : state.keyed) configure(*counter, bucket);
   // What was spent under other rules counts as spent now: never less than the truth.
-  const double spent =
-      state.limit.kind == Bucket::Kind::kRolling ? static_cast<double>(state.ended.size()) : state.spent;
+  const double spent = state.limited() ? state.spent : 0;
   const bool same = state.limit.kind == bucket.kind && state.limit.window == bucket.window;
   state.limit = bucket;
   if (same) return;
   state.as_of = clock_.instant();
+  state.told_size.reset();
+  state.told_restore.reset();
   state.ended.clear();
-  if (bucket.kind == Bucket::Kind::kRolling && bucket.count > 0)
-    state.ended.assign(static_cast<std::size_t>(std::ceil(spent)), state.as_of);
-  state.spent = spent;
+  state.spent = 0;
+  if (bucket.kind != Bucket::Kind::kRolling) {
+    state.spent = spent;
+  } else if (bucket.count > 0) {
+    state.push(state.as_of, spent);
+  }
   prune(state);
 }
 
@@ -78,127 +99,105 @@ void Budget::set_buckets(std::vector<Bucket> buckets) {
     configure(*state, open);
   }
   for (const Bucket& bucket : buckets) configure(find(bucket.name), bucket);
-  std::vector<State*> all;
-  for (const auto& state : buckets_) all.push_back(state.get());
-  grant_from(std::move(all));
+  grant_from(all());
   changed_.notify_all();
 }
 
-// Brings the state to the present moment.
-void Budget::prune(State& state) const {
-  const Instant now = clock_.instant();
-  if (state.limit.count <= 0 || state.limit.window.count() <= 0) return;
-  switch (state.limit.kind) {
-    case Bucket::Kind::kRolling:
-      while (!state.ended.empty() && state.ended.front() + state.limit.window <= now) state.ended.pop_front();
-      return;
-    case Bucket::Kind::kFixed: {
-      const std::int64_t period = (now.time_since_epoch() + wall_offset_) / state.limit.window;
-      if (period != state.period) state.spent = 0;
-      state.period = period;
-      return;
-    }
-    case Bucket::Kind::kRestore: {
-      const double restored = state.limit.count * static_cast<double>((now - state.as_of).count()) /
-                              static_cast<double>(state.limit.window.count());
-      state.spent = std::max(0.0, state.spent - restored);
-      state.as_of = now;
-      return;
-    }
-  }
+bool Budget::has_room(const std::vector<Part>& parts) const {
+  return std::all_of(parts.begin(), parts.end(),
+                     [&](const Part& part) { return part.state->queue.empty() && has_room(*part.state, part.amount); });
 }
 
-bool Budget::has_room(State& state) const {
-  if (state.shut_until > clock_.instant()) return false;
-  if (state.slowed && state.in_flight > 0) return false;
-  if (state.limit.concurrent != 0 && state.in_flight >= state.limit.concurrent) return false;
-  if (state.limit.count <= 0) return true;
-  prune(state);
-  const double used =
-      state.limit.kind == Bucket::Kind::kRolling ? static_cast<double>(state.ended.size()) : state.spent;
-  return used + state.in_flight + 1 <= std::max(1.0, state.limit.count) + 1e-9;
-}
-
-// When time alone gives room; nothing when a call has to end first.
-std::optional<Instant> Budget::opens(State& state) const {
-  if (state.shut_until > clock_.instant()) return state.shut_until;
-  if (state.slowed && state.in_flight > 0) return std::nullopt;
-  if (state.limit.concurrent != 0 && state.in_flight >= state.limit.concurrent) return std::nullopt;
-  if (has_room(state)) return clock_.instant();
-  const double count = std::max(1.0, state.limit.count);
-  if (state.in_flight + 1 > count) return std::nullopt;
-  switch (state.limit.kind) {
-    case Bucket::Kind::kRolling: {
-      // As many must leave the window as are too many: after a change of limits that may be more than one.
-      const auto excess =
-          static_cast<std::size_t>(std::ceil(static_cast<double>(state.ended.size()) + state.in_flight + 1 - count));
-      return state.ended[std::min(excess, state.ended.size()) - 1] + state.limit.window;
-    }
-    case Bucket::Kind::kFixed: return Instant((state.period + 1) * state.limit.window - wall_offset_);
-    case Bucket::Kind::kRestore: {
-      const double excess = state.spent + state.in_flight + 1 - count;
-      const double us = excess * static_cast<double>(state.limit.window.count()) / state.limit.count;
-      return state.as_of + Duration(static_cast<std::int64_t>(std::ceil(us)));
-    }
-  }
-  return std::nullopt;
-}
-
-// A head waits for all of its buckets: the last one to open decides. Never, where a call has to end first.
+// A head waits for all of its counters: the last one to open decides. Never, where a call has to end first.
 Instant Budget::opens(const Node& node) const {
   Instant last = clock_.instant();
-  for (State* state : node.buckets) {
-    const auto at = state->queue.front() == &node ? opens(*state) : std::nullopt;
+  for (const Part& part : node.parts) {
+    const auto at = part.state->queue.front() == &node ? opens(*part.state, part.amount) : std::nullopt;
     last = at ? std::max(last, *at) : Instant::max();
   }
   return last;
 }
 
 bool Budget::grantable(const Node& node) const {
-  return std::all_of(node.buckets.begin(), node.buckets.end(),
-                     [&](State* state) { return state->queue.front() == &node && has_room(*state); });
+  return std::all_of(node.parts.begin(), node.parts.end(), [&](const Part& part) {
+    return part.state->queue.front() == &node && has_room(*part.state, part.amount);
+  });
 }
 
-void Budget::take(const std::vector<State*>& buckets) {
-  for (State* state : buckets) ++state->in_flight;
+void Budget::take(std::vector<Part>& parts) {
+  for (Part& part : parts) {
+    ++part.state->in_flight;
+    part.state->reserved += part.amount;
+    part.ended_before = part.state->ended_total;
+  }
 }
 
 // Wakes heads of these queues, and of whichever queues that moves, for as long as any has room.
-void Budget::grant_from(std::vector<State*> buckets) {
-  while (!buckets.empty()) {
-    State* state = buckets.back();
+void Budget::grant_from(std::vector<State*> states) {
+  while (!states.empty()) {
+    State* state = states.back();
     if (state->queue.empty() || !grantable(*state->queue.front())) {
-      buckets.pop_back();
+      states.pop_back();
       continue;
     }
     Node& node = *state->queue.front();
-    for (State* other : node.buckets) {
-      other->queue.pop_front();
-      if (other != state) buckets.push_back(other);
+    for (const Part& part : node.parts) {
+      part.state->queue.pop_front();
+      if (part.state != state) states.push_back(part.state);
     }
-    take(node.buckets);
+    take(node.parts);
     node.is = Node::Is::kGranted;
     node.waiter.wake();
   }
 }
 
 void Budget::leave(Node& node) {
-  for (State* state : node.buckets) std::erase(state->queue, &node);
-  grant_from(node.buckets);
+  std::vector<State*> states;
+  for (const Part& part : node.parts) {
+    std::erase(part.state->queue, &node);
+    states.push_back(part.state);
+  }
+  grant_from(std::move(states));
 }
 
-asio::awaitable<std::optional<Budget::Permit>> Budget::acquire(std::vector<std::string> names) {
-  Node node;
-  for (const std::string& name : names) {
-    State& state = find(name);
-    if (std::find(node.buckets.begin(), node.buckets.end(), &state) == node.buckets.end())
-      node.buckets.push_back(&state);
+namespace {
+
+asio::awaitable<void> wait_until(Waiter& waiter, Clock& clock, Deadline deadline) {
+  if (deadline.at == Instant::max()) {
+    co_await waiter.wait();
+    co_return;
   }
-  if (node.buckets.empty()) node.buckets.push_back(&find(""));
-  const bool free = std::all_of(node.buckets.begin(), node.buckets.end(),
-                                [&](State* state) { return state->queue.empty() && has_room(*state); });
+  using asio::experimental::awaitable_operators::operator||;
+  std::exception_ptr failed;
+  try {
+    auto either = waiter.wait() || clock.sleep_until(deadline.at);
+    (void)co_await std::move(either);
+    co_return;
+  } catch (const asio::multiple_exceptions& both) {
+    failed = both.first_exception();  // cancelled: callers know only that exception
+  }
+  std::rethrow_exception(failed);
+}
+
+}  // namespace
+
+asio::awaitable<std::optional<Budget::Permit>> Budget::acquire(std::vector<Spend> spends, Deadline deadline) {
+  Node node;
+  node.parts.reserve(std::max<std::size_t>(1, spends.size()));
+  for (const Spend& one : spends) {
+    State& state = find(one);
+    const auto same =
+        std::find_if(node.parts.begin(), node.parts.end(), [&](const Part& part) { return part.state == &state; });
+    if (same == node.parts.end()) {
+      node.parts.push_back({&state, std::max(0.0, one.amount), 0, state.bucket ? state.bucket : &state});
+    } else {
+      same->amount += std::max(0.0, one.amount);
+    }
+  }
+  if (node.parts.empty()) node.parts.push_back({&find(""), 1, 0, &find("")});
+  const bool free = has_room(node.parts);
   if (free) {
-    take(node.buckets);
+    take(node.parts);
   } else {
     if (refusing_) co_return std::nullopt;
     struct Leave {  // a cancelled waiter gives its place, or its grant, to the next
@@ -208,34 +207,33 @@ asio::awaitable<std::optional<Budget::Permit>> Budget::acquire(std::vector<std::
       ~Leave() {
         if (done) return;
         if (node.is == Node::Is::kGranted) {
-          Permit permit(&budget, node.buckets);
+          Permit permit(&budget, node.parts);
           permit.unused();
         } else if (node.is == Node::Is::kWaiting) {
           budget.leave(node);
         }
       }
     } leave_on_unwind{*this, node};
-    for (State* state : node.buckets) state->queue.push_back(&node);
+    for (const Part& part : node.parts) part.state->queue.push_back(&node);
     if (opens(node) < planned_) changed_.notify_all();
-    co_await node.waiter.wait();
+    co_await wait_until(node.waiter, clock_, deadline);
+    if (node.is != Node::Is::kGranted) co_return std::nullopt;
     leave_on_unwind.done = true;
-    if (node.is == Node::Is::kRefused) co_return std::nullopt;
   }
   std::optional<Permit> permit;
-  permit.emplace(Permit(this, std::move(node.buckets)));
+  permit.emplace(Permit(this, std::move(node.parts)));
   co_return permit;
 }
 
 asio::awaitable<void> Budget::run() {
   while (true) {
     planned_ = Instant::max();
-    for (const auto& state : buckets_) {
+    const std::vector<State*> states = all();
+    for (const State* state : states) {
       if (!state->queue.empty()) planned_ = std::min(planned_, opens(*state->queue.front()));
     }
     if (planned_ <= clock_.instant()) {
-      std::vector<State*> all;
-      for (const auto& state : buckets_) all.push_back(state.get());
-      grant_from(std::move(all));
+      grant_from(states);
       continue;
     }
     Deadline deadline;
@@ -246,43 +244,44 @@ asio::awaitable<void> Budget::run() {
 
 void Budget::refuse_waiters() {
   refusing_ = true;
-  for (const auto& state : buckets_) {
+  for (State* state : all()) {
     while (!state->queue.empty()) {
       Node& node = *state->queue.front();
-      for (State* other : node.buckets) std::erase(other->queue, &node);
+      for (const Part& part : node.parts) std::erase(part.state->queue, &node);
       node.is = Node::Is::kRefused;
       node.waiter.wake();
     }
   }
 }
 
+// Of a bucket with keys: the fullest counter.
 std::vector<BucketSnapshot> Budget::snapshot() const {
   std::vector<BucketSnapshot> out;
-  for (const auto& state : buckets_) {
+  for (State* state : all()) {
     prune(*state);
-    BucketSnapshot bucket;
-    bucket.name = state->limit.name;
-    bucket.count = state->limit.count;
-    bucket.window = state->limit.window;
-    bucket.concurrent = state->limit.concurrent;
-    bucket.in_flight = state->in_flight;
-    bucket.waiting = state->queue.size();
-    bucket.used = state->in_flight;
-    if (state->limit.count > 0)
-      bucket.used +=
-          state->limit.kind == Bucket::Kind::kRolling ? static_cast<double>(state->ended.size()) : state->spent;
-    bucket.blocked = std::max(Duration(0), Duration(state->shut_until - clock_.instant()));
-    out.push_back(std::move(bucket));
+    if (state->bucket == nullptr) {
+      BucketSnapshot& bucket = out.emplace_back();
+      bucket.name = state->limit.name;
+      bucket.count = state->size();
+      bucket.window = state->limit.window;
+      bucket.concurrent = state->limit.concurrent;
+    }
+    BucketSnapshot& bucket = out.back();
+    bucket.in_flight += state->in_flight;
+    bucket.waiting += state->queue.size();
+    bucket.used = std::max(bucket.used, state->limited() ? state->reserved + state->spent : state->in_flight);
+    bucket.blocked = std::max(bucket.blocked, Duration(state->shut_until - clock_.instant()));
   }
   return out;
 }
 
-Budget::Permit::Permit(Budget* budget, std::vector<State*> buckets)
-    : budget_(budget), buckets_(std::move(buckets)), order_(++budget->permits_) {}
+Budget::Permit::Permit(Budget* budget, std::vector<Part> parts)
+    : budget_(budget), parts_(std::move(parts)), order_(++budget->permits_) {}
 
 Budget::Permit::Permit(Permit&& other) noexcept
     : budget_(std::exchange(other.budget_, nullptr)),
-      buckets_(std::move(other.buckets_)),
+      parts_(std::move(other.parts_)),
+      readings_(std::move(other.readings_)),
       order_(other.order_),
       sent_(other.sent_) {}
 
@@ -290,7 +289,8 @@ Budget::Permit& Budget::Permit::operator=(Permit&& other) noexcept {
   if (this != &other) {
     end();
     budget_ = std::exchange(other.budget_, nullptr);
-    buckets_ = std::move(other.buckets_);
+    parts_ = std::move(other.parts_);
+    readings_ = std::move(other.readings_);
     order_ = other.order_;
     sent_ = other.sent_;
   }
@@ -307,50 +307,61 @@ void Budget::Permit::unused() {
 void Budget::Permit::end() {
   if (budget_ == nullptr) return;
   Budget& budget = *std::exchange(budget_, nullptr);
-  for (State* state : buckets_) {
-    CHECK(state->in_flight > 0);
-    if (sent_ && state->limit.count > 0) {
-      budget.prune(*state);
-      if (state->limit.kind == Bucket::Kind::kRolling) {
-        state->ended.push_back(budget.clock_.instant());
-      } else {
-        state->spent += 1;
-      }
-    }
-    --state->in_flight;
+  std::vector<State*> states;
+  states.reserve(parts_.size());
+  for (const Part& part : parts_) {
+    State& state = *part.state;
+    states.push_back(&state);
+    CHECK(state.in_flight > 0);
+    --state.in_flight;
+    state.reserved = state.in_flight == 0 ? 0 : state.reserved - part.amount;
+    if (!sent_) continue;
+    const auto reading = std::find_if(readings_.begin(), readings_.end(), [&](const BudgetReading& one) {
+      return one.bucket == state.limit.name && (state.bucket == nullptr || one.key == state.key);
+    });
+    const double ended_since = state.ended_total - part.ended_before;
+    const bool known = reading != readings_.end();
+    budget.spend(state, known && reading->actual ? std::max(0.0, *reading->actual) : part.amount);
+    if (known) budget.correct(state, *reading, ended_since);
   }
-  budget.grant_from(buckets_);
+  budget.grant_from(states);
   // The timer is woken only where it would now wake too late: most calls end with nobody waiting.
-  for (State* state : buckets_) {
+  for (State* state : states) {
     if (!state->queue.empty() && budget.opens(*state->queue.front()) < budget.planned_) budget.changed_.notify_all();
+  }
+  for (const Part& part : parts_) {
+    if (State* bucket = part.bucket; !bucket->keyed.empty()) budget.forget_idle(*bucket);
   }
 }
 
 bool Budget::Permit::shut() const {
   CHECK(budget_ != nullptr);
   const Instant now = budget_->clock_.instant();
-  return std::any_of(buckets_.begin(), buckets_.end(), [&](const State* state) { return state->shut_until > now; });
+  return std::any_of(parts_.begin(), parts_.end(), [&](const Part& part) { return part.state->shut_until > now; });
 }
+
+void Budget::Permit::observed(std::vector<BudgetReading> readings) { readings_ = std::move(readings); }
 
 Duration Budget::Permit::limited(std::optional<Duration> wait, std::string_view bucket) {
   CHECK(budget_ != nullptr);
   Budget& budget = *budget_;
   std::vector<State*> named;
-  for (State* state : buckets_) {
-    if (state->limit.name == bucket) named.push_back(state);
+  for (const Part& part : parts_) {
+    if (part.state->limit.name == bucket) named.push_back(part.state);
   }
   // A bucket that the call does not spend would not keep it from coming again at once.
-  if (named.empty()) named = buckets_;
+  if (named.empty()) {
+    for (const Part& part : parts_) named.push_back(part.state);
+  }
   Duration longest{0};
   for (State* state : named) {
     // Answers to calls that left before the bucket was slowed are the same event, not one more.
     if (!state->slowed || order_ > state->slowed_order) state->strikes = std::min(state->strikes + 1, 16u);
-    Duration shut = wait.value_or(Duration(0));
-    if (!wait) {
-      const Duration cap = std::min(kLimitedMax, kLimitedFirst * (std::int64_t{1} << (state->strikes - 1)));
-      shut = cap / 2 +
-             Duration(static_cast<std::int64_t>(budget.prng_.below(static_cast<std::uint64_t>(cap.count() / 2 + 1))));
-    }
+    const Duration cap = std::min(kLimitedMax, kLimitedFirst * (std::int64_t{1} << (state->strikes - 1)));
+    const Duration backoff =
+        cap / 2 +
+        Duration(static_cast<std::int64_t>(budget.prng_.below(static_cast<std::uint64_t>(cap.count() / 2 + 1))));
+    const Duration shut = std::max(backoff, wait.value_or(Duration(0)));
     state->shut_until = std::max(state->shut_until, budget.clock_.instant() + shut);
     state->slowed = true;
     state->slowed_order = budget.permits_;
@@ -362,7 +373,8 @@ Duration Budget::Permit::limited(std::optional<Duration> wait, std::string_view 
 
 void Budget::Permit::served() {
   CHECK(budget_ != nullptr);
-  for (State* state : buckets_) {
+  for (const Part& part : parts_) {
+    State* state = part.state;
     if (!state->slowed || order_ <= state->slowed_order) continue;
     state->slowed = false;
     state->strikes = 0;

@@ -4,6 +4,9 @@
 // A call counts against a bucket from the moment it gets its permit, and its window begins only when its exchange has
 // ended: the vendor saw it at some moment between the two, so that no window of the vendor's holds more than the
 // bucket's count, however long a request was under way. The price is a rate lower by latency/window.
+//
+// A bucket that counts for each value of an argument has a counter for each key. Counters that hold nothing are
+// forgotten; where more than kCountersMax are in use, further keys share one, which is never too little.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +25,9 @@
 
 namespace tieline::engine {
 
+inline constexpr std::size_t kCountersMax = 4'096;  // of one bucket
+inline constexpr std::size_t kEndedMax = 512;       // moments that a rolling window remembers at most
+
 // One thread only.
 class Budget {
  public:
@@ -34,6 +40,12 @@ class Budget {
   void set_buckets(std::vector<Bucket> buckets);
 
   struct State;
+  struct Part {
+    State* state;
+    double amount;
+    double ended_before;  // what the counter had seen ended when the permit was given
+    State* bucket;        // the counter's, or itself
+  };
   // The right to send one request. Ends its part in the buckets when it dies.
   class Permit {
    public:
@@ -46,24 +58,30 @@ class Budget {
     // The vendor has shut one of its buckets since the permit was given.
     bool shut() const;
     // The vendor turned it away for its limits: shuts its buckets, or of them only `bucket` where the vendor names one,
-    // for `wait`, or for a while that doubles with every such answer in a row. Returns how long they are shut.
+    // for `wait`, and at least for a while that doubles with every such answer in a row: a vendor that asks for no wait
+    // and goes on refusing must not be called in a loop. Returns how long they are shut.
     Duration limited(std::optional<Duration> wait, std::string_view bucket = {});
     // The vendor served it: buckets that a limit had slowed down open fully again.
     void served();
+    // What its answer says of its counters; takes effect when the permit ends. A vendor's count is correct but for
+    // calls that ended since this one was let go: those are added to it.
+    void observed(std::vector<BudgetReading> readings);
 
    private:
     friend class Budget;
-    Permit(Budget* budget, std::vector<State*> buckets);
+    Permit(Budget* budget, std::vector<Part> parts);
     void end();
     Budget* budget_ = nullptr;
-    std::vector<State*> buckets_;
+    std::vector<Part> parts_;
+    std::vector<BudgetReading> readings_;
     std::uint64_t order_ = 0;
     bool sent_ = true;
   };
 
-  // Waits, first come first served per bucket, until every named bucket has room; unknown names have no limit. Nothing
-  // when refuse_waiters was called. The empty list means the connection's unnamed bucket, which only the vendor shuts.
-  asio::awaitable<std::optional<Permit>> acquire(std::vector<std::string> names);
+  // Waits, first come first served per counter, until all of them have room; unknown names have no limit. More than a
+  // bucket holds waits for a full one. Nothing when the deadline came first, or refuse_waiters was called. The empty
+  // list means the connection's unnamed bucket, which only the vendor shuts.
+  asio::awaitable<std::optional<Permit>> acquire(std::vector<Spend> spends, Deadline deadline = Deadline::never());
 
   // Grants what time alone makes free; never returns. Spawn it once for as long as the budget lives.
   asio::awaitable<void> run();
@@ -75,15 +93,21 @@ class Budget {
  private:
   struct Node;
   State& find(const std::string& name);
+  State& find(const Spend& spend);
+  std::vector<State*> all() const;
   void configure(State& state, const Bucket& bucket);
   void prune(State& state) const;
-  bool has_room(State& state) const;
-  std::optional<Instant> opens(State& state) const;
+  bool has_room(State& state, double amount) const;
+  bool has_room(const std::vector<Part>& parts) const;
+  std::optional<Instant> opens(State& state, double amount) const;
   Instant opens(const Node& node) const;
   bool grantable(const Node& node) const;
-  void take(const std::vector<State*>& buckets);
-  void grant_from(std::vector<State*> buckets);
+  void take(std::vector<Part>& parts);
+  void spend(State& state, double amount) const;
+  void correct(State& state, const BudgetReading& reading, double ended_since) const;
+  void grant_from(std::vector<State*> states);
   void leave(Node& node);
+  void forget_idle(State& bucket) const;
 
   Clock& clock_;
   Prng prng_;

@@ -49,8 +49,19 @@ class BudgetTest : public testing::Test {
     settle();
   }
   static asio::awaitable<void> take(Budget* budget, std::vector<std::string> names, std::vector<Budget::Permit>* out,
-                                    int* refused) {
-    auto permit = co_await budget->acquire(std::move(names));
+                                    int* refused, Deadline deadline = Deadline::never()) {
+    std::vector<Spend> spends;
+    for (std::string& name : names) spends.push_back({std::move(name), {}, 1});
+    co_await take_all(budget, std::move(spends), out, refused, deadline);
+  }
+  void ask_for(Spend spend) {
+    std::vector<Spend> spends{std::move(spend)};
+    tasks_.spawn(take_all(budget_.get(), std::move(spends), &permits_, &refused_, Deadline::never()));
+    settle();
+  }
+  static asio::awaitable<void> take_all(Budget* budget, std::vector<Spend> spends, std::vector<Budget::Permit>* out,
+                                        int* refused, Deadline deadline) {
+    auto permit = co_await budget->acquire(std::move(spends), deadline);
     if (permit) {
       out->push_back(std::move(*permit));
     } else {
@@ -181,6 +192,35 @@ TEST_F(BudgetTest, WaitsLongerAfterEachLimitWithoutATime) {
   }
 }
 
+TEST_F(BudgetTest, AWaitOfNothingIsStillABackoff) {
+  make({bucket("a", 0, 0s, Bucket::Kind::kRolling)});
+  Duration total{0};
+  for (int i = 0; i < 8; ++i) {
+    ask({"a"});
+    ASSERT_EQ(permits_.size(), 1u);
+    const Duration shut = permits_.front().limited(Duration(0));
+    EXPECT_GE(shut, Duration(500ms));
+    permits_.clear();
+    total += shut;
+    advance(shut);
+  }
+  EXPECT_GT(total, Duration(60s));
+}
+
+TEST_F(BudgetTest, AWaitEndsWithItsDeadline) {
+  make({bucket("a", 0, 0s, Bucket::Kind::kRolling, 1)});
+  ask({"a"});
+  tasks_.spawn(take(budget_.get(), {"a"}, &permits_, &refused_, clock_.deadline_in(5s)));
+  ask({"a"});
+  advance(4s);
+  EXPECT_EQ(refused_, 0);
+  advance(1s);
+  EXPECT_EQ(refused_, 1);
+  permits_.clear();  // who waits behind it is not held up
+  settle();
+  EXPECT_EQ(permits_.size(), 1u);
+}
+
 TEST_F(BudgetTest, RefusesWaitersWhenTold) {
   make({bucket("a", 0, 0s, Bucket::Kind::kRolling, 1)});
   ask({"a"});
@@ -215,6 +255,120 @@ TEST_F(BudgetTest, FixedWindowsBeginWithTheClock) {
   EXPECT_EQ(permits_.size(), 1u);
 }
 
+TEST_F(BudgetTest, TakesSeveralUnitsAndWaitsForAFullBucket) {
+  make({bucket("a", 10, 10s, Bucket::Kind::kRolling)});
+  ask_for(Spend{"a", {}, 7});
+  ask_for(Spend{"a", {}, 4});
+  EXPECT_EQ(permits_.size(), 1u);
+  permits_.clear();
+  advance(10s);
+  EXPECT_EQ(permits_.size(), 1u);
+  ask_for(Spend{"a", {}, 25});  // more than it holds
+  permits_.clear();
+  advance(9s);
+  EXPECT_EQ(permits_.size(), 0u);
+  advance(1s);
+  EXPECT_EQ(permits_.size(), 1u);
+  EXPECT_EQ(budget_->snapshot()[1].used, 25);
+}
+
+TEST_F(BudgetTest, CountsForEachKeyAndForgetsIdleOnes) {
+  make({bucket("a", 1, 10s, Bucket::Kind::kRolling)});
+  ask_for(Spend{"a", "x", 1});
+  ask_for(Spend{"a", "x", 1});
+  ask_for(Spend{"a", "y", 1});
+  EXPECT_EQ(permits_.size(), 2u);
+  permits_.clear();
+  advance(10s);
+  EXPECT_EQ(permits_.size(), 1u);
+  permits_.clear();
+  for (std::size_t i = 0; i < kCountersMax + 10; ++i) {
+    ask_for(Spend{"a", std::to_string(i), 1});
+    if (permits_.size() > 100) permits_.clear();
+  }
+  // The last ones share one counter, which had room for one.
+  permits_.clear();
+  EXPECT_EQ(budget_->snapshot()[1].waiting, 10u);
+  for (int i = 0; i < 11; ++i) {
+    advance(10s);
+    EXPECT_LE(permits_.size(), 1u);
+    permits_.clear();
+  }
+  ask_for(Spend{"a", "new", 1});
+  EXPECT_EQ(permits_.size(), 1u);
+}
+
+BudgetReading reading(std::optional<double> limit, std::optional<double> used, std::optional<double> left) {
+  BudgetReading out;
+  out.bucket = "a";
+  out.limit = limit;
+  out.used = used;
+  out.left = left;
+  return out;
+}
+
+TEST_F(BudgetTest, ReadingsCorrectDownwardsAtOnceAndUpwardsToTheLimit) {
+  for (const Bucket::Kind kind : {Bucket::Kind::kRolling, Bucket::Kind::kFixed, Bucket::Kind::kRestore}) {
+    if (budget_) TearDown();
+    make({bucket("a", 10, 1000s, kind)});
+    ask({"a"});
+    permits_.front().observed({reading({}, 8.0, {})});  // somebody else spends, too
+    permits_.clear();
+    for (int i = 0; i < 3; ++i) ask({"a"});
+    EXPECT_EQ(permits_.size(), 2u);
+    permits_[0].observed({reading({}, {}, 9.0)});
+    permits_.erase(permits_.begin());
+    settle();
+    EXPECT_EQ(permits_.size(), 2u);
+    permits_[0].observed({reading({}, {}, 900.0)});  // more than it can have
+    permits_.clear();
+    for (int i = 0; i < 30; ++i) ask({"a"});
+    EXPECT_LE(permits_.size(), 10u);
+    permits_.clear();
+    budget_->refuse_waiters();
+    settle();
+  }
+}
+
+TEST_F(BudgetTest, AReadingDoesNotForgetWhatEndedSinceItsCallLeft) {
+  make({bucket("a", 10, 1000s, Bucket::Kind::kRolling)});
+  for (int i = 0; i < 10; ++i) ask({"a"});
+  Budget::Permit slow = std::move(permits_.front());
+  permits_.clear();                       // nine ended
+  slow.observed({reading({}, 1.0, {})});  // as it was when the vendor answered
+  slow = Budget::Permit();
+  EXPECT_EQ(budget_->snapshot()[1].used, 10);
+}
+
+TEST_F(BudgetTest, ActualReplacesTheEstimateAndAToldLimitTheSize) {
+  make({bucket("a", 2, 2s, Bucket::Kind::kRestore)});
+  ask({"a"});
+  BudgetReading cheap = reading(40, {}, 39.5);
+  cheap.actual = 0.5;
+  permits_.front().observed({cheap});
+  permits_.clear();
+  EXPECT_EQ(budget_->snapshot()[1].used, 0.5);
+  for (int i = 0; i < 50; ++i) ask({"a"});
+  EXPECT_EQ(permits_.size(), 39u);
+  permits_.clear();
+  advance(10s);  // a unit a second, as configured
+  EXPECT_GE(permits_.size(), 10u);
+  EXPECT_LE(permits_.size(), 11u);
+}
+
+TEST_F(BudgetTest, RemembersLongWindowsInFewMoments) {
+  make({bucket("a", 2'000, 10'000s, Bucket::Kind::kRolling)});
+  for (int i = 0; i < 2'000; ++i) {
+    ask({"a"});
+    permits_.clear();
+    advance(1s);
+  }
+  ask({"a"});
+  EXPECT_EQ(permits_.size(), 0u);
+  advance(8'000s + 16s);
+  EXPECT_EQ(permits_.size(), 1u);
+}
+
 // The vendor as strict as can be: it counts each call at some moment of its flight that the caller does not know.
 struct StrictCase {
   const char* name;
@@ -227,8 +381,8 @@ class BudgetStrict : public BudgetTest, public testing::WithParamInterface<Stric
 
 asio::awaitable<void> one_call(Budget* budget, ManualClock* clock, Prng* prng, std::vector<Instant>* arrivals,
                                std::uint32_t* under_way, std::uint32_t* most) {
-  std::vector<std::string> names{"a"};
-  auto permit = co_await budget->acquire(std::move(names));
+  std::vector<Spend> spends(1, Spend{"a", {}, 1});
+  auto permit = co_await budget->acquire(std::move(spends));
   if (!permit) co_return;
   ++*under_way;
   *most = std::max(*most, *under_way);

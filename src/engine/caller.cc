@@ -29,16 +29,10 @@ Caller::Caller(Shard& shard, Run& run, CallRequest& request, std::uint16_t step,
 
 asio::awaitable<RunContext::CallResult> Caller::perform(Transition& transition) {
   transition_ = &transition;
-  // A call that need not be unsafe may simply be made again, whatever came of the last attempt.
-  if (!unsafe()) history_.open = false;
-  if (!history_.open && history_.last) {
-    // Only an end is remembered: waits and holds were served before the run came back.
-    const Answer known = interpret(*history_.last, request_.on, history_.conflicts, shard_.limits.conflict_tries);
-    if (known.then == Answer::Then::kBind || known.then == Answer::Then::kSkip || known.then == Answer::Then::kDead) {
-      Ending ending = follow(*history_.last);
-      co_return std::move(*ending);
-    }
-  }
+  // After a conflict the run reads again and maps again; what it has changed already it does not change again.
+  if (history_.reread && action_.safety() == Safety::kSafe) history_.restart();
+  if (!unsafe() && history_.open) history_.unanswered("its last attempt was cut off", history_.open_since);
+  if (Ending known = remembered()) co_return std::move(*known);
   while (true) {
     Ending ending;
     if (shard_.draining) ending = abandoned();
@@ -49,13 +43,37 @@ asio::awaitable<RunContext::CallResult> Caller::perform(Transition& transition) 
   }
 }
 
+// What the journal knows of the call already: its end; or a failure that nothing was decided on before the process
+// ended.
+Caller::Ending Caller::remembered() {
+  if (history_.open || !history_.last) return std::nullopt;
+  RecordBody outcome = *history_.last;
+  if (outcome.wait) outcome.wait = std::max(Duration(0), Duration(history_.last_at + *outcome.wait - shard_.now()));
+  switch (interpret(outcome, request_.on, history_.conflicts, shard_.limits.conflict_tries).then) {
+    case Answer::Then::kBind:
+    case Answer::Then::kSkip:
+    case Answer::Then::kDead: return follow(outcome);
+    case Answer::Then::kRetry: return history_.undecided ? try_again(outcome) : std::nullopt;
+    case Answer::Then::kLimited:
+      if (!history_.undecided || outcome.wait.value_or(Duration(0)).count() == 0) return std::nullopt;
+      return wait_until(shard_.now() + *outcome.wait, action_.connection() + " is at its limit",
+                        Category::kRateLimited);
+    case Answer::Then::kHold:  // credentials may be others by now
+    case Answer::Then::kResolve: break;
+  }
+  return std::nullopt;
+}
+
 // An attempt's outcome is not known: idempotency key, look-up, else what the call says (FLOWS.md §4).
 asio::awaitable<Caller::Ending> Caller::resolve() {
   CHECK(history_.open);
   if (repeats_unknown()) {
-    const RetryPolicy& rule = policy();
-    if (rule.tries != 0 && history_.policy.tries >= rule.tries)
-      co_return hold(Hold::kUnknownOutcome, "no try is left to repeat it");
+    if (history_.undecided) {
+      RecordBody unknown = history_.last.value_or(RecordBody());
+      if (unknown.category != Category::kUnknown) unknown.message = "its last attempt was cut off";
+      unknown.category = Category::kUnknown;
+      co_return try_again(unknown);
+    }
     history_.open = false;
     co_return std::nullopt;
   }
@@ -83,8 +101,10 @@ asio::awaitable<Caller::Ending> Caller::look_up() {
   if (Ending held = gate()) co_return held;
   auto request = action_.render_find(request_.args, identity());
   if (!request) co_return hold(Hold::kUnknownOutcome, "cannot look for it: " + request.error().message);
-  auto permit = co_await connection_.budget().acquire(action_.buckets());
+  history_.stand(shard_.now());
+  auto permit = co_await connection_.budget().acquire(spends());
   if (!permit) co_return abandoned();
+  history_.begin(shard_.now());
   if (Ending held = gate()) {
     permit->unused();
     co_return held;
@@ -97,7 +117,7 @@ asio::awaitable<Caller::Ending> Caller::look_up() {
   if (sent.verdict.category == Category::kUnknown) sent.verdict.category = Category::kTransient;
   const Category category = sent.verdict.category;
   Duration shut{0};
-  settle_permit(*permit, sent.verdict, shut);
+  settle_permit(*permit, sent, shut);
   permit.reset();
   observe(sent, true, history_.attempts);
   RecordBody body = outcome_of(sent, true);
@@ -107,7 +127,7 @@ asio::awaitable<Caller::Ending> Caller::look_up() {
   if (!written) co_return refused(written.error());
   switch (category) {
     case Category::kDelivered: co_return follow(*history_.last);
-    case Category::kMissing: co_return std::nullopt;  // known not to have happened: a next attempt may leave
+    case Category::kMissing: co_return follow(*history_.last);
     case Category::kRateLimited: co_return limited(shut);
     case Category::kAuth: co_return follow(body);
     case Category::kTransient:
@@ -117,6 +137,7 @@ asio::awaitable<Caller::Ending> Caller::look_up() {
   AttemptHistory lookups;
   lookups.tries = history_.lookups;
   lookups.first = history_.open_since;
+  lookups.standing = history_.lookups_standing;
   const NextAttempt next =
       next_attempt(policy(), lookups, sent.verdict.wait, shard_.limits.vendor_wait_max, shard_.now(), shard_.prng);
   if (!next.retry) co_return hold(Hold::kUnknownOutcome, "the look-up failed: " + body.message);
@@ -175,17 +196,24 @@ asio::awaitable<Caller::Ending> Caller::attempt() {
   } else {
     request->timeout = action_.timeout();
   }
-  auto permit = co_await connection_.budget().acquire(action_.buckets());
+  history_.stand(shard_.now());
+  auto permit = co_await connection_.budget().acquire(spends());
   if (!permit) co_return abandoned();
+  history_.begin(shard_.now());
   Ending stop = gate();
   if (shard_.draining) stop = abandoned();
   if (stop) {
     permit->unused();
     co_return stop;
   }
+  co_return co_await leave(std::move(*request), std::move(*permit));
+}
+
+// The intent where one is needed, the request, its outcome.
+asio::awaitable<Caller::Ending> Caller::leave(Request request, Budget::Permit permit) {
   const std::uint32_t number = history_.attempts + 1;
   Sent sent;
-  sent.request = std::move(*request);
+  sent.request = std::move(request);
   if (journals_intent()) {
     RecordBody body;
     body.request = kept(sent.request);
@@ -195,14 +223,14 @@ asio::awaitable<Caller::Ending> Caller::attempt() {
     const Sync sync = shard_.deps.faults.unsynced_intents ? Sync::kWithNext : Sync::kWait;
     auto written = co_await append_record(shard_, run_, std::move(intent), sync);
     if (!written) {
-      permit->unused();
+      permit.unused();
       co_return refused(written.error());
     }
     history_.intent(number, shard_.now());
   }
-  if (journals_intent() && permit->shut()) {
+  if (journals_intent() && permit.shut()) {
     // While the intent was being synced the vendor asked for a wait: it stays unsent, and the journal says so.
-    permit->unused();
+    permit.unused();
     RecordBody body;
     body.category = Category::kRateLimited;
     body.message = "not sent: " + action_.connection() + " is at its limit";
@@ -214,73 +242,94 @@ asio::awaitable<Caller::Ending> Caller::attempt() {
     // What cannot be journaled is not sent: a full disk must not become a vendor called again and again.
     auto written = co_await append_record(shard_, run_, draft(RecordKind::kState, RecordBody()), Sync::kWait);
     if (!written) {
-      permit->unused();
+      permit.unused();
       co_return refused(written.error());
     }
   }
-  const bool whole = co_await pages(sent, *permit);
+  const bool whole = co_await pages(sent, permit, number);
   if (!whole) co_return abandoned();
   Duration shut{0};
-  settle_permit(*permit, sent.verdict, shut);
-  permit.reset();
+  settle_permit(permit, sent, shut);
+  permit = Budget::Permit();
   observe(sent, false, number);
   RecordBody body = outcome_of(sent, false);
+  if (body.category == Category::kRateLimited) body.wait = shut;
   auto written = co_await journal_outcome(std::move(body), number);
-  if (!written && written.error().code == Code::kTooLarge)
-    co_return dead(Category::kValidation, action_.name() + ": its answer is too large to be kept");
+  if (!written && written.error().code == Code::kTooLarge) {
+    RecordBody small;
+    small.category = Category::kValidation;
+    small.message = "the call was made, and its answer is too large to be kept";
+    small.happened = action_.safety() != Safety::kSafe;
+    small.took = sent.took;
+    written = co_await journal_outcome(std::move(small), number);
+  }
   if (!written) co_return refused(written.error());
   if (history_.last->category == Category::kRateLimited) co_return limited(shut);
   co_return follow(*history_.last);
 }
 
 // Sends the request and, for a safe call, those for the pages that follow. False when it had to stop between two pages.
-asio::awaitable<bool> Caller::pages(Sent& sent, Budget::Permit& permit) {
+asio::awaitable<bool> Caller::pages(Sent& sent, Budget::Permit& permit, std::uint32_t number) {
   const Time began = shard_.now();
   sent.exchange = co_await send(sent.request);
   sent.verdict = guarded(action_.judge(sent.exchange, shard_.now()), sent.exchange);
-  if (action_.safety() == Safety::kSafe && sent.verdict.category == Category::kDelivered) {
-    std::vector<json::Document> results;
+  std::vector<json::Document> results;
+  std::size_t bytes = 0;
+  Request request = sent.request;
+  while (action_.safety() == Safety::kSafe && sent.verdict.category == Category::kDelivered) {
+    auto next = action_.next_page(request, sent.exchange);
+    if (next && !next->has_value() && results.empty()) break;
+    bytes += json::print(sent.verdict.result.root()).size();
     results.push_back(sent.verdict.result);
-    Request request = sent.request;
-    while (true) {
-      auto next = action_.next_page(request, sent.exchange);
-      if (!next) {
-        sent.verdict.category = Category::kValidation;
-        sent.verdict.message = next.error().message;
-        break;
-      }
-      if (!next->has_value()) break;
-      if (results.size() >= shard_.limits.pages_max) {
-        sent.verdict.category = Category::kPermanent;
-        sent.verdict.message = "more than " + std::to_string(shard_.limits.pages_max) + " pages";
-        break;
-      }
-      request = std::move(**next);
-      request.timeout = sent.request.timeout;
-      permit.served();
-      permit = Budget::Permit();
-      auto other = co_await connection_.budget().acquire(action_.buckets());
-      if (!other) co_return false;
-      permit = std::move(*other);
-      sent.exchange = co_await send(request);
-      sent.verdict = guarded(action_.judge(sent.exchange, shard_.now()), sent.exchange);
-      ++sent.pages;
-      if (sent.verdict.category != Category::kDelivered) break;
-      results.push_back(sent.verdict.result);
+    if (next && !next->has_value()) break;
+    // What cannot be kept in the end need not be fetched to the end.
+    if (!next || results.size() >= shard_.limits.pages_max || bytes > shard_.limits.result_bytes_max) {
+      sent.verdict.category = next ? Category::kPermanent : Category::kValidation;
+      sent.verdict.message = !next ? next.error().message
+                             : bytes > shard_.limits.result_bytes_max
+                                 ? "its pages are together too large to be kept"
+                                 : "more than " + std::to_string(shard_.limits.pages_max) + " pages";
+      break;
     }
-    if (sent.verdict.category == Category::kDelivered && results.size() > 1) {
-      json::Builder merged;
-      merged.begin_array();
-      for (const json::Document& result : results) {
-        for (const json::Value item : result.root().elements()) merged.copy(item);
-      }
-      merged.end_array();
-      sent.verdict.result = merged.finish();
-      sent.verdict.empty = sent.verdict.result.root().size() == 0;
+    request = std::move(**next);
+    request.timeout = sent.request.timeout;
+    permit.observed(action_.observe(sent.exchange, request_.args));
+    permit.served();
+    const bool turned = co_await turn_page(sent, permit, request, number);
+    if (!turned) co_return false;
+    ++sent.pages;
+  }
+  if (sent.verdict.category == Category::kDelivered && results.size() > 1) {
+    json::Builder merged;
+    merged.begin_array();
+    for (const json::Document& result : results) {
+      for (const json::Value item : result.root().elements()) merged.copy(item);
     }
+    merged.end_array();
+    sent.verdict.result = merged.finish();
+    sent.verdict.empty = sent.verdict.result.root().size() == 0;
   }
   sent.took = sent.pages == 1 ? sent.exchange.took : Duration(shard_.now() - began);
   co_return true;
+}
+
+// One page more. A short limit is waited for here, so that the pages before it need not be fetched again.
+asio::awaitable<bool> Caller::turn_page(Sent& sent, Budget::Permit& permit, const Request& request,
+                                        std::uint32_t number) {
+  while (true) {
+    permit = Budget::Permit();
+    auto other = co_await connection_.budget().acquire(spends());
+    if (!other) co_return false;
+    permit = std::move(*other);
+    sent.exchange = co_await send(request);
+    sent.verdict = guarded(action_.judge(sent.exchange, shard_.now()), sent.exchange);
+    if (sent.verdict.category != Category::kRateLimited) co_return true;
+    if (sent.verdict.wait.value_or(Duration(0)) > shard_.limits.limited_in_memory_max) co_return true;
+    Duration shut{0};
+    settle_permit(permit, sent, shut);
+    sent.took = sent.exchange.took;
+    observe(sent, false, number);
+  }
 }
 
 asio::awaitable<Exchange> Caller::send(Request request) {
@@ -327,21 +376,25 @@ Caller::Ending Caller::follow(const RecordBody& outcome) {
         if (shard_.deps.observer != nullptr) shard_.deps.observer->authorization_changed(connection_.name(), true);
       }
       return hold(Hold::kAuthorization, outcome.message);
-    case Answer::Then::kResolve:
-      // Repeated after a wait like any other attempt; the rest is decided by resolve().
-      return repeats_unknown() ? try_again(outcome) : std::nullopt;
+    case Answer::Then::kResolve: return std::nullopt;  // by resolve()
   }
   return std::nullopt;
 }
 
 Caller::Ending Caller::try_again(const RecordBody& outcome) {
-  const NextAttempt next =
+  NextAttempt next =
       next_attempt(policy(), history_.policy, outcome.wait, shard_.limits.vendor_wait_max, shard_.now(), shard_.prng);
+  if (shard_.deps.faults.ignore_policy) next = NextAttempt{true, Duration(0), {}};
   const Category category = outcome.category.value_or(Category::kTransient);
   const std::string what = action_.name() + ": " + outcome.message;
   if (next.retry) return wait_until(shard_.now() + next.wait, what, category);
   if (category == Category::kUnknown) return hold(Hold::kUnknownOutcome, next.reason + ": " + what);
   return dead(category == Category::kConflict ? Category::kValidation : category, what + "; " + next.reason);
+}
+
+std::vector<Spend> Caller::spends() const {
+  if (shard_.deps.faults.ignore_budget) return {};
+  return action_.spends(request_.args);
 }
 
 Caller::Ending Caller::wait_until(Time due, std::string summary, Category category) {
@@ -425,7 +478,9 @@ Verdict Caller::guarded(Verdict verdict, const Exchange& exchange) const {
   return verdict;
 }
 
-void Caller::settle_permit(Budget::Permit& permit, const Verdict& verdict, Duration& shut) {
+void Caller::settle_permit(Budget::Permit& permit, const Sent& sent, Duration& shut) {
+  const Verdict& verdict = sent.verdict;
+  permit.observed(action_.observe(sent.exchange, request_.args));
   switch (verdict.category) {
     case Category::kRateLimited: {
       std::optional<Duration> wait = verdict.wait;

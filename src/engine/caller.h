@@ -28,11 +28,14 @@ class Caller {
     Duration took{0};
   };
 
+  Ending remembered();
   asio::awaitable<Ending> resolve();
   asio::awaitable<Ending> look_up();
   asio::awaitable<Ending> claim_once();
   asio::awaitable<Ending> attempt();
-  asio::awaitable<bool> pages(Sent& sent, Budget::Permit& permit);
+  asio::awaitable<Ending> leave(Request request, Budget::Permit permit);
+  asio::awaitable<bool> pages(Sent& sent, Budget::Permit& permit, std::uint32_t number);
+  asio::awaitable<bool> turn_page(Sent& sent, Budget::Permit& permit, const Request& request, std::uint32_t number);
   asio::awaitable<Exchange> send(Request request);
 
   Ending limited(Duration shut);
@@ -49,7 +52,7 @@ class Caller {
 
   bool unsafe() const { return action_.safety() == Safety::kUnsafe; }
   bool repeats_unknown() const;
-  void settle_permit(Budget::Permit& permit, const Verdict& verdict, Duration& shut);
+  void settle_permit(Budget::Permit& permit, const Sent& sent, Duration& shut);
   KeptRequest kept(const Request& request);
   bool journals_intent() const { return unsafe() || request_.once.has_value(); }
   Verdict guarded(Verdict verdict, const Exchange& exchange) const;
@@ -57,6 +60,7 @@ class Caller {
   RecordDraft draft(RecordKind kind, RecordBody body) const;
   Async<void> journal_outcome(RecordBody body, std::uint32_t number);
   void observe(const Sent& sent, bool lookup, std::uint32_t number);
+  std::vector<Spend> spends() const;
   const RetryPolicy& policy() const { return request_.retry != nullptr ? *request_.retry : run_.flow->retry; }
   CallIdentity identity() const;
   KeyPut once_entry(OnceEntry::State state, json::Document result) const;

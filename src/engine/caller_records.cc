@@ -22,6 +22,7 @@ RecordBody Caller::outcome_of(const Sent& sent, bool lookup) {
   body.wait = sent.verdict.wait;
   body.lookup = lookup;
   body.empty = sent.verdict.empty;
+  body.happened = sent.verdict.happened;
   body.pages = sent.pages;
   // An intent holds its request already.
   if (lookup || !journals_intent()) body.request = kept(sent.request);
@@ -57,7 +58,7 @@ Async<void> Caller::journal_outcome(RecordBody body, std::uint32_t number) {
   outcome.attempt = static_cast<std::uint16_t>(number);
   // What stays unknown stays claimed; a known failure leaves the key to whoever comes first.
   if (request_.once && !history_.open) {
-    const bool done = history_.last && history_.last->category == Category::kDelivered;
+    const bool done = history_.last && (history_.last->category == Category::kDelivered || history_.last->happened);
     outcome.puts.push_back(once_entry(done ? OnceEntry::State::kDone : OnceEntry::State::kFree,
                                       done && history_.last->result ? *history_.last->result : json::Document()));
   }

@@ -157,56 +157,8 @@ asio::awaitable<void> Dispatcher::load(Ready ready) {
   run->lane = ready.lane;
   run->flow = last_flow_;
   run->resumed = true;
-  std::vector<Position> wanted{ready.event};
-  auto events = co_await shard_.deps.log.get(std::move(wanted));
-  auto records = co_await shard_.deps.journal.read(run->id);
-  std::optional<Transition> stop;
-  const auto refused = [&](const Error& error) {
-    shard_.store_failed(error);
-    stop.emplace();
-    stop->kind = Transition::Kind::kRefused;
-  };
-  const auto end = [&](RunState state, std::string summary) {
-    stop.emplace();
-    stop->state = state;
-    stop->summary = std::move(summary);
-  };
-  if (!events) {
-    refused(events.error());
-  } else if (!records) {
-    refused(records.error());
-  } else {
-    auto history = RunHistory::of(*records);
-    if (!history) {
-      for (const Record& record : *records) run->records = std::max(run->records, record.number);
-      end(RunState::kDead, "permanent: " + history.error().message);
-    } else {
-      run->history = std::move(*history);
-      run->records = run->history.records();
-      run->stated = run->history.stated();
-      if (run->history.start()) run->started = run->history.start()->started;
-      if (events->empty()) {
-        end(RunState::kDead, "permanent: its event is missing from the log");
-      } else {
-        run->event = events->front();
-      }
-      if (ready.expired) end(RunState::kDead, "unknown: held for too long");
-    }
-  }
-  if (!stop && run->history.start()) {
-    auto flow = co_await shard_.flows.find(name_, run->history.start()->flow);
-    if (flow) {
-      run->flow = std::move(*flow);
-    } else if (flow.error().code == Code::kInvalid || flow.error().code == Code::kNotFound) {
-      end(RunState::kHeld, std::string(hold_name(Hold::kFlow)) + ": " + flow.error().message);
-      stop->hold = Hold::kFlow;
-      stop->body.hold = Hold::kFlow;
-    } else {
-      refused(flow.error());
-    }
-  }
+  std::optional<Transition> stop = co_await restore(*run, ready.expired);
   if (!stop) {
-    CHECK(run->flow != nullptr);
     prepare(*run);
     run->lane = ready.lane;
   }
@@ -226,6 +178,63 @@ asio::awaitable<void> Dispatcher::load(Ready ready) {
     if (!written) stop->kind = Transition::Kind::kRefused;
   }
   co_await finish(resumed, std::move(*stop));
+}
+
+namespace {
+
+Transition ended(RunState state, std::string summary) {
+  Transition out;
+  out.state = state;
+  out.summary = std::move(summary);
+  return out;
+}
+
+Transition held(Hold hold, const std::string& why) {
+  Transition out = ended(RunState::kHeld, std::string(hold_name(hold)) + ": " + why);
+  out.hold = hold;
+  out.body.hold = hold;
+  return out;
+}
+
+}  // namespace
+
+// Event, history and flow of a run; or where it goes instead, because it cannot work with what there is of them.
+asio::awaitable<std::optional<Transition>> Dispatcher::restore(Run& run, bool expired) {
+  Transition refused;
+  refused.kind = Transition::Kind::kRefused;
+  std::vector<Position> wanted{run.id.event};
+  auto events = co_await shard_.deps.log.get(std::move(wanted));
+  auto status = co_await shard_.deps.journal.status(run.id);
+  auto records = co_await shard_.deps.journal.read(run.id);
+  if (!events || !status || !records) {
+    shard_.store_failed(!events ? events.error() : !status ? status.error() : records.error());
+    co_return refused;
+  }
+  run.records = status->has_value() ? (*status)->records : 0;
+  auto history = RunHistory::of(*records, run.records);
+  if (!events->empty()) run.event = events->front();
+  if (history) {
+    run.history = std::move(*history);
+    run.records = run.history.records();
+    run.stated = run.history.stated();
+    if (run.history.start()) run.started = run.history.start()->started;
+  }
+  if (expired) co_return ended(RunState::kDead, "unknown: held for too long");
+  if (events->empty()) co_return ended(RunState::kDead, "permanent: its event is missing from the log");
+  if (!history) co_return held(Hold::kJournal, history.error().message + "; repeat begins at the first step again");
+  if (run.history.start()) {
+    auto flow = co_await shard_.flows.find(name_, run.history.start()->flow);
+    if (flow) {
+      run.flow = std::move(*flow);
+    } else if (flow.error().code == Code::kInvalid || flow.error().code == Code::kNotFound) {
+      co_return held(Hold::kFlow, flow.error().message);
+    } else {
+      shard_.store_failed(flow.error());
+      co_return refused;
+    }
+  }
+  if (run.flow == nullptr) co_return held(Hold::kFlow, "it has no record, and its flow is gone");
+  co_return std::nullopt;
 }
 
 // The run leaves memory; its lane goes on, or waits with it.
@@ -264,7 +273,9 @@ asio::awaitable<void> Dispatcher::finish(Run& run, Transition end) {
   }
   if (end.kind == Transition::Kind::kState) observe(run, end);
   if (waits && end.kind == Transition::Kind::kState && lane != 0) co_await park_followers(lane);
-  if (!waits && lane != 0) {
+  if (!waits && lane != 0 && !lanes_.is_head(lane, event)) {
+    lanes_.erase(lane, event);
+  } else if (!waits && lane != 0) {
     if (const Position next = lanes_.pop(lane); next != Position()) start_head(lane, next);
   }
   room_.notify_all();
@@ -313,27 +324,29 @@ asio::awaitable<void> Dispatcher::park_followers(std::uint64_t lane) {
 void Dispatcher::due(Position event, Time at) {
   const auto found = waiting_.find(event.value);
   if (found == waiting_.end() || found->second.due != at) return;
-  if (found->second.lane != 0 && !lanes_.is_head(found->second.lane, event)) {
-    waiting_.erase(found);
+  const Waiting& entry = found->second;
+  leave_waiting(event, entry.state == RunState::kHeld && waits_for_a_person(entry.hold));
+}
+
+// Back to work; or into its lane, where a changed key has put an older run before it since.
+void Dispatcher::leave_waiting(Position event, bool expired) {
+  auto node = waiting_.extract(event.value);
+  const std::uint64_t lane = node.mapped().lane;
+  if (lane != 0 && !lanes_.is_head(lane, event)) {
     ++parked_;
     return;
   }
   Ready ready;
   ready.event = event;
-  ready.lane = found->second.lane;
-  ready.expired = found->second.state == RunState::kHeld && found->second.hold == Hold::kUnknownOutcome;
-  waiting_.erase(found);
+  ready.lane = lane;
+  ready.expired = expired;
   make_ready(ready);
 }
 
 void Dispatcher::release(Position event, Hold hold) {
   const auto found = waiting_.find(event.value);
   if (found == waiting_.end() || found->second.state != RunState::kHeld || found->second.hold != hold) return;
-  Ready ready;
-  ready.event = event;
-  ready.lane = found->second.lane;
-  waiting_.erase(found);
-  make_ready(ready);
+  leave_waiting(event, false);
 }
 
 void Dispatcher::release_all(Hold hold) {
@@ -350,47 +363,57 @@ Async<void> Dispatcher::settle_held(Position event, HeldAnswer answer, std::stri
   if (found == waiting_.end() || found->second.state != RunState::kHeld)
     co_return failure(Code::kNotFound, "no held run of flow " + name_ + " on event " + std::to_string(event.value));
   if (answer == HeldAnswer::kDelivered && found->second.hold != Hold::kUnknownOutcome)
-    co_return failure(Code::kInvalid, "the run is held because it " + std::string(hold_name(found->second.hold)) +
-                                          ", nothing of it can have been delivered");
+    co_return failure(Code::kInvalid, "the run is held (" + std::string(hold_name(found->second.hold)) +
+                                          "): only an unknown outcome can be said to be delivered");
   const Waiting before = found->second;
   found->second.state = RunState::kRunning;  // nobody else may decide it meanwhile
   found->second.due = Time::max();
   Run run;
   run.id = RunId{id_, event};
   run.lane = before.lane;
-  std::optional<Error> failed;
-  auto records = co_await shard_.deps.journal.read(run.id);
-  if (!records) failed = records.error();
-  if (!failed) {
-    auto history = RunHistory::of(*records);
-    const auto body = history && history->held() ? decode(history->held()->body) : Result<RecordBody>();
-    if (!history || !history->held() || !body) {
-      failed = Error{Code::kCorrupt, "the journal of the held run does not say why it is held", {}};
-    } else {
-      run.records = history->records();
-      RecordDraft draft;
-      draft.step = history->held()->step;
-      draft.attempt = history->held()->attempt;
-      draft.body.call = body->call;
-      draft.body.action = body->action;
-      draft.body.answer = answer;
-      draft.body.by = std::move(by);
-      draft.state = RunState::kRunning;
-      auto written = co_await append_record(shard_, run, std::move(draft), Sync::kWait);
-      if (!written) failed = written.error();
-    }
+  auto draft = co_await decision(run, before.hold, answer);
+  Result<void> written;
+  if (draft) {
+    draft->body.by = std::move(by);
+    written = co_await append_record(shard_, run, std::move(*draft), Sync::kWait);
+  } else {
+    written = failure(draft.error());
   }
-  if (failed) {
+  const bool damaged = !written && written.error().code == Code::kCorrupt;
+  if (!written && !damaged) {
     wait_again(event, before);
-    co_return failure(std::move(*failed));
+    co_return written;
   }
-  waiting_.erase(event.value);
+  // Whoever loads a damaged journal holds the run for it.
   for (Connection* connection : shard_.connections.all()) connection->held.erase(run.id);
-  Ready ready;
-  ready.event = event;
-  ready.lane = before.lane;
-  make_ready(ready);
-  co_return Result<void>();
+  leave_waiting(event, false);
+  co_return written;
+}
+
+// The record that says what a person decided; the numbers of `run` are filled in.
+Async<RecordDraft> Dispatcher::decision(Run& run, Hold hold, HeldAnswer answer) {
+  CO_TRY(const auto status, co_await shard_.deps.journal.status(run.id));
+  CO_TRY(const std::vector<Record> records, co_await shard_.deps.journal.read(run.id));
+  run.records = status ? status->records : 0;
+  auto history = RunHistory::of(records, run.records);
+  RecordDraft draft;
+  draft.state = RunState::kRunning;
+  draft.body.answer = answer;
+  if (hold == Hold::kJournal) {
+    if (last_flow_ == nullptr)
+      co_return failure(Code::kInvalid, "flow " + name_ + " is removed: the run cannot begin again");
+    draft.body.start = RecordBody::Start{last_flow_->hash, shard_.now()};
+    co_return draft;
+  }
+  if (!history) co_return failure(std::move(history.error()).in(std::string(hold_name(Hold::kJournal))));
+  const auto body = history->held() ? decode(history->held()->body) : Result<RecordBody>();
+  if (!history->held() || !body)
+    co_return failure(Code::kCorrupt, "the journal of the held run does not say why it is held");
+  draft.step = history->held()->step;
+  draft.attempt = history->held()->attempt;
+  draft.body.call = body->call;
+  draft.body.action = body->action;
+  co_return draft;
 }
 
 void Dispatcher::observe(const Run& run, const Transition& end) {

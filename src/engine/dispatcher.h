@@ -72,10 +72,13 @@ class Dispatcher {
   void start(Run& run);
   asio::awaitable<void> work_on(Run* run);
   asio::awaitable<void> load(Ready ready);
+  asio::awaitable<std::optional<Transition>> restore(Run& run, bool expired);
   asio::awaitable<void> finish(Run& run, Transition end);
   asio::awaitable<void> park(std::unique_ptr<Run> run);
   asio::awaitable<void> park_followers(std::uint64_t lane);
+  Async<RecordDraft> decision(Run& run, Hold hold, HeldAnswer answer);
   void wait_again(Position event, const Waiting& entry);
+  void leave_waiting(Position event, bool expired);
   void start_head(std::uint64_t lane, Position event);
   void make_ready(const Ready& ready);
   void start_ready();
@@ -90,6 +93,7 @@ class Dispatcher {
   asio::awaitable<std::uint64_t> find_lane(RunStatus status);
   Async<void> read_gap(Found& found, Position floor);
   void recovered(const RunStatus& status, std::uint64_t lane);
+  bool held_again(const RunStatus& status);
 
   Shard& shard_;
   const FlowId id_;

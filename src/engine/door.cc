@@ -35,6 +35,7 @@ std::string_view reason_of_status(int status) {
     case 413: return "body_too_large";
     case 417: return "unmet_expectation";
     case 431: return "headers_too_large";
+    case 503: return "too_many_bodies";
     default: return "malformed_request";
   }
 }

@@ -226,10 +226,10 @@ asio::awaitable<Verdict> Engine::probe(ActionPtr action, Deadline deadline) {
     verdict.message = request.error().message;
     co_return verdict;
   }
-  auto permit = co_await connection.budget().acquire(action->buckets());
+  auto permit = co_await connection.budget().acquire(action->spends(no_arguments), deadline);
   if (!permit) {
     verdict.category = Category::kTransient;
-    verdict.message = "the engine is stopping";
+    verdict.message = shard.draining ? "the engine is stopping" : "its budget had no room for a look in time";
     co_return verdict;
   }
   const std::vector<std::string> secrets = request->secrets;
@@ -238,6 +238,7 @@ asio::awaitable<Verdict> Engine::probe(ActionPtr action, Deadline deadline) {
   if (verdict.message.empty() && exchange.phase != Phase::kAnswered) verdict.message = exchange.error.message;
   verdict.message = connection.redactor(secrets).text(verdict.message);
   connection.count(verdict.category, verdict.message);
+  permit->observed(action->observe(exchange, no_arguments));
   if (verdict.category == Category::kRateLimited) {
     permit->limited(verdict.wait);
   } else if (exchange.phase == Phase::kAnswered) {

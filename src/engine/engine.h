@@ -28,6 +28,7 @@ struct EngineLimits {
   std::size_t read_batch = 256;                // events asked of the log at once
   std::size_t kept_body_bytes = 4'096;         // of each request and response body in the journal
   std::size_t pages_max = 1'000;               // of one paginated call
+  std::size_t result_bytes_max = 15u << 20;    // of its results together: a record holds 16 MiB
   Duration limited_in_memory_max{30'000'000};  // a longer vendor's wait is journaled, and the run leaves memory
   Duration vendor_wait_max{3'600'000'000};     // what a Retry-After is clamped to
   Duration authorization_probe{300'000'000};   // how often one held call tries whether a connection works again
@@ -72,6 +73,8 @@ struct EngineFaults {
   bool unsynced_intents = false;  // unsafe calls leave before their intent is durable
   bool repeat_unknown = false;    // an unsafe call whose outcome is unknown is simply sent again
   bool ignore_lanes = false;      // runs of one key work at the same time
+  bool ignore_budget = false;     // calls spend nothing
+  bool ignore_policy = false;     // a failed call is made again at once, and for ever
 };
 
 struct EngineDeps {
@@ -93,13 +96,17 @@ struct EngineConfig {
 };
 
 // Why a run is held. Its summary begins with the name, then ": ".
-enum class Hold : std::uint8_t { kUnknownOutcome, kAuthorization, kFlow };
-std::string_view hold_name(Hold hold);  // "unknown outcome", "needs authorization", "flow does not compile"
+// The names are stored: append only.
+enum class Hold : std::uint8_t { kUnknownOutcome, kAuthorization, kFlow, kJournal };
+// "unknown outcome", "needs authorization", "flow does not compile", "its journal is damaged"
+std::string_view hold_name(Hold hold);
 std::optional<Hold> hold_of_summary(std::string_view summary);
+// Nothing else ends it: neither renewed credentials nor another flow.
+inline bool waits_for_a_person(Hold hold) { return hold == Hold::kUnknownOutcome || hold == Hold::kJournal; }
 
 enum class HeldAnswer : std::uint8_t {
   kDelivered,  // it happened: the call counts as delivered and binds null
-  kRepeat,     // it did not: send it again
+  kRepeat,     // it did not: send it again. With a damaged journal: begin again, whatever was done before
 };
 
 struct FlowSnapshot {
@@ -165,7 +172,8 @@ class Engine {
   asio::awaitable<void> halt();
 
   // Decides a held run, durably, and lets it go on. kNotFound when there is no such held run; kInvalid for kDelivered
-  // unless it is held for an unknown outcome. `by` names who decided, for the timeline.
+  // unless it is held for an unknown outcome, and for a damaged journal when no flow is left to begin with; kCorrupt
+  // when its journal turns out to be damaged, for which it is held then. `by` names who decided, for the timeline.
   Async<void> settle_held(RunId run, HeldAnswer answer, std::string by);
   // Tries the connection's held runs again (its credentials were renewed). kNotFound.
   Result<void> authorized(std::string_view connection);

@@ -73,6 +73,7 @@ struct ActionSpec {
 
 class TestAction final : public Action {
  public:
+  static constexpr const char* kBucket = "calls";  // without a limit unless a test configures one
   TestAction(std::string path, ActionSpec spec) : path_(std::move(path)), pages_(spec.pages) {
     name_ = "api." + path_;
     connection_ = "api";
@@ -81,6 +82,7 @@ class TestAction final : public Action {
     has_idempotency_key_ = spec.key;
     settle_ = 2s;
     idempotency_keep_ = spec.key_keep;
+    buckets_ = {kBucket};
   }
   Result<Request> render(const json::Document& args, const CallIdentity& identity) const override {
     if (args.root()["bad"].truthy()) return failure(Code::kInvalid, "bad does not fit");
@@ -97,11 +99,31 @@ class TestAction final : public Action {
     verdict.category = classify(exchange, safety_);
     verdict.wait = retry_after(exchange.response.headers, now, std::chrono::hours(1));
     if (verdict.category == Category::kDelivered) {
-      verdict.result = *json::parse(exchange.response.body);
+      auto result = json::parse(exchange.response.body);
+      if (!result) {
+        verdict.category = Category::kValidation;
+        verdict.happened = safety_ != Safety::kSafe;
+        verdict.message = "the call was made, and its answer cannot be read";
+        return verdict;
+      }
+      verdict.result = std::move(*result);
       verdict.empty = verdict.result.root().is_array() && verdict.result.root().size() == 0;
     }
     verdict.message = "said " + exchange.response.body;
     return verdict;
+  }
+  std::vector<Spend> spends(const json::Document& args) const override {
+    const json::Value cost = args.root()["cost"];
+    return {{kBucket, std::string(args.root()["channel"].as_string()), cost.is_number() ? cost.as_double() : 1}};
+  }
+  std::vector<BudgetReading> observe(const Exchange& exchange, const json::Document& args) const override {
+    const std::string used(find_header(exchange.response.headers, "X-Used"));
+    if (used.empty()) return {};
+    BudgetReading reading;
+    reading.bucket = kBucket;
+    reading.key = std::string(args.root()["channel"].as_string());
+    reading.used = std::stod(used);
+    return {reading};
   }
   Result<std::optional<Request>> next_page(const Request& request, const Exchange&) const override {
     const std::size_t page =
@@ -131,7 +153,7 @@ class TestCall final : public Step {
   asio::awaitable<StepResult> run(RunContext& context) const override {
     CallRequest request;
     request.action = action_;
-    request.args = context.input();
+    request.args = from_bound ? context.variables()[kFixedSlots] : context.input();
     request.on = &on;
     request.on_unknown = on_unknown;
     if (once) request.once = std::string(context.input().root()["once"].as_string());
@@ -142,6 +164,7 @@ class TestCall final : public Step {
   std::vector<AnswerRule> on;
   OnUnknown on_unknown = OnUnknown::kHold;
   bool once = false;
+  bool from_bound = false;  // the last result is what it sends
 
  private:
   ActionPtr action_;
@@ -202,6 +225,7 @@ class EngineTest : public testing::Test {
     config.flows = flows_;
     ConnectionInfo api;
     api.name = "api";
+    api.buckets = buckets_;
     config.connections = {api};
     return config;
   }
@@ -286,6 +310,7 @@ class EngineTest : public testing::Test {
   NoSource source_;
   EngineLimits limits_;
   std::vector<FlowPtr> flows_;
+  std::vector<Bucket> buckets_;
   std::unique_ptr<Engine> engine_;
   int posted_ = 0;
 };
@@ -364,6 +389,14 @@ TEST_F(EngineTest, ALimitCostsNoTryAndShutsTheConnection) {
   EXPECT_EQ(transport_.sent.size(), 7u);
 }
 
+TEST_F(EngineTest, ARetryAfterOfNothingIsNoLoop) {
+  start({flow({step("a")})});
+  transport_.by_path["/a"] = status(429, {{"Retry-After", "0"}});
+  post("{}");
+  advance(60s);
+  EXPECT_LE(transport_.sent.size(), 12u);
+}
+
 TEST_F(EngineTest, ALongLimitIsWaitedForInTheJournal) {
   start({flow({step("a")})});
   transport_.script = {status(429, {{"Retry-After", "600"}})};
@@ -430,9 +463,119 @@ TEST_F(EngineTest, LooksForAnUnknownOutcomeOnceItIsVisible) {
   transport_.by_path["/find"] = status(404);
   transport_.script = {lost()};
   const Position missing = post("{}");
-  advance(10s);
+  advance(20s);
   EXPECT_EQ(state(missing), RunState::kDelivered);
   EXPECT_EQ(transport_.count("/a"), 3u);
+}
+
+TEST_F(EngineTest, WhatIsLookedForAndNotThereIsTriedByThePolicy) {
+  ActionSpec spec = kUnsafeSpec;
+  spec.find = true;
+  auto steady = flow({step("a", spec)});
+  steady->retry.multiplier = 1;
+  start({steady});
+  transport_.by_path["/find"] = status(404);
+  transport_.by_path["/a"] = status(502);
+  const Position event = post("{}");
+  advance(300s);
+  EXPECT_EQ(state(event), RunState::kDead);
+  EXPECT_EQ(transport_.count("/a"), 3u);
+  EXPECT_EQ(transport_.count("/find"), 3u);
+  EXPECT_NE(run_of(event)->summary.find("gave up after 3 tries"), std::string::npos) << run_of(event)->summary;
+}
+
+TEST_F(EngineTest, WaitsBeforeItRepeatsWhatWasNotThere) {
+  ActionSpec spec = kUnsafeSpec;
+  spec.find = true;
+  auto slow = flow({step("a", spec)});
+  slow->retry.first = slow->retry.max = std::chrono::hours(10);
+  start({slow});
+  transport_.by_path["/find"] = status(404);
+  transport_.script = {lost()};
+  const Position event = post("{}");
+  advance(60s);
+  EXPECT_EQ(state(event), RunState::kRetrying);
+  EXPECT_EQ(transport_.count("/find"), 1u);
+  EXPECT_EQ(transport_.count("/a"), 1u);
+  advance(std::chrono::hours(10));
+  EXPECT_EQ(state(event), RunState::kDelivered);
+  EXPECT_EQ(transport_.count("/a"), 2u);
+}
+
+// An outcome became durable, and the process ended before the state record that follows from it did.
+struct Undecided {
+  const char* name;
+  ActionSpec spec;
+  Exchange answer;
+  Duration waits;         // nothing may leave earlier
+  std::uint32_t earlier;  // attempts before the one
+  RunState then = RunState::kDelivered;
+};
+
+TEST_F(EngineTest, ACrashBeforeTheDecisionSkipsNeitherWaitNorTries) {
+  ActionSpec keyed = kUnsafeSpec;
+  keyed.key = true;
+  for (const Undecided& c :
+       std::vector<Undecided>{{"a 503 and its wait", kUnsafeSpec, status(503, {{"Retry-After", "40"}}), 40s, 0},
+                              {"a limit and its wait", kUnsafeSpec, status(429, {{"Retry-After", "25"}}), 25s, 0},
+                              {"the last try", kUnsafeSpec, status(503), 0s, 2, RunState::kDead},
+                              {"the last try of a repeatable call", {}, status(503), 0s, 2, RunState::kDead},
+                              {"the last try with a key", keyed, lost(), 0s, 2, RunState::kHeld}}) {
+    SCOPED_TRACE(c.name);
+    auto steady = flow({step("a", c.spec)});
+    steady->retry.first = steady->retry.max = 1s;
+    start({steady});
+    transport_.sent.clear();
+    transport_.script.assign(c.earlier, status(503));
+    transport_.script.push_back(c.answer);
+    const Position event = post("{}");
+    while (transport_.sent.size() <= c.earlier) advance(100ms);
+    advance(5ms);
+    // The store as the crash left it: what came after the outcome is gone.
+    std::vector<Record> kept = records(event);
+    while (kept.back().kind != RecordKind::kOutcome) kept.pop_back();
+    Result<std::vector<EventPtr>> events;
+    await(keep(store_->get({event}), &events));
+    const Time at = kept.back().at;
+    stop();
+    store_ = std::make_unique<store::MemoryStore>(context_.get_executor(), clock_);
+    Result<FlowId> id;
+    await(keep(store_->open_flow("f", Position(0)), &id));
+    Result<std::vector<Appended>> appended;
+    std::vector<NewEvent> again{*events->front()};
+    await(keep(store_->append(std::move(again), Deadline()), &appended));
+    for (Record& record : kept) {
+      record.run.event = appended->front().at;
+      Result<void> written;
+      await(keep(store_->append(std::move(record), Sync::kWait), &written));
+      ASSERT_TRUE(written.has_value()) << written.error().message;
+    }
+    start({steady});
+    while (clock_.now() < at + c.waits - 1ms) {
+      EXPECT_EQ(transport_.sent.size(), c.earlier + 1);
+      advance(std::min(Duration(100ms), Duration(at + c.waits - 1ms - clock_.now())));
+    }
+    advance(70s);
+    EXPECT_EQ(state(appended->front().at), c.then);
+    EXPECT_EQ(transport_.sent.size(), c.earlier + (c.then == RunState::kDelivered ? 2 : 1));
+    stop();
+    store_ = std::make_unique<store::MemoryStore>(context_.get_executor(), clock_);
+  }
+}
+
+TEST_F(EngineTest, ACrashUnderARepeatableCallOfAKeyCostsATry) {
+  auto once = step("a");  // `once` journals its intent
+  once->once = true;
+  auto single = flow({once});
+  single->retry.tries = 1;
+  start({single});
+  transport_.latency = 60s;
+  const Position event = post(R"({"once":"x"})");
+  advance(1s);
+  crash();
+  advance(60s);
+  EXPECT_EQ(state(event), RunState::kDead);
+  EXPECT_EQ(transport_.sent.size(), 1u);
 }
 
 TEST_F(EngineTest, RepeatsWithTheSameIdempotencyKey) {
@@ -514,6 +657,29 @@ TEST_F(EngineTest, OnceWaitsForARunWhoseOutcomeIsUnknown) {
   EXPECT_EQ(transport_.count("/a"), 1u);
 }
 
+TEST_F(EngineTest, OnceStaysDoneWhenTheAnswerCannotBeReadOrKept) {
+  for (const Bytes& answer : {Bytes("no JSON"), "\"" + Bytes(17u << 20, 'x') + "\""}) {
+    auto once = step("a", kUnsafeSpec);
+    once->once = true;
+    start({flow({once})});
+    transport_.sent.clear();
+    transport_.script = {status(200, {}, answer)};
+    const Position first = post(R"({"once":"x"})");
+    advance(1s);
+    const Position second = post(R"({"once":"x"})");
+    advance(1s);
+    EXPECT_EQ(state(first), RunState::kDead);
+    EXPECT_NE(run_of(first)->summary.find("the call was made"), std::string::npos) << run_of(first)->summary;
+    EXPECT_EQ(state(second), RunState::kDelivered);
+    EXPECT_EQ(transport_.count("/a"), 1u);
+    const auto body = decode(records(second).front().body);
+    EXPECT_EQ(body->resolved, Resolved::kOnce);
+    EXPECT_TRUE(body->result->root().is_null());
+    stop();
+    store_ = std::make_unique<store::MemoryStore>(context_.get_executor(), clock_);
+  }
+}
+
 TEST_F(EngineTest, HoldsRunsOfAConnectionThatNeedsAuthorizationAndResumesThem) {
   start({flow({step("a")})});
   transport_.by_path["/a"] = status(401);
@@ -534,6 +700,48 @@ TEST_F(EngineTest, HoldsRunsOfAConnectionThatNeedsAuthorizationAndResumesThem) {
   EXPECT_FALSE(engine_->snapshot().connections[0].needs_authorization);
 }
 
+TEST_F(EngineTest, ARestartTriesRefusedCredentialsWithOneRun) {
+  start({flow({step("a")})});
+  transport_.by_path["/a"] = status(401);
+  std::vector<Position> events;
+  for (int i = 0; i < 20; ++i) events.push_back(post("{}"));
+  advance(1s);
+  const std::size_t sent = transport_.sent.size();
+  for (int i = 1; i <= 3; ++i) {
+    crash();
+    advance(60s);
+    EXPECT_TRUE(engine_->snapshot().connections[0].needs_authorization);
+    EXPECT_EQ(transport_.sent.size(), sent + i);
+  }
+  for (const Position event : events) EXPECT_EQ(state(event), RunState::kHeld);
+  transport_.by_path.clear();
+  crash();
+  advance(1s);
+  for (const Position event : events) EXPECT_EQ(state(event), RunState::kDelivered);
+}
+
+TEST_F(EngineTest, AProbeGivesUpInTheBudgetsQueueAtItsDeadline) {
+  Bucket slow;
+  slow.name = TestAction::kBucket;
+  slow.count = 1;
+  slow.window = std::chrono::hours(1);
+  buckets_ = {slow};
+  start({flow({step("a")})});
+  post("{}");
+  advance(1s);
+  ActionSpec safe;
+  safe.safety = Safety::kSafe;
+  Verdict verdict;
+  const auto probe = [](Engine* engine, ActionPtr action, Deadline deadline, Verdict* out) -> asio::awaitable<void> {
+    *out = co_await engine->probe(std::move(action), deadline);
+  };
+  const Time asked = clock_.now();
+  await(probe(engine_.get(), std::make_shared<TestAction>("health", safe), clock_.deadline_in(5s), &verdict));
+  EXPECT_EQ(verdict.category, Category::kTransient);
+  EXPECT_LE(clock_.now() - asked, Duration(5s));
+  EXPECT_EQ(transport_.count("/health"), 0u);
+}
+
 TEST_F(EngineTest, RenewedCredentialsResumeHeldRunsAtOnce) {
   start({flow({step("a")})});
   transport_.script = {status(401)};
@@ -545,6 +753,46 @@ TEST_F(EngineTest, RenewedCredentialsResumeHeldRunsAtOnce) {
   EXPECT_EQ(engine_->authorized("nobody").error().code, Code::kNotFound);
 }
 
+TEST_F(EngineTest, WaitingForItsOwnBudgetIsNotTrying) {
+  Bucket slow;
+  slow.name = TestAction::kBucket;
+  slow.count = 1;
+  slow.window = 600s;
+  buckets_ = {slow};
+  auto hasty = flow({step("a")});
+  hasty->retry.tries = 0;
+  hasty->retry.keep_for = 300s;
+  start({hasty});
+  transport_.script = {status(503), status(503), status(503)};
+  const Position event = post("{}");
+  advance(std::chrono::minutes(31));
+  EXPECT_EQ(transport_.sent.size(), 4u);
+  EXPECT_EQ(state(event), RunState::kDelivered);
+}
+
+TEST_F(EngineTest, SpendsWhatItsArgumentsSayAndHearsWhatTheVendorSays) {
+  Bucket bucket;
+  bucket.name = TestAction::kBucket;
+  bucket.count = 10;
+  bucket.window = 100s;
+  buckets_ = {bucket};
+  start({flow({step("a")})});
+  post(R"({"cost":7,"channel":"x"})");
+  advance(1s);
+  post(R"({"cost":4,"channel":"x"})");
+  post(R"({"cost":4,"channel":"y"})");
+  advance(90s);
+  EXPECT_EQ(transport_.sent.size(), 2u);  // x has no room for four more
+  transport_.script = {status(200, {{"X-Used", "10"}})};
+  advance(15s);
+  EXPECT_EQ(transport_.sent.size(), 3u);
+  post(R"({"channel":"x"})");
+  advance(90s);
+  EXPECT_EQ(transport_.sent.size(), 3u);  // by our count there were six left
+  advance(20s);
+  EXPECT_EQ(transport_.sent.size(), 4u);
+}
+
 TEST_F(EngineTest, AConflictIsTriedAFewTimes) {
   start({flow({step("a")})});
   auto patient = flow({step("a")});
@@ -553,6 +801,31 @@ TEST_F(EngineTest, AConflictIsTriedAFewTimes) {
   advance(400s);
   EXPECT_EQ(state(event), RunState::kDead);
   EXPECT_EQ(run_of(event)->summary.rfind("validation: ", 0), 0u) << run_of(event)->summary;
+}
+
+TEST_F(EngineTest, AConflictReadsAgainAndMapsAgain) {
+  ActionSpec safe;
+  safe.safety = Safety::kSafe;
+  auto put = step("put");
+  put->from_bound = true;
+  start({flow({step("new", kUnsafeSpec), step("up"), step("get", safe), put})});
+  transport_.script = {status(200), status(200), status(200, {}, R"({"v":1})"), status(409)};
+  const Position event = post("{}");
+  advance(100ms);
+  EXPECT_EQ(state(event), RunState::kRetrying);
+  crash();
+  advance(20s);
+  EXPECT_EQ(state(event), RunState::kDelivered);
+  EXPECT_EQ(transport_.count("/put"), 2u);
+  EXPECT_EQ(transport_.count("/new"), 1u);
+  EXPECT_EQ(transport_.count("/up"), 1u);
+  EXPECT_EQ(transport_.count("/get"), transport_.count("/put"));
+  std::string before;
+  for (const Request& request : transport_.sent) {
+    if (!request.url.ends_with("/put")) continue;
+    EXPECT_NE(request.body, before);
+    before = request.body;
+  }
 }
 
 TEST_F(EngineTest, OnSaysWhatMissingAndEmptyMean) {
@@ -579,6 +852,39 @@ TEST_F(EngineTest, MergesThePagesOfASafeCall) {
   const auto body = decode(records(event).front().body);
   EXPECT_EQ(json::print(body->result->root()), "[1,2,3,4]");
   EXPECT_EQ(body->pages, 3u);
+}
+
+TEST_F(EngineTest, ALimitBetweenPagesRepeatsOnlyThatPage) {
+  ActionSpec spec;
+  spec.safety = Safety::kSafe;
+  spec.pages = 3;
+  start({flow({step("list", spec)})});
+  transport_.script = {status(200, {}, "[1,2]"), status(429, {{"Retry-After", "5"}}),
+                       status(429, {{"Retry-After", "9"}}), status(200, {}, "[3]"), status(200, {}, "[4]")};
+  const Position event = post("{}");
+  advance(10s);
+  EXPECT_EQ(transport_.sent.size(), 3u);
+  advance(10s);
+  EXPECT_EQ(state(event), RunState::kDelivered);
+  EXPECT_EQ(transport_.count("/list"), 1u);
+  EXPECT_EQ(transport_.count("/list2"), 3u);
+  const auto body = decode(records(event).front().body);
+  EXPECT_EQ(json::print(body->result->root()), "[1,2,3,4]");
+  EXPECT_EQ(body->pages, 3u);
+  EXPECT_EQ(engine_->snapshot().connections[0].limited, 2u);
+}
+
+TEST_F(EngineTest, PagesThatCannotBeKeptAreNotFetchedToTheEnd) {
+  limits_.result_bytes_max = 10;
+  ActionSpec spec;
+  spec.safety = Safety::kSafe;
+  spec.pages = 9;
+  start({flow({step("list", spec)})});
+  for (int i = 0; i < 9; ++i) transport_.script.push_back(status(200, {}, "[1,2]"));
+  const Position event = post("{}");
+  advance(1s);
+  EXPECT_EQ(state(event), RunState::kDead);
+  EXPECT_EQ(transport_.sent.size(), 3u);
 }
 
 TEST_F(EngineTest, AMappingThatFailsIsADeadLetterWithoutACall) {
@@ -693,6 +999,35 @@ TEST_F(EngineTest, AFlowThatNoLongerCompilesHoldsItsRuns) {
   EXPECT_EQ(state(event), RunState::kDelivered);
 }
 
+TEST_F(EngineTest, AChangedKeyLetsNoReleasedRunOvertake) {
+  auto by_old = flow({step("a"), step("b")});
+  by_old->key = std::make_shared<Member>("old");
+  start({by_old});
+  transport_.latency = 10s;
+  const Position first = post(R"({"old":1,"new":2})");  // under way, without a record
+  transport_.latency = 1ms;
+  transport_.script = {status(401)};
+  const Position second = post(R"({"old":2,"new":2})");
+  advance(1s);
+  ASSERT_EQ(state(second), RunState::kHeld);
+  auto by_new = flow({step("a"), step("b")});
+  by_new->key = std::make_shared<Member>("new");
+  by_new->hash = "h2";
+  source_.known["h1"] = by_old;
+  flows_ = {by_new};
+  transport_.sent.clear();
+  transport_.latency = 10s;
+  crash();
+  advance(15s);  // a of the first one is answered, which renews the connection; b is under way
+  EXPECT_EQ(transport_.sent.size(), 2u);
+  advance(4s);
+  EXPECT_EQ(transport_.count("/a"), 1u);
+  advance(60s);
+  EXPECT_EQ(state(first), RunState::kDelivered);
+  EXPECT_EQ(state(second), RunState::kDelivered);
+  EXPECT_EQ(transport_.sent.size(), 4u);
+}
+
 TEST_F(EngineTest, TwoFlowsOfOneNameChangeNothing) {
   start({flow({step("a")})});
   auto twin = flow({step("b")});
@@ -736,6 +1071,76 @@ TEST_F(EngineTest, SendsNothingThatTheStoreWouldNotJournal) {
   EXPECT_EQ(state(event), RunState::kDelivered);
   EXPECT_EQ(engine_->snapshot().store_error, "");
   EXPECT_EQ(transport_.count("/b"), 1u);
+  const std::vector<Record> written = records(event);
+  for (std::size_t i = 0; i < written.size(); ++i) EXPECT_EQ(written[i].number, i + 1);  // a refused one takes none
+}
+
+TEST_F(EngineTest, ALostIntentHoldsTheRunAndNothingIsSentTwice) {
+  for (const std::uint32_t lost_number : {1u, 3u}) {
+    start({flow({step("a", kUnsafeSpec), step("b", kUnsafeSpec)})});
+    transport_.latency = 20s;
+    const Position event = post("{}");
+    advance(30s);  // under way with b: intent, outcome, intent
+    ASSERT_EQ(records(event).size(), 3u);
+    const std::size_t sent = transport_.sent.size();
+    store_->lose(RunId{FlowId(1), event}, lost_number);
+    crash();
+    advance(60s);
+    EXPECT_EQ(transport_.sent.size(), sent);
+    ASSERT_EQ(state(event), RunState::kHeld);
+    EXPECT_EQ(hold_of_summary(run_of(event)->summary), Hold::kJournal);
+    const std::string missing = "its journal is damaged: record " + std::to_string(lost_number) + " is missing";
+    EXPECT_EQ(run_of(event)->summary.substr(0, missing.size()), missing);
+    crash();  // and stays so
+    advance(60s);
+    EXPECT_EQ(state(event), RunState::kHeld);
+    EXPECT_EQ(settle_held(event, HeldAnswer::kDelivered).error().code, Code::kInvalid);
+    ASSERT_TRUE(settle_held(event, HeldAnswer::kRepeat).has_value());
+    advance(1s);
+    crash();  // what was begun again is resumed as any other run
+    advance(60s);
+    EXPECT_EQ(hold_of_summary(run_of(event)->summary), Hold::kUnknownOutcome);
+    ASSERT_TRUE(settle_held(event, HeldAnswer::kDelivered).has_value());
+    advance(60s);
+    EXPECT_EQ(state(event), RunState::kDelivered);
+    EXPECT_EQ(transport_.sent.size(), sent + 2);
+    stop();
+    store_ = std::make_unique<store::MemoryStore>(context_.get_executor(), clock_);
+  }
+}
+
+TEST_F(EngineTest, ALostFirstRecordOfARemovedFlowIsHeld) {
+  const auto only = flow({step("a")}, true);
+  start({only});
+  transport_.script = {status(503, {{"Retry-After", "600"}})};
+  const Position event = post(R"({"key":1})");
+  advance(1s);
+  store_->lose(RunId{FlowId(1), event}, 1);
+  flows_.clear();
+  crash();
+  advance(std::chrono::hours(1));
+  ASSERT_EQ(state(event), RunState::kHeld);
+  EXPECT_EQ(settle_held(event, HeldAnswer::kRepeat).error().code, Code::kInvalid);  // with which flow?
+  flows_ = {only};
+  crash();
+  ASSERT_TRUE(settle_held(event, HeldAnswer::kRepeat).has_value());
+  advance(1s);
+  EXPECT_EQ(state(event), RunState::kDelivered);
+  EXPECT_EQ(transport_.count("/a"), 2u);
+}
+
+TEST_F(EngineTest, DamageThatADecisionMeetsHoldsTheRunForIt) {
+  start({flow({step("a", kUnsafeSpec)})});
+  transport_.script = {lost()};
+  const Position event = post("{}");
+  advance(1s);
+  store_->lose(RunId{FlowId(1), event}, 2);
+  EXPECT_EQ(settle_held(event, HeldAnswer::kRepeat).error().code, Code::kCorrupt);
+  advance(1s);
+  EXPECT_EQ(hold_of_summary(run_of(event)->summary), Hold::kJournal);
+  EXPECT_EQ(transport_.sent.size(), 1u);
+  advance(std::chrono::days(31));
+  EXPECT_EQ(state(event), RunState::kDead);
 }
 
 TEST_F(EngineTest, HeldForTooLongBecomesADeadLetter) {

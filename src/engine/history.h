@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,25 +23,35 @@ struct CallHistory {
   std::optional<Time> standing_since;  // the policy clock stands still from here until the next attempt
   std::uint32_t conflicts = 0;
   std::uint32_t lookups = 0;       // of the open attempt
+  Duration lookups_standing{0};    // of the time since it was made
   bool open = false;               // the last attempt's outcome is not known
   Time open_since;                 // when it may have happened at the latest
   bool open_known = false;         // open_since is; else the process ended at an unknown time after it
   bool repeat_asked = false;       // a person said that it did not happen, and no attempt has left since
   std::optional<RecordBody> last;  // the last outcome that says what the call came to
+  Time last_at;
+  bool undecided = false;  // nothing says yet what follows from the last attempt: whether another one, and when
 
+  bool reread = false;  // a later call ended in a conflict: what this one read, if it only reads, is old
+
+  // Forgets what the call came to, so that it is made anew, with a whole policy's worth of tries.
+  void restart();
   // An attempt or a look-up begins.
   void begin(Time at);
   void intent(std::uint32_t attempt, Time at);
   void outcome(const RecordBody& body, std::uint32_t attempt, Time at);
-  // The run is held, or limited, from now on.
-  void stand(Time at) { standing_since = at; }
+  // The open attempt is one that may simply be made again: it failed like any other.
+  void unanswered(const char* message, Time at);
+  // The call waits for something else than its own failures from now on: a limit, its budget, a person.
+  void stand(Time at) { standing_since = standing_since.value_or(at); }
   void answered(HeldAnswer answer);
 };
 
 class RunHistory {
  public:
-  // kCorrupt when a body does not decode.
-  static Result<RunHistory> of(const std::vector<Record>& records);
+  // `known`: the highest number that the store has seen. kCorrupt, with which record, when one does not decode or is
+  // missing: but for what stands before the record with which a person had the run begin again.
+  static Result<RunHistory> of(const std::vector<Record>& records, std::uint32_t known = 0);
 
   CallHistory& call(std::uint16_t step, std::uint32_t call) { return calls_[{step, call}]; }
   const std::optional<RecordBody::Start>& start() const { return start_; }
@@ -51,6 +62,9 @@ class RunHistory {
   const std::optional<Record>& held() const { return held_; }
 
  private:
+  Result<void> take(std::span<const Record> records);
+  void take(const Record& record, const RecordBody& body);
+
   std::map<std::pair<std::uint16_t, std::uint32_t>, CallHistory> calls_;
   std::optional<RecordBody::Start> start_;
   std::optional<Record> held_;

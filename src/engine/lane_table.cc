@@ -42,6 +42,14 @@ Position LaneTable::pop(std::uint64_t lane) {
   return at.runs[at.first];
 }
 
+void LaneTable::erase(std::uint64_t lane, Position run) {
+  Lane& at = lanes_.at(lane);
+  const auto first = at.runs.begin() + static_cast<std::ptrdiff_t>(at.first);
+  const auto found = std::lower_bound(first, at.runs.end(), run);
+  CHECK(found != first && found != at.runs.end() && *found == run);
+  at.runs.erase(found);
+}
+
 std::vector<Position> LaneTable::followers(std::uint64_t lane) const {
   const auto found = lanes_.find(lane);
   if (found == lanes_.end()) return {};

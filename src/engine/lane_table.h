@@ -21,6 +21,8 @@ class LaneTable {
   Position head(std::uint64_t lane) const;  // 0 when the lane is empty
   // Takes the head off and returns the next one, or 0.
   Position pop(std::uint64_t lane);
+  // Takes one that is not the head out of the middle.
+  void erase(std::uint64_t lane, Position run);
   // Those behind the head, in order.
   std::vector<Position> followers(std::uint64_t lane) const;
   // The head of every lane.

@@ -60,6 +60,15 @@ TEST(LaneTable, PutsLateOnesWhereTheyBelong) {
   EXPECT_EQ(lanes.pop(7), Position(8));
 }
 
+TEST(LaneTable, LosesOneOutOfTheMiddle) {
+  LaneTable lanes;
+  for (const std::uint64_t position : {2, 3, 5, 8}) lanes.push(7, Position(position));
+  EXPECT_EQ(lanes.pop(7), Position(3));
+  lanes.erase(7, Position(5));
+  EXPECT_EQ(lanes.pop(7), Position(8));
+  EXPECT_EQ(lanes.pop(7), Position());
+}
+
 TEST(LaneTable, StaysInOrderOverManyPops) {
   LaneTable lanes;
   std::uint64_t next = 1;
@@ -113,7 +122,7 @@ TEST(RecordBody, ReadsBackWhatItWrote) {
   body.message = "taken";
   body.took = Duration(5);
   body.wait = Duration(6);
-  body.lookup = body.empty = true;
+  body.lookup = body.empty = body.happened = true;
   body.resolved = Resolved::kNotFound;
   body.pages = 3;
   body.request = KeptRequest{"POST", "https://x/", {{"accept", "a"}}, "body"};
@@ -189,8 +198,41 @@ Record record(std::uint32_t number, RecordKind kind, std::int64_t at_s, const Re
   return out;
 }
 
+RecordBody first_body(RecordBody body = {}) {
+  body.start = RecordBody::Start{"hash", from_unix_us(1)};
+  return body;
+}
+
+TEST(History, AGapOrAnUnreadableRecordIsDamage) {
+  const Record one = record(1, RecordKind::kIntent, 10, first_body()), two = record(2, RecordKind::kOutcome, 11, {}),
+               three = record(3, RecordKind::kIntent, 12, {});
+  EXPECT_TRUE(RunHistory::of({one, two, three}).has_value());
+  EXPECT_EQ(RunHistory::of({one, three}).error().message, "record 2 is missing");
+  EXPECT_EQ(RunHistory::of({two, three}).error().message, "record 1 is missing");
+  EXPECT_EQ(RunHistory::of({one}, 3).error().message, "record 2 is missing");
+  EXPECT_EQ(RunHistory::of({record(1, RecordKind::kIntent, 10, {})}).error().code, Code::kCorrupt);
+  Record broken = two;
+  broken.body = "nonsense";
+  EXPECT_EQ(RunHistory::of({one, broken}).error().code, Code::kCorrupt);
+}
+
+TEST(History, WhoeverBeginsItAgainPassesOverTheDamage) {
+  RecordBody again = first_body();
+  again.answer = HeldAnswer::kRepeat;
+  Record restart = record(5, RecordKind::kState, 20, again);
+  const Record old = record(3, RecordKind::kIntent, 12, {});
+  auto history = RunHistory::of({old, restart});
+  ASSERT_TRUE(history.has_value());
+  EXPECT_EQ(history->records(), 5u);
+  EXPECT_EQ(history->start()->flow, "hash");
+  EXPECT_FALSE(history->call(0, 0).open);
+  EXPECT_FALSE(history->call(0, 0).repeat_asked);
+  EXPECT_EQ(RunHistory::of({old, restart, record(7, RecordKind::kIntent, 21, {})}).error().message,
+            "record 6 is missing");
+}
+
 TEST(History, AnIntentWithoutAnOutcomeIsOpen) {
-  std::vector<Record> records{record(1, RecordKind::kIntent, 10, {})};
+  std::vector<Record> records{record(1, RecordKind::kIntent, 10, first_body())};
   auto history = RunHistory::of(records);
   EXPECT_TRUE(history->call(0, 0).open);
   EXPECT_FALSE(history->call(0, 0).open_known);
@@ -211,7 +253,7 @@ TEST(History, ThePolicyClockStandsStillWhileHeld) {
   failed.category = Category::kTransient;
   Record next = record(3, RecordKind::kOutcome, 100, failed);
   next.attempt = 2;
-  const auto history = RunHistory::of({record(1, RecordKind::kOutcome, 10, refused), held, next});
+  const auto history = RunHistory::of({record(1, RecordKind::kOutcome, 10, first_body(refused)), held, next});
   CallHistory call = RunHistory(*history).call(0, 0);
   EXPECT_EQ(call.policy.standing, Duration(80s));
   EXPECT_EQ(call.policy.tries, 1u);

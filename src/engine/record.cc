@@ -8,7 +8,8 @@ namespace tieline::engine {
 namespace {
 
 constexpr std::array<std::string_view, 5> kResolved{"answer", "found", "not found", "dropped", "once"};
-constexpr std::array<std::string_view, 3> kHolds{"unknown outcome", "needs authorization", "flow does not compile"};
+constexpr std::array<std::string_view, 4> kHolds{"unknown outcome", "needs authorization", "flow does not compile",
+                                                 "its journal is damaged"};
 
 void put_text(json::TextBuilder& out, std::string_view key, std::string_view text) {
   if (!text.empty()) out.key(key).string(text);
@@ -99,6 +100,7 @@ Bytes encode(const RecordBody& body) {
   if (body.wait) out.key("wait").integer(body.wait->count());
   if (body.lookup) out.key("lookup").boolean(true);
   if (body.empty) out.key("empty").boolean(true);
+  if (body.happened) out.key("happened").boolean(true);
   if (body.resolved != Resolved::kAnswer) out.key("resolved").string(resolved_name(body.resolved));
   if (body.pages != 1) out.key("pages").integer(body.pages);
   if (body.request) put_request(out, *body.request);
@@ -133,6 +135,7 @@ Result<RecordBody> decode(std::string_view bytes) {
   body.wait = duration_of(root, "wait");
   body.lookup = root["lookup"].as_bool();
   body.empty = root["empty"].as_bool();
+  body.happened = root["happened"].as_bool();
   if (const auto index = index_of(kResolved, root["resolved"].as_string()))
     body.resolved = static_cast<Resolved>(*index);
   body.pages = static_cast<std::uint32_t>(root["pages"].as_int64().value_or(1));

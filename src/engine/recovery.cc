@@ -7,8 +7,18 @@
 
 namespace tieline::engine {
 namespace {
+
 constexpr std::size_t kPage = 1'000;
+
+// As Caller::hold writes it: "needs authorization: CONNECTION: …".
+std::string held_connection(std::string_view summary) {
+  const std::size_t name = summary.find(": ");
+  if (name == std::string_view::npos) return {};
+  const std::size_t end = summary.find(": ", name + 2);
+  return end == std::string_view::npos ? std::string() : std::string(summary.substr(name + 2, end - name - 2));
 }
+
+}  // namespace
 
 Async<void> Dispatcher::recover() {
   CO_TRY(const FlowCursor cursor, co_await shard_.deps.journal.cursor(id_));
@@ -51,14 +61,16 @@ asio::awaitable<std::uint64_t> Dispatcher::find_lane(RunStatus status) {
   std::vector<Position> wanted{status.run.event};
   auto events = co_await shard_.deps.log.get(std::move(wanted));
   if (!records || !events || events->empty()) co_return 0;
-  const auto history = RunHistory::of(*records);
-  if (!history || !history->start()) co_return 0;
-  auto flow = co_await shard_.flows.find(name_, history->start()->flow);
-  if (!flow) co_return 0;
   Run run;
   run.id = status.run;
   run.event = events->front();
-  run.flow = *flow;
+  // Where its journal is damaged it still keeps its place: as the present flow would give it.
+  run.flow = last_flow_;
+  if (const auto history = RunHistory::of(*records); history && history->start()) {
+    auto flow = co_await shard_.flows.find(name_, history->start()->flow);
+    if (flow) run.flow = std::move(*flow);
+  }
+  if (run.flow == nullptr) co_return 0;
   prepare(run);
   co_return run.lane;
 }
@@ -73,8 +85,9 @@ void Dispatcher::recovered(const RunStatus& status, std::uint64_t lane) {
   entry.received = status.changed;
   if (status.state == RunState::kHeld) {
     entry.hold = hold_of_summary(status.summary).value_or(Hold::kUnknownOutcome);
-    // Authorization and flows may be different now: those are simply tried again.
-    entry.due = entry.hold == Hold::kUnknownOutcome ? status.changed + shard_.limits.held_keep : shard_.now();
+    // Flows may be different now: those are simply tried again.
+    entry.due = waits_for_a_person(entry.hold) ? status.changed + shard_.limits.held_keep : shard_.now();
+    if (entry.hold == Hold::kAuthorization && held_again(status)) entry.due = status.changed + shard_.limits.held_keep;
   }
   if (status.state == RunState::kRetrying || status.state == RunState::kHeld) {
     wait_again(event, entry);
@@ -85,6 +98,19 @@ void Dispatcher::recovered(const RunStatus& status, std::uint64_t lane) {
     ready.event = event;
     ready_.push_back(ready);
   }
+}
+
+// Credentials may be others now: one run tries at once whether its connection works, the others wait for what it finds.
+bool Dispatcher::held_again(const RunStatus& status) {
+  const std::string name = held_connection(status.summary);
+  if (name.empty()) return false;
+  Connection& connection = shard_.connections.get(name);
+  connection.held.insert(status.run);
+  if (connection.needs_authorization) return true;
+  connection.needs_authorization = true;
+  connection.probe_at = shard_.deps.clock.instant();
+  if (shard_.deps.observer != nullptr) shard_.deps.observer->authorization_changed(connection.name(), true);
+  return true;
 }
 
 Async<void> Dispatcher::read_gap(Found& found, Position floor) {

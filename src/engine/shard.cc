@@ -8,7 +8,7 @@ Async<void> append_record(Shard& shard, Run& run, RecordDraft draft, Sync sync) 
   CHECK(run.flow != nullptr || run.records > 0);
   Record record;
   record.run = run.id;
-  record.number = ++run.records;
+  record.number = run.records + 1;
   record.kind = draft.kind;
   record.step = draft.step;
   record.attempt = draft.attempt;
@@ -23,11 +23,13 @@ Async<void> append_record(Shard& shard, Run& run, RecordDraft draft, Sync sync) 
     record.state = draft.state;
     record.due = draft.due;
     record.summary = std::move(draft.summary);
-    run.stated = true;
   }
   record.lane = run.lane;
   auto written = co_await shard.deps.journal.append(std::move(record), sync);
+  // A number that a refused record kept would look like a lost one.
   if (written) {
+    ++run.records;
+    run.stated = run.stated || draft.kind == RecordKind::kState;
     shard.store_refuses = false;
   } else {
     shard.store_failed(written.error());

@@ -344,14 +344,16 @@ std::string RequestReader::target(std::string_view unread) const {
   if (!impl_->request.target.empty()) return impl_->request.target;
   const std::string_view line = unread.substr(0, unread.find("\r\n"));
   const std::size_t begin = line.find(" /"), end = line.rfind(" HTTP/1.");
-  // A line that has not ended may go on within its target.
-  if (line.size() == unread.size() || begin == std::string_view::npos || end == std::string_view::npos ||
-      end <= begin) {
-    return {};
-  }
+  // Without the version behind it the target may go on.
+  if (begin == std::string_view::npos || end == std::string_view::npos || end <= begin) return {};
   return std::string(line.substr(begin + 1, end - begin - 1));
 }
 bool RequestReader::wants_continue() const { return impl_->expects_continue; }
+std::size_t RequestReader::body_bytes() const {
+  if (impl_->body != nullptr) return impl_->body->size();
+  return impl_->request.body != nullptr ? impl_->request.body->size() : 0;
+}
+
 bool RequestReader::keep_alive() const { return impl_->keep_alive; }
 bool RequestReader::is_head() const { return impl_->is_head; }
 bool RequestReader::is_http10() const { return impl_->is_http10; }

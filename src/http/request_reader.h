@@ -45,6 +45,9 @@ class RequestReader {
   // use. Empty when the request line had not come or does not name a path.
   std::string target(std::string_view unread) const;
 
+  // Of the request that is being read, how much of its body has come.
+  std::size_t body_bytes() const;
+
   // From kBody on: what the request says.
   bool wants_continue() const;  // `Expect: 100-continue`, HTTP/1.1 (RFC 9110 §10.1.1)
   bool keep_alive() const;

@@ -74,6 +74,7 @@ struct HttpServer::Impl {
   std::optional<asio::ssl::context> tls;
   bool stopping = false;
   ServerStats stats;
+  std::size_t body_bytes = 0;  // of all connections
   std::list<Watched> watched;
   Gate places;
   Signal one_closed;
@@ -112,6 +113,9 @@ class Connection {
  public:
   Connection(HttpServer::Impl& server, Stream& stream, Watched& me)
       : server_(server), stream_(stream), me_(me), reader_(server.options.limits), buffer_(kBufferBytes) {}
+  ~Connection() { hold(0); }
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
 
   asio::awaitable<void> run() {
     wait_for(Phase::kIdle, server_.options.header_timeout);
@@ -119,6 +123,10 @@ class Connection {
       if (begin_ < end_) {
         begin_ += reader_.feed(std::string_view(buffer_.data() + begin_, end_ - begin_));
         if (begin_ == end_) begin_ = end_ = 0;
+        if (!hold(reader_.body_bytes())) {
+          co_await refuse(503, "too much is being received at once, try again soon");
+          co_return;
+        }
       }
       bool goes_on = false;
       switch (reader_.state()) {
@@ -131,6 +139,15 @@ class Connection {
   }
 
  private:
+  // This connection's share of all bodies' bytes. False when they are too many: then it has none.
+  bool hold(std::size_t bytes) {
+    server_.body_bytes += bytes - held_;
+    held_ = bytes;
+    if (bytes == 0 || server_.body_bytes <= server_.options.bodies_bytes_max) return true;
+    server_.body_bytes -= std::exchange(held_, 0);
+    return false;
+  }
+
   void wait_for(Phase phase, Duration at_most) {
     me_.phase = phase;
     me_.timed_out = false;
@@ -185,6 +202,7 @@ class Connection {
     ++server_.stats.requests;
     auto handling = server_.handler(std::move(request));
     const Reply reply = co_await std::move(handling);
+    hold(0);
     if (reply.status == 0) co_return false;
     const bool keep_alive = reader_.keep_alive() && !server_.stopping;
     compose(reply, keep_alive);
@@ -218,6 +236,7 @@ class Connection {
     Reply reply;
     reply.status = status;
     reply.headers.emplace_back("Content-Type", "text/plain; charset=utf-8");
+    if (status == 503) reply.headers.emplace_back("Retry-After", "5");
     reply.body = std::move(why) + "\n";
     ReplyFraming framing;
     framing.keep_alive = false;
@@ -269,6 +288,7 @@ class Connection {
   RequestReader reader_;
   std::vector<char> buffer_;  // [begin_, end_) is read and not used
   std::size_t begin_ = 0, end_ = 0;
+  std::size_t held_ = 0;
   std::string out_;
   std::size_t written_ = 0;
 };

@@ -20,6 +20,9 @@ struct ServerOptions {
   bool reuse_port = false;            // several shards listen on one port (SO_REUSEPORT)
   RequestLimits limits;
   std::size_t connections_max = 10'000;  // beyond it they wait in the kernel; idle ones then make room
+  // Of all bodies that are being read or handled: what would come beyond is refused (503), so that strangers, who are
+  // known as such only by a whole body's signature, cannot take the memory.
+  std::size_t bodies_bytes_max = 64u << 20;
   // Driven by a sweep once a second on the clock, so up to a second later.
   Duration header_timeout = 10s;  // from a request's first byte (or the connection's) to the end of its header → 408
   Duration body_timeout = 30s;    // from there to the end of its body → 408
@@ -40,7 +43,7 @@ struct ServerStats {
   std::uint64_t connections_accepted = 0;
   std::uint64_t connections_open = 0;
   std::uint64_t requests = 0;  // handed to the handler
-  std::uint64_t refused = 0;   // answered here: 400, 408, 413, 417, 431
+  std::uint64_t refused = 0;   // answered here: 400, 408, 413, 417, 431, 503
 };
 
 // One thread only: that of its executor.

@@ -294,7 +294,7 @@ TEST_F(ServerTest, TellsWhatItRefusedAndWhereItWasGoing) {
     peer.send(c.sent);
     settle();
     if (c.told[0] == '4' && c.told[2] == '8') clock.advance(31s);
-    EXPECT_TRUE(pump(io, [&] { return !told.empty(); }));
+    ASSERT_TRUE(pump(io, [&] { return !told.empty(); }));
     EXPECT_EQ(told, (std::vector<std::string>{c.told}));
     peer.close();
     settle();
@@ -395,6 +395,30 @@ TEST_F(ServerTest, StopLetsRequestsUnderWayEnd) {
   partial.close();
   EXPECT_TRUE(pump(io, [&] { return stopped; }));
   EXPECT_EQ(clock.next_wake(), std::nullopt);
+}
+
+TEST_F(ServerTest, BodiesOfStrangersTakeNoMoreThanTheirShare) {
+  ServerOptions options;
+  options.bodies_bytes_max = 1000;
+  listen(options);
+  const std::string head = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 700\r\n\r\n";
+  auto first = connect();
+  first.send(head + std::string(600, 'a'));
+  settle();
+  auto second = connect();
+  second.send(head + std::string(600, 'b'));
+  ASSERT_TRUE(receives(second, "try again soon\n"));
+  EXPECT_NE(second.text().find(" 503 "), std::string::npos);
+  EXPECT_NE(second.text().find("Retry-After: 5"), std::string::npos);
+  first.send(std::string(100, 'a'));  // who came first is served, and gives its share back
+  ASSERT_TRUE(receives(first, std::string(100, 'a')));
+  first.send(head + std::string(700, 'c'));
+  ASSERT_TRUE(receives(first, std::string(100, 'c')));
+  auto third = connect();
+  third.send(head + std::string(700, 'd'));
+  ASSERT_TRUE(receives(third, std::string(100, 'd')));
+  third.close();
+  first.close();
 }
 
 // A stranger who sends half a request must not hold up the end of everything.

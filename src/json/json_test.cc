@@ -38,9 +38,11 @@ TEST(Corpus, EveryFileIsAcceptedOrRefusedAsItsNameSays) {
       EXPECT_EQ(document.error(), validate(text).error()) << name;
       EXPECT_GE(document.error().place.line, 1u) << name;
     } else {
-      const auto again = parse(print(document->root()));
+      const std::string printed = print(document->root());
+      const auto again = parse(printed);
       ASSERT_TRUE(again) << name;
       EXPECT_TRUE(equal(document->root(), again->root())) << name;
+      EXPECT_EQ(print(again->root()), printed) << name;
     }
     switch (name.front()) {
       case 'y':
@@ -298,6 +300,16 @@ TEST(Number, ComparedByValue) {
       {"12345678901234567890", "12345678901234567891"}, {"1e400", "1e401"}};
   for (const auto& [a, b] : same) EXPECT_TRUE(equal(parsed(a).root(), parsed(b).root())) << a << ' ' << b;
   for (const auto& [a, b] : different) EXPECT_FALSE(equal(parsed(a).root(), parsed(b).root())) << a << ' ' << b;
+}
+
+TEST(Number, ExponentsAtTheEndOf64BitsAreNotComputedWith) {
+  for (const char* text : {"100e9223372036854775807", "0.001e-9223372036854775807", "100e18446744073709551615"}) {
+    const Document number = parsed(text);
+    EXPECT_TRUE(equal(number.root(), number.root())) << text;
+    EXPECT_FALSE(equal(number.root(), parsed("100e3").root())) << text;
+    EXPECT_FALSE(number.root().as_int64()) << text;
+    EXPECT_TRUE(number.has_inexact_numbers()) << text;
+  }
 }
 
 TEST(Number, NearestDouble) {

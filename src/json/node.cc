@@ -69,7 +69,8 @@ std::size_t unite_many(Member* members, std::size_t count, std::vector<std::uint
   for (std::size_t i = 0; i < count; ++i) {
     if (!dropped[i]) members[kept++] = members[i];
   }
-  order = sorted_positions(members, kept);
+  // The index goes with the length alone: whoever copies an object reserves room for one by it.
+  order = kept > kIndexAbove ? sorted_positions(members, kept) : std::vector<std::uint32_t>();
   return kept;
 }
 

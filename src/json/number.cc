@@ -35,6 +35,7 @@ Decimal decimal_of(std::string_view text) {
     const auto [end, error] = std::from_chars(power.data(), power.data() + power.size(), d.exponent);
     constexpr std::int64_t kFar = std::numeric_limits<std::int64_t>::max() / 4;
     d.exponent_known = error == std::errc() && d.exponent > -kFar && d.exponent < kFar;
+    if (!d.exponent_known) d.exponent = 0;
   }
   const std::size_t first = mantissa.find_first_of("123456789");
   if (first == std::string_view::npos) return Decimal{};  // zero has no sign and no exponent here

@@ -171,7 +171,8 @@ class Styled {
   void put(const Node& node, std::size_t depth) {
     if (node.kind == Kind::kArray) return put_array(node, depth);
     if (node.kind == Kind::kObject) return put_object(node, depth);
-    color(node.kind == Kind::kNull ? "1;30" : node.kind == Kind::kString ? "0;32" : "0;39");
+    const bool null = node.kind == Kind::kNull || (node.kind == Kind::kNumber && jq::is_nan(node));
+    color(null ? "1;30" : node.kind == Kind::kString ? "0;32" : "0;39");
     put_scalar(out_, node);
     end_color();
   }

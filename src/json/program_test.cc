@@ -73,6 +73,33 @@ TEST(Program, Computes) {
   for (const Case& c : cases) EXPECT_EQ(ran(c.source, c.input), c.output) << c.source;
 }
 
+TEST(Program, ManyKeysOfWhichFewAreDifferent) {
+  // Two keys too many for an object without an index, and only three of them left: copies have no room for one.
+  std::string members;
+  for (int i = 0; i < 34; ++i)
+    members += (i == 0 ? "" : ",") + ('"' + std::string(1, "abc"[i % 3])) + "\":" + std::to_string(i);
+  const std::string object = '{' + members + '}', expected = R"({"a":33,"b":31,"c":32})";
+  EXPECT_EQ(ran(".", object), expected);
+  EXPECT_EQ(ran("[., .]", object), '[' + expected + ',' + expected + ']');
+  EXPECT_EQ(ran("[" + object + ", .b, {d: .}]", object), '[' + expected + ",31,{\"d\":" + expected + "}]");
+  EXPECT_EQ(ran(object + " | .a, .c, (.d = 1), del(.b)"), R"(33 32 {"a":33,"b":31,"c":32,"d":1} {"a":33,"c":32})");
+}
+
+TEST(Program, KeysAreTexts) {
+  EXPECT_THAT(ran("from_entries", R"([{"key":1,"value":2}])"), HasSubstr("Cannot use number (1) as object key"));
+  EXPECT_THAT(ran("with_entries(.)", "[true]"), HasSubstr("Cannot use number (0) as object key"));
+  EXPECT_THAT(ran("from_entries", R"([{"value":2}])"), HasSubstr("Cannot use null (null) as object key"));
+}
+
+TEST(Program, NothingContainsWhatIsOfAnotherKind) {
+  EXPECT_EQ(ran("contains({a: 1})", R"({"a":[1]})"), "false");
+  EXPECT_EQ(ran("contains({a: {b: \"x\"}, c: true})", R"({"a":{"b":null},"c":true})"), "false");
+  EXPECT_EQ(ran("contains([[1]])", R"([1,[2]])"), "false");
+  EXPECT_EQ(ran("[true] | contains([true]), contains([false])"), "true false");
+  EXPECT_THAT(ran("contains([1])", "1"), HasSubstr("cannot have their containment checked"));
+  EXPECT_THAT(ran("contains(false)", "true"), HasSubstr("cannot have their containment checked"));
+}
+
 TEST(Program, SeesItsVariablesInTheOrderOfTheirNames) {
   const Bound with =
       bound({{"event", R"({"type":"order"})"}, {"unused", "1"}, {"contact", "{\"id\":7}"}, {"none", "null"}});

@@ -61,8 +61,7 @@ Error Problems::first_error() const {
   for (const Problem& problem : sorted()) {
     if (problem.severity == Problem::Severity::kError) return problem.error;
   }
-  CHECK(!"there is an error");
-  return {};
+  check_failed(__FILE__, __LINE__, "there is an error");
 }
 
 }  // namespace tieline::spec

@@ -195,7 +195,7 @@ bool read_data(Context& context, const Node& node, Data& out) {
       out.kind = node.is_list() ? Data::Kind::kList : Data::Kind::kMap;
       for (const Node& item : node.items()) read_data(inner, item, out.items.emplace_back());
       for (const Entry& entry : node.entries())
-        read_data(inner, entry.value, out.entries.emplace_back(entry.key, Data{}).second);
+        read_data(inner, entry.value, out.entries.emplace_back(Data::Entry{entry.key, {}}).value);
       break;
     }
   }

@@ -36,7 +36,7 @@ double bound(const Shape& leaf, std::string_view text) {
       CHECK(size.has_value());
       return static_cast<double>(size->bytes);
     }
-    default: CHECK(!"a type with limits"); return 0;
+    default: check_failed(__FILE__, __LINE__, "a type with limits");
   }
 }
 

@@ -98,12 +98,12 @@ Error ProgramText::located(Error error) const {
 bool Data::has_programs() const {
   if (kind == Kind::kProgram) return true;
   return std::any_of(items.begin(), items.end(), [](const Data& item) { return item.has_programs(); }) ||
-         std::any_of(entries.begin(), entries.end(), [](const auto& entry) { return entry.second.has_programs(); });
+         std::any_of(entries.begin(), entries.end(), [](const auto& entry) { return entry.value.has_programs(); });
 }
 
 const Data* Data::find(std::string_view key) const {
-  const auto at = std::find_if(entries.begin(), entries.end(), [&](const auto& entry) { return entry.first == key; });
-  return at == entries.end() ? nullptr : &at->second;
+  const auto at = std::find_if(entries.begin(), entries.end(), [&](const auto& entry) { return entry.key == key; });
+  return at == entries.end() ? nullptr : &at->value;
 }
 
 std::string SecretRef::text() const {

@@ -50,6 +50,7 @@ struct ProgramText {
 
 // A data field: a tree whose leaves are literals or programs.
 struct Data {
+  struct Entry;
   enum class Kind : std::uint8_t { kNull, kBool, kNumber, kText, kProgram, kList, kMap };
   Kind kind = Kind::kNull;
   // "true" or "false"; a JSON number as written; the text. Unquoted true, false, null and JSON numbers are typed, all
@@ -57,11 +58,15 @@ struct Data {
   std::string text;
   ProgramText program;  // of kProgram
   std::vector<Data> items;
-  std::vector<std::pair<std::string, Data>> entries;  // in order
+  std::vector<Entry> entries;  // in order
   Node node;
 
   bool has_programs() const;  // here or below
   const Data* find(std::string_view key) const;
+};
+struct Data::Entry {
+  std::string key;
+  Data value;
 };
 
 // Where a secret is kept: `secret:NAME` (the vault), `env:NAME`, `file:PATH`.

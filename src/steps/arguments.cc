@@ -44,7 +44,7 @@ std::string with_article(std::string_view type) {
 // Where the key of each entry stands; the value's place for a tree that was never written.
 Place key_place(const spec::Data& with, std::size_t index) {
   const auto entries = with.node.entries();
-  return index < entries.size() ? entries[index].key_place : with.entries[index].second.node.place();
+  return index < entries.size() ? entries[index].key_place : with.entries[index].value.node.place();
 }
 
 }  // namespace
@@ -57,7 +57,8 @@ void FlowBuilder::check_arguments(const spec::Data& with, const steps::ActionInf
     if (!argument.refused) names.push_back(argument.name);
   }
   for (std::size_t i = 0; i < with.entries.size(); ++i) {
-    const auto& [name, value] = with.entries[i];
+    const std::string& name = with.entries[i].key;
+    const spec::Data& value = with.entries[i].value;
     const auto argument = std::find_if(info.arguments.begin(), info.arguments.end(),
                                        [&](const steps::Argument& a) { return a.name == name; });
     if (argument == info.arguments.end() ? !info.other_arguments : argument->refused) {

@@ -127,6 +127,7 @@ std::unique_ptr<MemoryStore> MemoryStore::crash(asio::any_io_executor executor, 
   dead_ = true;
   auto next = std::make_unique<MemoryStore>(std::move(executor), clock_, options);
   next->corrupt_ = corrupt_;
+  next->lost_ = lost_;
   for (std::size_t i = 0; i < durable_ops_; ++i) next->apply(log_[i]);
   next->durable_ops_ = durable_ops_;
   next->durable_events_ = durable_events_;
@@ -269,7 +270,9 @@ Async<FlowCursor> MemoryStore::cursor(FlowId flow) {
 Async<std::vector<Record>> MemoryStore::read(RunId run) {
   std::vector<Record> records;
   if (const auto known = runs_.find(run); known != runs_.end()) {
-    for (const auto& record : known->second.records) records.push_back(*record);
+    for (const auto& record : known->second.records) {
+      if (!lost_.contains({run, record->number})) records.push_back(*record);
+    }
   }
   co_return records;
 }

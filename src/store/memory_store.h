@@ -46,6 +46,8 @@ class MemoryStore final : public ShardStore {
   void set_autosync(bool autosync) { options_.autosync = autosync; }
   // The event is as good as destroyed on disk: left out of reads, counted, settled for every flow.
   void corrupt(Position position);
+  // The record is as good as destroyed on disk: left out of reads; what was folded from it stays.
+  void lose(RunId run, std::uint32_t number) { lost_.insert({run, number}); }
   std::size_t corrupt_events() const { return corrupt_.size(); }
   std::size_t syncs() const { return syncs_; }  // that made something durable
 
@@ -125,6 +127,7 @@ class MemoryStore final : public ShardStore {
   std::map<RunId, Run> runs_;
   std::map<std::pair<std::string, std::string>, Entry> entries_;
   std::set<Position> corrupt_;
+  std::set<std::pair<RunId, std::uint32_t>> lost_;
 
   Signal synced_;
   bool syncing_ = false;

@@ -209,7 +209,7 @@ TEST_F(StoreDamage, CompressedRecordIsRead) {
     open();
     EXPECT_EQ(bodies(), (std::vector<std::string>{record.body}));
     EXPECT_EQ((*run(shard_->get("cursor", "hubspot")))->value, std::string(900, 'e'));
-    // The same record again is known as a repeat: its hash is of what it says, not of how it stands.
+    // The same record again is known as a repeat.
     EXPECT_TRUE(run(shard_->append(record, Sync::kWait)));
     EXPECT_EQ(bodies().size(), 1u);
     EXPECT_EQ(store_->verify()->corrupt_records, 0u);

@@ -93,7 +93,8 @@ class Check {
     const std::vector<VariableInfo> infos = connector_.variables();
     const std::vector<std::string> names = names_of(infos);
     for (const auto& [name, value] : file_.variables) {
-      const auto info = std::find_if(infos.begin(), infos.end(), [&](const VariableInfo& i) { return i.name == name; });
+      const auto info =
+          std::find_if(infos.begin(), infos.end(), [&one = name](const VariableInfo& i) { return i.name == one; });
       if (info == infos.end()) {
         problems_.error(key_place(file_.node, {"variables", name}),
                         unknown(name, "variable", connector_.name(), names));
@@ -129,7 +130,7 @@ class Check {
     }
     const auto& [name, values] = file_.auth[0];
     const auto method =
-        std::find_if(methods.begin(), methods.end(), [&](const AuthMethodInfo& m) { return m.name == name; });
+        std::find_if(methods.begin(), methods.end(), [&one = name](const AuthMethodInfo& m) { return m.name == one; });
     if (method == methods.end()) {
       problems_.error(key_place(file_.node, {"auth", name}),
                       unknown(name, "auth method", connector_.name(), names_of(methods)));
@@ -148,7 +149,7 @@ class Check {
     const std::vector<std::string> names = names_of(method.values);
     for (const auto& [key, value] : values) {
       const auto info = std::find_if(method.values.begin(), method.values.end(),
-                                     [&](const AuthValueInfo& i) { return i.name == key; });
+                                     [&one = key](const AuthValueInfo& i) { return i.name == one; });
       if (info == method.values.end()) {
         const std::string hint = did_you_mean(key, names);
         problems_.error(key_place(file_.node, {"auth", method.name, key}),

@@ -45,5 +45,17 @@ TEST(Simulation, CatchesLanesThatAreIgnored) {
   EXPECT_NE(first_caught(faults, "out of order", 50), 0u);
 }
 
+TEST(Simulation, CatchesBudgetsThatAreIgnored) {
+  engine::EngineFaults faults;
+  faults.ignore_budget = true;
+  EXPECT_NE(first_caught(faults, "over its rate", 50), 0u);
+}
+
+TEST(Simulation, CatchesRetriesThatNoPolicyEnds) {
+  engine::EngineFaults faults;
+  faults.ignore_policy = true;
+  EXPECT_NE(first_caught(faults, "more attempts than the policy allows", 50), 0u);
+}
+
 }  // namespace
 }  // namespace tieline::sim

@@ -321,11 +321,15 @@ void Life::judge_effects() {
     }
   }
   for (const auto& [name, attempts] : vendor_.attempts()) {
-    // A crash or a refused record may forget the outcome of a call that needs no intent; a look-up is not an attempt.
+    // A look-up is not an attempt. An unsafe call leaves behind a durable intent, so that none of them is ever
+    // forgotten; of another one a crash or a refused record may forget the outcome.
     if (name.ends_with("/find")) continue;
+    const bool unsafe = name.ends_with("/do_found") || name.ends_with("/do_keyed") || name.ends_with("/do_held") ||
+                        name.ends_with("/do_once") || name.ends_with("/do_repeat");
+    const std::uint32_t forgotten = unsafe ? 0 : static_cast<std::uint32_t>(report_.crashes) + troubles_;
     const auto asked = repeats_.find(name.substr(0, name.rfind('/')));
     const std::uint32_t again = asked == repeats_.end() ? 0 : asked->second * kTries;
-    if (attempts > kTries + again + report_.crashes + troubles_)
+    if (attempts > kTries + again + forgotten)
       violation("more attempts than the policy allows: " + name + " " + std::to_string(attempts));
   }
 }
@@ -390,6 +394,7 @@ Report Life::run() {
   engine_.reset();
   tasks_.reset();
   report_.lost_answers = vendor_.lost();
+  report_.failed_before = vendor_.failed_before();
   return report_;
 }
 

@@ -127,12 +127,14 @@ asio::awaitable<Exchange> Vendor::send(Request request, Deadline deadline) {
   }
   bound += options_.failures;
   if (dice < bound) co_return answered(prng_.chance(1, 2) ? 500 : 503);
-  apply(request, body);
+  bound += options_.lost_answers;
+  // Whoever gets no answer cannot tell these two: it failed before the effect, or after it.
+  const bool lost = dice < bound, before = lost && prng_.chance(1, 2);
+  if (!before) apply(request, body);
   const Response response = answer(request, body);
   co_await clock_.sleep(delay());
-  bound += options_.lost_answers;
-  if (dice < bound) {
-    ++lost_;
+  if (lost) {
+    ++(before ? failed_before_ : lost_);
     if (prng_.chance(1, 4)) co_return answered(prng_.chance(1, 2) ? 502 : 504);
     co_return reset("connection reset");
   }

@@ -42,7 +42,8 @@ class Vendor final : public Transport {
   // Attempts that a policy counts, by "flow/event/action".
   const std::map<std::string, std::uint32_t>& attempts() const { return attempts_; }
   const std::vector<std::string>& complaints() const { return complaints_; }
-  std::size_t lost() const { return lost_; }  // effects whose answer was lost
+  std::size_t lost() const { return lost_; }                    // effects whose answer was lost
+  std::size_t failed_before() const { return failed_before_; }  // answers lost without an effect
 
  private:
   struct Arrival;
@@ -65,7 +66,7 @@ class Vendor final : public Transport {
   std::vector<std::string> complaints_;
   Instant limited_until_{}, limit_told_{}, limit_told_until_{};
   Instant locked_from_ = Instant::max(), locked_until_{};
-  std::size_t lost_ = 0;
+  std::size_t lost_ = 0, failed_before_ = 0;
 };
 
 }  // namespace tieline::sim

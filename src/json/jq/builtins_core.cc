@@ -118,10 +118,7 @@ bool from_entries(Machine& m, Node in, const Node*, Node& out) {
       value = found->value;
       break;
     }
-    if (!is_string(key)) {
-      if (is_array(key) || is_object(key)) return m.fail_key(key);
-      if (!m.tostring(key, key)) return false;
-    }
+    if (!is_string(key)) return m.fail_key(key);
     new (members + count++) Member{key, value};
     return true;
   });

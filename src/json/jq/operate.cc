@@ -160,8 +160,11 @@ bool Machine::contains(Node a, Node b, std::size_t depth, bool& result) {
     result = a.view().find(b.view()) != std::string_view::npos;
     return true;
   }
-  if (a.kind == b.kind) return equal(a, b, result);
-  return fail_types(a, b, "cannot have their containment checked");
+  // Inside of others, what is of another kind is not contained; true and false are two kinds in jq.
+  result = false;
+  const bool same_kind = a.kind == b.kind && (a.kind != Kind::kBool || truthy(a) == truthy(b));
+  if (same_kind) return equal(a, b, result);
+  return depth > 0 || fail_types(a, b, "cannot have their containment checked");
 }
 
 // Objects that are in both are merged, too.
