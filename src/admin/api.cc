@@ -1,5 +1,6 @@
 #include "admin/api.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "base/text.h"
@@ -101,7 +102,10 @@ void Api::set_ready(bool ready, std::string reason) {
 asio::awaitable<Reply> Api::handle(InboundRequest request) {
   if (from_a_web_page(request)) {
     const Error denied{
-        Code::kDenied, "the admin port answers programs on this machine only; send X-Tieline: 1 with a POST", {}};
+        Code::kDenied,
+        "the admin port answers no web page: call it by an address or as localhost (what counts is the Host header), "
+        "without an Origin, and send X-Tieline: 1 with a POST",
+        {}};
     co_return error_reply(denied);
   }
   const std::size_t question = request.target.find('?');
@@ -117,7 +121,11 @@ asio::awaitable<Reply> Api::handle(InboundRequest request) {
   }
   if (request.method == "GET" || request.method == "HEAD") co_return co_await get(path, std::move(query));
   if (request.method != "POST") {
-    co_return Reply{.status = 405, .headers = {{"Allow", "GET, HEAD, POST"}}, .body = {}};
+    json::Builder out;
+    out.begin_object().key("error").string("the admin port takes GET, HEAD and POST").key("code").string("invalid");
+    Reply reply = json_text(405, out.end_object().finish().root());
+    reply.headers.emplace_back("Allow", "GET, HEAD, POST");
+    co_return reply;
   }
   json::Document body;
   if (request.body && !request.body->empty()) {
@@ -147,7 +155,7 @@ asio::awaitable<Reply> Api::get(const std::string& path, Query query) {
   if (path.starts_with(kEvents)) {
     auto id = percent_decode(std::string_view(path).substr(kEvents.size()));
     if (!id) co_return error_reply(id.error());
-    const auto description = co_await describe(deps_.ports, std::move(*id), deps_.connections());
+    const auto description = co_await describe(ports(), std::move(*id), deps_.connections());
     co_return result_reply(description);
   }
   const Error unknown{Code::kNotFound, "nothing is at " + path + "; see docs/admin-api.md", {}};
@@ -176,7 +184,19 @@ asio::awaitable<Reply> Api::post(const std::string& path, Query, json::Document 
   co_return error_reply(unknown);
 }
 
+Ports Api::ports() const {
+  Ports with_flows = deps_.ports;
+  if (deps_.flows) with_flows.flows = deps_.flows();
+  return with_flows;
+}
+
 asio::awaitable<Reply> Api::runs(Query query) {
+  static const std::vector<std::string> known{"flow", "state", "key", "since", "count", "after"};
+  for (const auto& [name, value] : query.values) {
+    if (std::ranges::find(known, name) != known.end()) continue;
+    const Error wrong{Code::kInvalid, "runs are not asked for by \"" + name + "\"" + did_you_mean(name, known), {}};
+    co_return error_reply(wrong);
+  }
   RunFilter filter{.flow = query["flow"], .state = query["state"], .key = query["key"], .since = std::nullopt};
   for (const char* name : {"count", "after"}) {
     const std::string text = query[name];
@@ -197,7 +217,7 @@ asio::awaitable<Reply> Api::runs(Query query) {
     if (!time) co_return error_reply(time.error());
     filter.since = *time;
   }
-  const auto listed = co_await list_runs(deps_.ports, std::move(filter));
+  const auto listed = co_await list_runs(ports(), std::move(filter));
   co_return result_reply(listed);
 }
 

@@ -26,6 +26,7 @@ struct ApiDeps {
   // Loads the workspace again. An error changes nothing; its message holds every problem, a line each.
   std::function<Async<std::string>()> reload;
   std::function<std::vector<std::string>()> connections;  // names, for event ids
+  std::function<std::vector<FlowPtr>()> flows;            // as they are now
   std::function<Metrics::StoreNumbers()> store_numbers;
   std::function<Async<json::Document>()> store_verify;
   std::function<std::string()> store_refuses = {};  // why it takes no writes now; empty: it does
@@ -46,6 +47,7 @@ class Api {
   asio::awaitable<Reply> post(const std::string& path, Query query, json::Document body);
   asio::awaitable<Reply> runs(Query query);
   asio::awaitable<Reply> settle(std::string run, json::Document body);
+  Ports ports() const;
   Reply ready() const;
   Reply status() const;
   Reply store() const;

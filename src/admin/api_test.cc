@@ -106,6 +106,16 @@ TEST_F(ApiTest, RefusesWhatAPageInABrowserCouldSend) {
   }
 }
 
+TEST_F(ApiTest, SaysWhatItDoesNotTake) {
+  EXPECT_EQ(ask("PUT", "/api/runs"), 405);
+  EXPECT_THAT(at("error"), HasSubstr("GET, HEAD and POST"));
+  EXPECT_EQ(ask("GET", "/api/runs?stat=dead"), 400);
+  EXPECT_THAT(at("error"), HasSubstr("did you mean"));
+  headers = {{"Host", "tieline.internal:8081"}};
+  EXPECT_EQ(ask("GET", "/metrics"), 403);
+  EXPECT_THAT(at("error"), HasSubstr("the Host header"));
+}
+
 TEST_F(ApiTest, SaysWhetherItIsReady) {
   EXPECT_EQ(ask("GET", "/readyz"), 200);
   store_refuses = "the disk has 1 MiB left";

@@ -6,9 +6,11 @@
 #include <map>
 #include <set>
 
+#include "admin/pending.h"
 #include "admin/story.h"
 #include "base/text.h"
 #include "engine/index_key.h"
+#include "engine/record.h"
 
 namespace tieline::admin {
 namespace {
@@ -17,7 +19,7 @@ constexpr std::array kAllStates{RunState::kRunning, RunState::kRetrying,  RunSta
                                 RunState::kHeld,    RunState::kDelivered, RunState::kSkipped,
                                 RunState::kStale,   RunState::kDead,      RunState::kDiscarded};
 
-using FlowNames = std::map<FlowId, std::string>;
+constexpr std::string_view kPending = "pending", kUnmatched = "unmatched";
 
 Async<FlowNames> flow_names(Journal& journal) {
   auto flows = co_await journal.flows();
@@ -39,14 +41,14 @@ Result<FlowId> flow_named(const FlowNames& names, std::string_view wanted) {
 
 Result<std::vector<RunState>> states_named(std::string_view wanted) {
   if (wanted.empty()) return std::vector<RunState>{};
-  if (wanted == "pending") return std::vector{RunState::kRunning, RunState::kRetrying, RunState::kParked};
-  std::vector<std::string> known{"pending"};
+  if (wanted == kPending) return std::vector{RunState::kRunning, RunState::kRetrying, RunState::kParked};
+  std::vector<std::string> known{std::string(kPending), std::string(kUnmatched)};
   for (const RunState state : kAllStates) {
     if (run_state_name(state) == wanted) return std::vector{state};
     known.emplace_back(run_state_name(state));
   }
   return failure(Code::kInvalid, "no state \"" + std::string(wanted) + "\"" + did_you_mean(wanted, known) +
-                                     " States: " + join(known, " "));
+                                     "; the states are " + join(known, ", "));
 }
 
 std::optional<std::uint64_t> number(std::string_view text) {
@@ -69,7 +71,28 @@ void put_run(json::Builder& out, const RunStatus& status, const std::string& flo
   out.key("state").string(run_state_name(status.state)).key("changed").string(format_time(status.changed));
   if (status.state == RunState::kRetrying) out.key("due").string(format_time(status.due));
   if (!status.summary.empty()) out.key("summary").string(status.summary);
-  if (event != nullptr) out.key("took_us").integer((status.changed - event->received).count());
+  const bool stands = is_terminal(status.state) || status.state == RunState::kHeld;
+  if (event != nullptr && stands) out.key("took_us").integer((status.changed - event->received).count());
+}
+
+void put_event_of(json::Builder& out, const EventOf& one, const std::string& flow) {
+  const std::string position = std::to_string(one.event->position.value);
+  out.key("run").string(flow.empty() ? position : flow + "/" + position).key("flow").string(flow);
+  out.key("state").string(flow.empty() ? kUnmatched : kPending);
+  out.key("changed").string(format_time(one.event->received));
+}
+
+// Why a running run stands still, as far as its journal tells: a vendor's limit.
+Async<std::string> waits_for(Journal& journal, RunId run) {
+  auto records = co_await journal.read(run);
+  if (!records) co_return failure(std::move(records.error()));
+  if (records->empty() || records->back().kind != RecordKind::kOutcome) co_return std::string();
+  const Record& last = records->back();
+  const auto body = engine::decode(last.body);
+  if (!body || body->category != Category::kRateLimited) co_return std::string();
+  std::string out = body->action + ": the vendor's limit";
+  if (body->wait) out += ", waits until " + format_time(std::chrono::ceil<std::chrono::seconds>(last.at + *body->wait));
+  co_return out;
 }
 
 // The positions that the index holds under the key, oldest first.
@@ -119,23 +142,48 @@ Async<std::vector<RunStatus>> runs_of(Ports ports, std::vector<Position> positio
   co_return fitting;
 }
 
-Async<std::vector<RunStatus>> matching_runs(Ports ports, RunFilter filter, FlowNames names) {
+Result<RunQuery> query_of(const RunFilter& filter, const FlowNames& names) {
   RunQuery query{.after = filter.after.value_or(Position(0)),
                  .count = std::min(filter.count, kRunsMax),
                  .newest_first = !filter.after};
-  CO_TRY(query.states, states_named(filter.state));
+  if (filter.state != kUnmatched) {
+    TRY(query.states, states_named(filter.state));
+  }
   if (filter.since) query.since = *filter.since;
   if (!filter.flow.empty()) {
-    CO_TRY(const FlowId flow, flow_named(names, filter.flow));
+    TRY(const FlowId flow, flow_named(names, filter.flow));
     query.flow = flow;
   }
-  if (filter.key.empty()) co_return co_await ports.journal.runs(std::move(query));
+  if (!filter.key.empty() && filter.key.find('=') == std::string::npos)
+    return failure(Code::kInvalid, "a key is NAME=VALUE, such as order=1042: the names stand in the flow's `index:`");
+  if (filter.state == kUnmatched && (query.flow || !filter.key.empty()))
+    return failure(Code::kInvalid, "an unmatched event has no flow and no key: ask for it by time only");
+  return query;
+}
 
-  if (filter.key.find('=') == std::string::npos)
-    co_return failure(Code::kInvalid,
-                      "a key is NAME=VALUE, such as order=1042: the names stand in the flow's `index:`");
-  auto positions = co_await positions_of_key(ports.state, filter.key);
+// A name that no flow's `index:` has finds nothing: better said than answered with an empty list.
+Result<void> check_key_name(const std::vector<FlowPtr>& flows, std::string_view key) {
+  const std::string name(key.substr(0, key.find('=')));
+  std::vector<std::string> known;
+  for (const FlowPtr& flow : flows) {
+    for (const IndexKey& index : flow->index) known.push_back(index.name);
+  }
+  if (flows.empty() || std::ranges::find(known, name) != known.end()) return {};
+  if (known.empty()) return failure(Code::kNotFound, "no flow has an `index:`, so none is found by a key");
+  const std::string hint = did_you_mean(name, known);
+  std::ranges::sort(known);
+  known.erase(std::ranges::unique(known).begin(), known.end());
+  return failure(Code::kNotFound,
+                 "no flow's `index:` has \"" + name + "\"" + (hint.empty() ? "; there is " + join(known, ", ") : hint));
+}
+
+Async<std::vector<RunStatus>> matching_runs(Ports ports, RunQuery query, std::string key, FlowNames names) {
+  if (key.empty()) co_return co_await ports.journal.runs(std::move(query));
+  auto positions = co_await positions_of_key(ports.state, key);
   if (!positions) co_return failure(std::move(positions.error()));
+  if (positions->empty()) {
+    CO_TRY_VOID(check_key_name(ports.flows, key));
+  }
   std::vector<Position> ordered(positions->upper_bound(query.after), positions->end());
   if (query.newest_first) std::ranges::reverse(ordered);
   co_return co_await runs_of(ports, std::move(ordered), std::move(names), std::move(query));
@@ -167,13 +215,74 @@ Async<EventPtr> find_event(EventLog& log, FlowNames names, std::string id, std::
 
 }  // namespace
 
+namespace {
+
+// A line of a list: a run that the journal knows, or an event that waits for its run.
+struct Row {
+  RunStatus status;
+  std::string why;  // it stands still
+  std::optional<EventOf> waits;
+  RunId run() const { return waits ? waits->run : status.run; }
+};
+
+Async<std::vector<Row>> rows_of(Ports ports, RunFilter filter, FlowNames names) {
+  CO_TRY(const RunQuery query, query_of(filter, names));
+  std::vector<Row> rows;
+  std::vector<EventOf> waiting;
+  const auto with = [&](EventOf one) {
+    Row row;
+    row.waits = std::move(one);
+    rows.push_back(std::move(row));
+  };
+  if (filter.state == kUnmatched) {
+    auto unmatched = co_await unmatched_events(ports, std::move(names), query);
+    if (!unmatched) co_return failure(std::move(unmatched.error()));
+    for (EventOf& one : *unmatched) with(std::move(one));
+    co_return rows;
+  }
+  // Asked for first: a run that gets its first record meanwhile is then in both lists, and never in none.
+  if (filter.state.empty() || filter.state == kPending) {
+    auto pending = co_await pending_runs(ports, names, query, filter.key);
+    if (!pending) co_return failure(std::move(pending.error()));
+    waiting = std::move(*pending);
+  }
+  auto runs = co_await matching_runs(ports, query, filter.key, std::move(names));
+  if (!runs) co_return failure(std::move(runs.error()));
+  std::set<RunId> known;
+  for (RunStatus& status : *runs) {
+    known.insert(status.run);
+    Row row;
+    if (status.state == RunState::kRunning) {
+      auto why = co_await waits_for(ports.journal, status.run);
+      if (!why) co_return failure(std::move(why.error()));
+      row.why = std::move(*why);
+    }
+    row.status = std::move(status);
+    rows.push_back(std::move(row));
+  }
+  for (EventOf& one : waiting) {
+    if (!known.contains(one.run)) with(std::move(one));
+  }
+  std::ranges::stable_sort(rows, [&](const Row& a, const Row& b) {
+    return query.newest_first ? a.run().event > b.run().event : a.run().event < b.run().event;
+  });
+  if (rows.size() > query.count) rows.resize(query.count);
+  co_return rows;
+}
+
+}  // namespace
+
 Async<json::Document> list_runs(Ports ports, RunFilter filter) {
   auto names = co_await flow_names(ports.journal);
   if (!names) co_return failure(std::move(names.error()));
-  auto runs = co_await matching_runs(ports, std::move(filter), *names);
-  if (!runs) co_return failure(std::move(runs.error()));
+  if (filter.state == kUnmatched && ports.flows.empty())
+    co_return failure(Code::kUnavailable, "which events a flow takes is not known here; `tieline check` says why");
+  auto rows = co_await rows_of(ports, std::move(filter), *names);
+  if (!rows) co_return failure(std::move(rows.error()));
   std::vector<Position> positions;
-  for (const RunStatus& status : *runs) positions.push_back(status.run.event);
+  for (const Row& row : *rows) {
+    if (!row.waits) positions.push_back(row.status.run.event);
+  }
   auto events = co_await ports.log.get(std::move(positions));
   if (!events) co_return failure(std::move(events.error()));
   std::map<Position, EventPtr> by_position;
@@ -181,12 +290,18 @@ Async<json::Document> list_runs(Ports ports, RunFilter filter) {
 
   json::Builder out;
   out.begin_object().key("runs").begin_array();
-  for (const RunStatus& status : *runs) {
-    const auto event = by_position.find(status.run.event);
-    const Event* known = event == by_position.end() ? nullptr : event->second.get();
+  for (Row& row : *rows) {
     out.begin_object();
-    put_run(out, status, (*names)[status.run.flow], known);
-    if (known != nullptr) put_event(out, *known);
+    if (row.waits) {
+      put_event_of(out, *row.waits, row.waits->run.flow == FlowId(0) ? "" : (*names)[row.waits->run.flow]);
+      put_event(out, *row.waits->event);
+    } else {
+      const auto event = by_position.find(row.status.run.event);
+      const Event* known = event == by_position.end() ? nullptr : event->second.get();
+      if (row.status.summary.empty()) row.status.summary = std::move(row.why);
+      put_run(out, row.status, (*names)[row.status.run.flow], known);
+      if (known != nullptr) put_event(out, *known);
+    }
     out.end_object();
   }
   co_return out.end_array().end_object().finish();
@@ -197,6 +312,8 @@ Async<json::Document> describe(Ports ports, std::string id, std::vector<std::str
   if (!names) co_return failure(std::move(names.error()));
   auto event = co_await find_event(ports.log, *names, std::move(id), std::move(sources));
   if (!event) co_return failure(std::move(event.error()));
+  auto pending = co_await pending_runs_of(ports, *names, *event);
+  if (!pending) co_return failure(std::move(pending.error()));
   std::vector<Position> positions{(*event)->position};
   auto runs = co_await statuses_of(ports, std::move(positions), *names);
   if (!runs) co_return failure(std::move(runs.error()));
@@ -207,6 +324,9 @@ Async<json::Document> describe(Ports ports, std::string id, std::vector<std::str
   const auto data = json::parse((*event)->data);
   out.key("data");
   data ? out.copy(data->root()) : out.null();
+  if (!ports.flows.empty())
+    out.key("matched").boolean(
+        std::ranges::any_of(ports.flows, [&](const FlowPtr& flow) { return flow->matches(**event); }));
   out.key("runs").begin_array();
   for (const RunStatus& status : *runs) {
     auto records = co_await ports.journal.read(status.run);
@@ -216,6 +336,13 @@ Async<json::Document> describe(Ports ports, std::string id, std::vector<std::str
     out.key("story").begin_array();
     for (const Record& record : *records) put_story_entry(out, record);
     out.end_array().end_object();
+  }
+  for (const EventOf& one : *pending) {
+    const bool known = std::ranges::find(*runs, one.run, &RunStatus::run) != runs->end();
+    if (known) continue;
+    out.begin_object();
+    put_event_of(out, one, (*names)[one.run.flow]);
+    out.key("story").begin_array().end_array().end_object();
   }
   co_return out.end_array().end_object().finish();
 }
@@ -232,19 +359,47 @@ Async<RunId> find_run(Ports ports, std::string id) {
   co_return RunId{flow, Position(*position)};
 }
 
+namespace {
+
+// What a person does about a held run.
+std::string advice_for(std::optional<engine::Hold> hold, const std::string& run) {
+  if (hold == engine::Hold::kUnknownOutcome)
+    return "  to do     look at the vendor, then `tieline held delivered " + run + "` or `tieline held repeat " + run +
+           "`\n";
+  if (hold == engine::Hold::kAuthorization)
+    return "  to do     mend the connection's secret, then `tieline reload`: the run goes on by itself\n";
+  if (hold == engine::Hold::kJournal)
+    return "  to do     look at the vendor for what was done, then `tieline held repeat " + run +
+           "`: it begins again, whatever was done before\n";
+  if (hold == engine::Hold::kFlow)
+    return "  to do     mend what the flow needs, then `tieline reload`: the run goes on by itself\n";
+  return {};
+}
+
+}  // namespace
+
 std::string in_words(json::Value description) {
   const auto text = [&](json::Value from, std::string_view key) { return std::string(from[key].as_string()); };
   std::string out = "Event " + std::string(description["event"].number_text()) + ": " + text(description, "type") +
                     " from " + text(description, "source") + " (id " + text(description, "event_id") + ")\n";
   if (!description["subject"].as_string().empty()) out += "  about     " + text(description, "subject") + "\n";
   out += "  happened  " + text(description, "time") + "\n  received  " + text(description, "received") + "\n";
-  if (description["runs"].size() == 0) out += "No flow has taken it up: none matches, or it is still waiting.\n";
+  if (description["runs"].size() == 0) {
+    const json::Value matched = description["matched"];
+    out += matched.is_null()   ? "No flow has taken it up.\n"
+           : matched.as_bool() ? "A flow takes such events, and has not worked on this one: it came before the flow.\n"
+                               : "No flow takes it: no flow's `on:` names this connection with this type.\n";
+  }
   for (const json::Value run : description["runs"].elements()) {
     out += "\nRun " + text(run, "run") + ": " + text(run, "state");
     if (const auto took = run["took_us"].as_int64())
       out += ", " + humane_duration(Duration(*took)) + " after it was received";
     out += "\n";
+    if (run["state"].as_string() == kPending)
+      out += "  nothing of it is written yet: its first call is under way, or it waits for its turn\n";
     if (!run["summary"].as_string().empty()) out += "  because   " + text(run, "summary") + "\n";
+    if (run["state"].as_string() == run_state_name(RunState::kHeld))
+      out += advice_for(engine::hold_of_summary(run["summary"].as_string()), text(run, "run"));
     for (const json::Value entry : run["story"].elements()) {
       out += "  " + text(entry, "at") + "  " + text(entry, "text") + "\n";
       if (entry["request"].is_object()) {

@@ -32,7 +32,7 @@ class QueriesTest : public AdminTest {
   }
 
   std::vector<std::string> listed(RunFilter filter) {
-    const auto result = await(list_runs(ports(), std::move(filter)));
+    const auto result = await(list_runs(asked(), std::move(filter)));
     EXPECT_TRUE(result) << result.error().text();
     std::vector<std::string> names;
     if (!result) return names;
@@ -40,15 +40,29 @@ class QueriesTest : public AdminTest {
     return names;
   }
   Error refused(RunFilter filter) {
-    const auto result = await(list_runs(ports(), std::move(filter)));
+    const auto result = await(list_runs(asked(), std::move(filter)));
     EXPECT_FALSE(result);
     return result ? Error{} : result.error();
   }
   Result<json::Document> described(const std::string& id, std::vector<std::string> sources = {"stripe", "shopify"}) {
-    return await(describe(ports(), id, std::move(sources)));
+    return await(describe(asked(), id, std::move(sources)));
+  }
+
+  Ports asked() { return {*store, *store, *store, flows}; }
+  // A flow as a workspace has it, found by `index: { order: .order_number }`.
+  static FlowPtr taking(const std::string& name, const std::string& type) {
+    auto made = std::make_shared<Flow>();
+    made->name = name;
+    made->triggers = {{"shopify", {type}}};
+    made->variables = {"event", "vars", "flow", "run"};
+    auto program = json::compile(".order_number", made->variables);
+    EXPECT_TRUE(program);
+    made->index = {{"order", std::move(*program)}};
+    return made;
   }
 
   FlowId deals, mail;
+  std::vector<FlowPtr> flows;
   int last = 0;
 };
 
@@ -88,12 +102,12 @@ TEST_F(QueriesTest, AWrongQuestionIsAnsweredWithTheRightOne) {
 }
 
 TEST_F(QueriesTest, ARunIsListedWithItsEvent) {
-  const auto result = await(list_runs(ports(), {.state = "retrying"}));
+  const auto result = await(list_runs(asked(), {.state = "retrying"}));
   ASSERT_TRUE(result);
   EXPECT_EQ(
       json::print(result->root()["runs"].at(0)),
       R"({"run":"orders-to-deals/4","flow":"orders-to-deals","state":"retrying","changed":"2026-10-26T07:34:00Z",)"
-      R"("due":"2026-10-26T07:35:00Z","summary":"transient: down","took_us":10000000,"event":4,)"
+      R"("due":"2026-10-26T07:35:00Z","summary":"transient: down","event":4,)"
       R"("event_id":"hook-4","source":"shopify","type":"orders/create","subject":"881","op":"created",)"
       R"("time":"2026-10-26T07:33:49Z","received":"2026-10-26T07:33:50Z"})");
 }
@@ -156,6 +170,57 @@ TEST_F(QueriesTest, AnEventThatNoFlowTookUpSaysSo) {
   const auto found = described("5");
   ASSERT_TRUE(found);
   EXPECT_THAT(in_words(found->root()), HasSubstr("No flow has taken it up"));
+}
+
+TEST_F(QueriesTest, AnEventThatWaitsForItsFirstRecordIsPending) {
+  flows = {taking("orders-to-deals", "orders/create"), taking("never-started", "orders/create")};
+  event("shopify", "hook-5", R"({"order_number":2003})");
+  event("shopify", "hook-6");
+  await(store->flush());
+  EXPECT_THAT(listed({.state = "pending"}), ElementsAre("orders-to-deals/6", "orders-to-deals/5", "orders-to-deals/4"));
+  EXPECT_THAT(listed({.count = 2}), ElementsAre("orders-to-deals/6", "orders-to-deals/5"));
+  EXPECT_THAT(listed({.after = Position(4), .count = 1}), ElementsAre("orders-to-deals/5")) << "oldest first";
+  EXPECT_THAT(listed({.key = "order=2003"}), ElementsAre("orders-to-deals/5")) << "by what its index will hold";
+  EXPECT_THAT(listed({.flow = "orders-to-mail", .state = "pending"}), ElementsAre());
+  EXPECT_THAT(listed({.state = "delivered"}), ElementsAre("orders-to-deals/1"));
+  EXPECT_THAT(in_words(described("5")->root()),
+              HasSubstr("Run orders-to-deals/5: pending\n  nothing of it is written"));
+
+  state({deals, Position(5)}, RunState::kDelivered);
+  store->settle(deals, Position(6));
+  EXPECT_THAT(listed({.state = "pending"}), ElementsAre("orders-to-deals/4")) << "each is over, or has a record";
+}
+
+TEST_F(QueriesTest, EventsThatNoFlowTakesAreListed) {
+  flows = {taking("orders-to-deals", "orders/paid")};
+  event("shopify", "hook-5");
+  EXPECT_THAT(listed({.state = "unmatched"}), ElementsAre("5")) << "1 to 4 have runs of an earlier form of the flow";
+  EXPECT_THAT(listed({}), testing::Not(testing::Contains("5")));
+  EXPECT_THAT(in_words(described("5")->root()), HasSubstr("No flow takes it"));
+  EXPECT_EQ(refused({.state = "unmatched", .key = "order=7"}).code, Code::kInvalid);
+  flows = {};
+  EXPECT_EQ(refused({.state = "unmatched"}).code, Code::kUnavailable);
+}
+
+TEST_F(QueriesTest, ANameThatNoIndexHasIsAMistake) {
+  flows = {taking("orders-to-deals", "orders/create")};
+  EXPECT_THAT(refused({.key = "ordr=1042"}).message, HasSubstr("did you mean \"order\"?"));
+  EXPECT_EQ(refused({.key = "ordr=1042"}).code, Code::kNotFound);
+  EXPECT_THAT(listed({.key = "order=9999"}), ElementsAre());
+}
+
+TEST_F(QueriesTest, ARunThatWaitsForAVendorsLimitSaysUntilWhen) {
+  const RunId run{deals, event("shopify", "hook-5")};
+  engine::RecordBody body{.action = "hubspot.deals.upsert", .category = Category::kRateLimited};
+  body.wait = 10s;
+  body.response = engine::KeptResponse{.status = 429, .phase = "answered"};
+  record(run, RecordKind::kOutcome, body);
+  const auto result = await(list_runs(asked(), {.state = "running"}));
+  ASSERT_TRUE(result);
+  const json::Value row = result->root()["runs"].at(0);
+  EXPECT_EQ(row["summary"].as_string(), "hubspot.deals.upsert: the vendor's limit, waits until 2026-10-26T07:34:10Z");
+  EXPECT_TRUE(row["took_us"].is_null()) << "it is not over";
+  EXPECT_THAT(in_words(described("5")->root()), HasSubstr("rate_limited; will try again at 2026-10-26T07:34:10Z"));
 }
 
 TEST_F(QueriesTest, ARunIsNamedByFlowAndPosition) {

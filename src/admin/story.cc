@@ -10,6 +10,7 @@ using engine::RecordBody;
 
 std::string quoted_message(const RecordBody& body) {
   std::string out = body.message;
+  if (out.starts_with(body.action + ": ")) out.erase(0, body.action.size() + 2);
   if (!body.code.empty() && body.message.find(body.code) == std::string::npos)
     out += (out.empty() ? "" : " ") + ("(" + body.code + ")");
   return out;
@@ -31,7 +32,7 @@ std::string resolution_words(const RecordBody& body) {
   return {};
 }
 
-std::string outcome_words(const RecordBody& body, std::uint16_t attempt) {
+std::string outcome_words(const RecordBody& body, std::uint16_t attempt, Time at) {
   if (std::string words = resolution_words(body); !words.empty()) return words;
   std::string out = body.action;
   if (body.lookup) out += " (looking whether it happened)";
@@ -45,6 +46,8 @@ std::string outcome_words(const RecordBody& body, std::uint16_t attempt) {
   if (category == Category::kDelivered) return out + (body.empty ? ", found nothing" : "");
   out += ", " + std::string(category_name(category));
   if (const std::string message = quoted_message(body); !message.empty()) out += ": " + message;
+  if (category == Category::kRateLimited && body.wait)
+    out += "; will try again at " + format_time(std::chrono::ceil<std::chrono::seconds>(at + *body.wait)) + " or later";
   return out;
 }
 
@@ -90,7 +93,7 @@ void put_story_entry(json::Builder& out, const Record& record) {
       out.key("kind").string("intent").key("text").string(intent_words(*body, record.attempt));
       break;
     case RecordKind::kOutcome:
-      out.key("kind").string("outcome").key("text").string(outcome_words(*body, record.attempt));
+      out.key("kind").string("outcome").key("text").string(outcome_words(*body, record.attempt, record.at));
       break;
     case RecordKind::kState: out.key("kind").string("state").key("text").string(state_words(record, *body)); break;
     case RecordKind::kNote: out.key("kind").string("note").key("text").string(body->message); break;

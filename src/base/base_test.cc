@@ -85,7 +85,8 @@ TEST(Text, PercentCodingFollowsRfc3986) {
 }
 
 TEST(Text, TruncatesBetweenCharacters) {
-  EXPECT_EQ(truncated("grün", 3), "gr… (3 bytes more)");
+  EXPECT_EQ(truncated("grün ist die Wiese im Mai", 3), "gr… (24 bytes more)");
+  EXPECT_EQ(truncated("grün", 3), "grün") << "what would be said of the rest is longer than the rest";
   EXPECT_EQ(truncated("grün", 5), "grün");
 }
 

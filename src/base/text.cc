@@ -149,7 +149,10 @@ std::string truncated(std::string_view text, std::size_t bytes_max) {
   if (text.size() <= bytes_max) return std::string(text);
   std::size_t cut = bytes_max;
   while (cut > 0 && (static_cast<unsigned char>(text[cut]) & 0xC0) == 0x80) --cut;
-  return std::string(text.substr(0, cut)) + "… (" + std::to_string(text.size() - cut) + " bytes more)";
+  const std::string notice = "… (" + std::to_string(text.size() - cut) + " bytes more)";
+  // A rest that is shorter than what would be said of it is better shown.
+  if (text.size() - cut <= notice.size()) return std::string(text);
+  return std::string(text.substr(0, cut)) + notice;
 }
 
 bool valid_utf8(std::string_view text) {

@@ -26,7 +26,8 @@ std::string nearest(std::string_view word, std::span<const std::string> candidat
 // `; did you mean "x"?` or empty: to be appended to an error message.
 std::string did_you_mean(std::string_view word, std::span<const std::string> candidates);
 
-// At most `bytes_max` bytes, cut between UTF-8 characters, with "… (N bytes more)" where something was cut.
+// At most `bytes_max` bytes, cut between UTF-8 characters, with "… (N bytes more)" where something was cut. A text that
+// is longer by less than that notice is left whole.
 std::string truncated(std::string_view text, std::size_t bytes_max);
 bool valid_utf8(std::string_view text);
 

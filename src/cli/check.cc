@@ -9,10 +9,6 @@
 namespace tieline::cli {
 namespace {
 
-std::string counted(std::size_t count, const char* one, const char* many) {
-  return std::to_string(count) + " " + (count == 1 ? one : many);
-}
-
 // Every problem, those of flows with the line that they are about. A line of another file may hold a secret that
 // somebody wrote down there, which is then the very problem.
 std::string with_lines(const spec::Problems& problems, const workspace::Files& files) {
@@ -30,7 +26,15 @@ std::string with_lines(const spec::Problems& problems, const workspace::Files& f
 int run_check(const Arguments& arguments) {
   const std::string directory = arguments.text("DIR");
   auto files = workspace::read_files(directory);
-  if (!files) return report(files.error(), kConfig);
+  if (!files) {
+    if (arguments.flag("json")) {
+      spec::Problems problems;
+      problems.error(files.error());
+      std::puts(workspace::problems_json(problems).c_str());
+      return kConfig;
+    }
+    return report(files.error(), kConfig);
+  }
   if (directory != ".") files->prefix = directory + (directory.ends_with('/') ? "" : "/");
   const connect::Catalog connectors;
   const workspace::ConnectCatalog catalog(connectors);

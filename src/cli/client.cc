@@ -15,6 +15,8 @@
 #include "http/curl_transport.h"
 #include "spec/yaml.h"
 #include "store/sqlite_store.h"
+#include "workspace/connect_catalog.h"
+#include "workspace/load.h"
 #include "workspace/settings.h"
 
 namespace tieline::cli {
@@ -52,21 +54,51 @@ Async<json::Document> exchange(asio::any_io_executor executor, Clock* clock, Req
   co_return failure(code, std::string(body->root()["error"].as_string()));
 }
 
+Error no_store(const std::string& directory) {
+  return {Code::kNotFound,
+          "there is no store at " + directory +
+              ": nothing ran here yet (a server that began before `store.url` was changed keeps its old store)",
+          {}};
+}
+
+Error no_server() { return {Code::kUnavailable, "no server runs on this workspace; start it with `tieline run`", {}}; }
+
+// The workspace's flows, by which is known what the store has still to be worked on. Reading a store needs no secret,
+// so none is asked for. Empty when the workspace does not load.
+class OfflineFlows {
+ public:
+  explicit OfflineFlows(const std::string& directory) : catalog_(connectors_) {
+    const auto files = workspace::read_files(directory);
+    if (!files) return;
+    const workspace::SecretSources any{
+        .environment = [](const std::string&) { return std::optional<std::string>("0"); },
+        .file = [](const std::string&) { return Result<std::string>("0"); }};
+    loaded_ = workspace::load(*files, catalog_, any).workspace;
+  }
+  std::vector<FlowPtr> flows() const { return loaded_ == nullptr ? std::vector<FlowPtr>{} : loaded_->flows; }
+
+ private:
+  connect::Catalog connectors_;
+  workspace::ConnectCatalog catalog_;
+  std::shared_ptr<const workspace::Workspace> loaded_;
+};
+
 // Opens the store read-only and asks it.
 template <class Ask>
-Result<json::Document> ask_store(const std::string& directory, Ask ask) {
-  if (!std::filesystem::exists(directory))
-    return failure(Code::kNotFound, "there is no store at " + directory + ": nothing ran here yet");
+Result<json::Document> ask_store(const std::string& workspace, const std::string& directory, Ask ask) {
+  if (!std::filesystem::exists(directory)) return failure(no_store(directory));
+  const OfflineFlows offline(workspace);
   const std::unique_ptr<Clock> clock = make_system_clock();
   TRY(auto store, store::SqliteStore::open({.directory = directory, .read_only = true}, *clock));
   return run_here<json::Document>([&](asio::any_io_executor executor) -> Async<json::Document> {
-    constexpr auto kAsk = [](std::unique_ptr<store::ShardStore> shard, Ask question) -> Async<json::Document> {
-      const admin::Ports ports{*shard, *shard, *shard};
+    constexpr auto kAsk = [](std::unique_ptr<store::ShardStore> shard, std::vector<FlowPtr> flows,
+                             Ask question) -> Async<json::Document> {
+      const admin::Ports ports{*shard, *shard, *shard, std::move(flows)};
       auto answer = co_await question(ports);
       co_await shard->stop();
       co_return answer;
     };
-    return kAsk(store->shard(executor), ask);
+    return kAsk(store->shard(executor), offline.flows(), ask);
   });
 }
 
@@ -93,6 +125,7 @@ Result<Client> Client::open(const Arguments& arguments) {
   Client client;
   const std::string directory = arguments.text("workspace");
   TRY(const workspace::Settings settings, read_settings(directory));
+  client.directory_ = directory;
   client.store_directory_ = store_directory_of(directory, settings.store.directory());
   std::error_code unreadable;  // a workspace without connections has no sources
   std::filesystem::directory_iterator entries(std::filesystem::path(directory) / "connections", unreadable);
@@ -118,7 +151,7 @@ Result<json::Document> Client::get(const std::string& path) const {
 }
 
 Result<json::Document> Client::post(const std::string& path, const json::Document& body, Duration within) const {
-  if (!online()) return failure(Code::kUnavailable, "no server runs on this workspace; start it with `tieline run`");
+  if (!online()) return failure(no_server());
   const std::unique_ptr<Clock> clock = make_system_clock();
   Request request{.method = "POST", .url = *admin_ + path, .timeout = within, .private_addresses = true};
   request.headers = {{"Content-Type", "application/json"}, {"X-Tieline", "1"}};
@@ -129,30 +162,36 @@ Result<json::Document> Client::post(const std::string& path, const json::Documen
 
 Result<json::Document> Client::runs(const admin::RunFilter& filter) const {
   if (!online())
-    return ask_store(store_directory_, [filter](admin::Ports ports) { return admin::list_runs(ports, filter); });
+    return ask_store(directory_, store_directory_,
+                     [filter](admin::Ports ports) { return admin::list_runs(ports, filter); });
   std::string path = "/api/runs?count=" + std::to_string(filter.count);
   for (const auto& [name, value] : {std::pair{"flow", filter.flow}, {"state", filter.state}, {"key", filter.key}}) {
     if (!value.empty()) path += "&" + std::string(name) + "=" + percent_encode(value);
   }
+  if (filter.after) path += "&after=" + std::to_string(filter.after->value);
   if (filter.since) path += "&since=" + percent_encode(format_time(*filter.since));
   return get(path);
 }
 
 Result<json::Document> Client::describe(const std::string& id) const {
   if (online()) return get("/api/events/" + percent_encode(id));
-  return ask_store(store_directory_,
+  return ask_store(directory_, store_directory_,
                    [id, sources = sources_](admin::Ports ports) { return admin::describe(ports, id, sources); });
 }
 
 Result<std::string> Client::hooks_address() const {
-  if (!online()) return failure(Code::kUnavailable, "no server runs on this workspace; start it with `tieline run`");
+  if (!online()) return failure(no_server());
   return *hooks_;
+}
+
+Result<json::Document> Client::status() const {
+  if (!online()) return failure(no_server());
+  return get("/api/status");
 }
 
 Result<json::Document> Client::store_numbers() const {
   if (online()) return get("/api/store");
-  if (!std::filesystem::exists(store_directory_))
-    return failure(Code::kNotFound, "there is no store at " + store_directory_ + ": nothing ran here yet");
+  if (!std::filesystem::exists(store_directory_)) return failure(no_store(store_directory_));
   const std::unique_ptr<Clock> clock = make_system_clock();
   TRY(const auto store, store::SqliteStore::open({.directory = store_directory_, .read_only = true}, *clock));
   const store::StoreStats stats = store->stats();
@@ -172,8 +211,7 @@ Result<json::Document> Client::store_numbers() const {
 
 Result<json::Document> Client::store_verify() const {
   if (online()) return post("/api/store/verify", json::Document(), kVerifyWithin);
-  if (!std::filesystem::exists(store_directory_))
-    return failure(Code::kNotFound, "there is no store at " + store_directory_ + ": nothing ran here yet");
+  if (!std::filesystem::exists(store_directory_)) return failure(no_store(store_directory_));
   const std::unique_ptr<Clock> clock = make_system_clock();
   TRY(const auto store, store::SqliteStore::open({.directory = store_directory_, .read_only = true}, *clock));
   TRY(const store::VerifyReport report, store->verify());

@@ -27,6 +27,8 @@ class Client {
   // Answers from the server when one runs, else from the store.
   Result<json::Document> runs(const admin::RunFilter& filter) const;
   Result<json::Document> describe(const std::string& id) const;
+  // What the running server says of itself. kUnavailable when none runs: nothing of it is stored.
+  Result<json::Document> status() const;
   Result<json::Document> store_numbers() const;
   Result<json::Document> store_verify() const;
 
@@ -34,16 +36,16 @@ class Client {
   Result<json::Document> post(const std::string& path, const json::Document& body,
                               Duration within = std::chrono::seconds(30)) const;
 
+  bool online() const { return admin_.has_value(); }  // a server runs
   const std::string& store_directory() const { return store_directory_; }
   // The running server's hooks address, "http://127.0.0.1:8080". kUnavailable when none runs.
   Result<std::string> hooks_address() const;
 
  private:
   Result<json::Document> get(const std::string& path) const;
-  bool online() const { return admin_.has_value(); }
 
   std::optional<std::string> admin_, hooks_;  // addresses of the running server
-  std::string store_directory_;
+  std::string directory_, store_directory_;
   std::vector<std::string> sources_;
 };
 

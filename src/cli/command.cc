@@ -1,7 +1,10 @@
 #include "cli/command.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
+#include <fstream>
 
 #include "base/text.h"
 
@@ -119,6 +122,21 @@ std::string source_line(const Place& place, std::string_view text) {
   }
   if (column < place.column) return {};
   return "  " + std::string(line.substr(first, last - first)) + "\n  " + pad + "^\n";
+}
+
+std::string counted(std::size_t count, const char* one, const char* many) {
+  return std::to_string(count) + " " + (count == 1 ? one : many);
+}
+
+Result<void> write_announcement(const std::string& file, const std::string& text) {
+  const std::string aside = file + ".new";
+  bool written = false;
+  {
+    std::ofstream out(aside);
+    written = static_cast<bool>(out << text << std::flush);
+  }
+  if (written && std::rename(aside.c_str(), file.c_str()) == 0) return {};
+  return failure(Code::kUnavailable, "--announce: cannot write \"" + file + "\": " + std::strerror(errno));
 }
 
 int report(const Error& error, int exit_code, std::string_view text) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/result.h"
 
 namespace tieline::cli {
 
@@ -69,6 +70,12 @@ std::string source_line(const Place& place, std::string_view text);
 // Prints the error on stderr, with the line it is about where `text`, which its place counts in, is given; returns
 // `exit_code`.
 int report(const Error& error, int exit_code = kFailed, std::string_view text = {});
+
+// "1 flow", "2 flows".
+std::string counted(std::size_t count, const char* one, const char* many);
+
+// Writes aside and renames: whoever waits for the file never reads half of it. kUnavailable when it cannot.
+Result<void> write_announcement(const std::string& file, const std::string& text);
 
 Command bench_door_command();
 Command check_command();

@@ -11,6 +11,7 @@
 #include "async/sync.h"
 #include "async/task_group.h"
 #include "auth/hash.h"
+#include "base/check.h"
 #include "base/embedded.h"
 #include "cli/command.h"
 #include "cli/demo.h"
@@ -53,8 +54,21 @@ Result<std::string> make_directory() {
   return path;
 }
 
+// How a person calls this program from here.
+std::string program_path() {
+  std::error_code failed;
+  const std::filesystem::path path = std::filesystem::read_symlink("/proc/self/exe", failed);
+  if (failed) return "tieline";
+  const std::filesystem::path below = path.lexically_proximate(std::filesystem::current_path(failed));
+  return failed || below.empty() || below.begin()->string() == ".." ? path.string() : below.string();
+}
+
+struct Doubles {
+  std::string hubspot, shopify;  // addresses
+};
+
 // The example's flow as it is; connections and addresses that lead to the doubles; secrets of this one demo.
-Result<void> write_workspace(const std::string& directory, const std::string& hubspot, const std::string& token,
+Result<void> write_workspace(const std::string& directory, const Doubles& doubles, const std::string& token,
                              bool limits) {
   const auto write = [&](const std::string& name, std::string_view text) {
     const std::filesystem::path path = std::filesystem::path(directory) / name;
@@ -69,11 +83,12 @@ Result<void> write_workspace(const std::string& directory, const std::string& hu
         "zone: Europe/Berlin\n");
   write("connections/shopify.yaml",
         "connector: shopify\nvariables: { shop: demo }\nauth: { access_token: { token: file:secrets/shopify-token } }\n"
-        "secrets: { client_secret: file:secrets/shopify-client-secret }\n");
+        "secrets: { client_secret: file:secrets/shopify-client-secret }\nbase_url: " +
+            doubles.shopify + "   # the double\nprivate_addresses: true\nlimits: none\n");
   write("connections/hubspot.yaml",
         "connector: hubspot\nvariables: { tier: enterprise }\n"
         "auth: { private_app: { token: file:secrets/hubspot-token } }\nbase_url: " +
-            hubspot + "   # the double; HubSpot itself without this line\nprivate_addresses: true\n" +
+            doubles.hubspot + "   # the double; HubSpot itself without this line\nprivate_addresses: true\n" +
             (limits ? "" : "limits: none                          # the double has none\n"));
   for (const EmbeddedFile& file : embedded_files()) {
     if (file.path.starts_with("flows/")) write(std::string(file.path), file.text);
@@ -115,7 +130,9 @@ class Demo {
     }
     if (service_) co_await service_->stop();
     service_.reset();
-    if (double_server_) co_await double_server_->stop(clock_->deadline_in(std::chrono::seconds(1)));
+    for (auto* server : {&double_server_, &shop_server_}) {
+      if (*server) co_await (*server)->stop(clock_->deadline_in(std::chrono::seconds(1)));
+    }
     sender_.reset();
     signals_.cancel();
   }
@@ -145,15 +162,20 @@ class Demo {
     for (const sandbox::SampleContact& contact : sandbox::sample_contacts())
       sandbox::add_hubspot_contact(*hubspot, contact.email, contact.first_name, contact.last_name);
     CO_TRY(double_server_, sandbox::DoubleServer::start(loop_.get_executor(), std::move(hubspot), *clock_));
-    CO_TRY_VOID(write_workspace(directory_, double_server_->url(), token, options_.limits));
+    CO_TRY(sandbox::VendorRules shop_rules, sandbox::embedded_rules("shopify"));
+    shop_rules.limits.clear();
+    auto shop = sandbox::make_double("shopify", {.rules = std::move(shop_rules)}, *clock_);
+    CO_TRY(shop_server_, sandbox::DoubleServer::start(loop_.get_executor(), std::move(shop), *clock_));
+    const Doubles doubles{double_server_->url(), shop_server_->url()};
+    CO_TRY_VOID(write_workspace(directory_, doubles, token, options_.limits));
 
     ServiceOptions service_options{.directory = directory_,
                                    .files = [this] { return workspace::read_files(directory_); },
                                    .secrets = workspace::system_secrets(directory_),
                                    .log =
-                                       [](std::string_view line) {
-                                         std::fprintf(stderr, "tieline: %.*s\n", static_cast<int>(line.size()),
-                                                      line.data());
+                                       [this](LogLevel level, std::string_view text) {
+                                         if (level == LogLevel::kInfo) return;
+                                         std::fputs(log_lines(clock_->now(), level, text).c_str(), stderr);
                                        }};
     service_ = std::make_unique<Service>(loop_.get_executor(), *clock_, std::move(service_options));
     service_->observe(&tally_);
@@ -233,7 +255,9 @@ class Demo {
   }
 
   Async<void> finish(Duration took) {
-    DemoReport report{.sent = orders_.size()};
+    DemoReport report{.sent = interrupted_ ? next_order_ : orders_.size()};
+    report.wanted = orders_.size();
+    report.interrupted = interrupted_;
     const engine::DoorCounts counts = service_->door().counts();
     report.received = counts.received;
     report.duplicates = counts.duplicates;
@@ -252,7 +276,7 @@ class Demo {
     count_deals(report);
     std::fputs(report.text().c_str(), stdout);
     print_next_steps();
-    exit_code_ = report.complete() ? kOk : kFailed;
+    exit_code_ = report.complete() && !report.interrupted ? kOk : kFailed;
     if (!options_.report_file.empty()) {
       std::ofstream out(options_.report_file);
       out << json::print(report.document().root()) << "\n";
@@ -275,11 +299,22 @@ class Demo {
   }
 
   void print_next_steps() const {
-    std::printf("\n  everything is in %s\n  try next:\n", directory_.c_str());
-    std::printf("    build/tieline events -w %s --status skipped\n", directory_.c_str());
-    std::printf("    build/tieline show   -w %s orders-to-deals/1\n", directory_.c_str());
-    std::printf("    build/tieline check  %s\n", directory_.c_str());
-    if (!options_.keep) std::puts("    KEEP=1 make demo        goes on running, with the doubles");
+    const std::string program = program_path();
+    const auto line = [&](const std::string& arguments) {
+      std::printf("    %s %s\n", program.c_str(), arguments.c_str());
+    };
+    std::printf("\n  everything is in %s\n", directory_.c_str());
+    if (options_.keep) {
+      std::printf("  webhooks      %s/hooks/shopify\n  admin port    %s\n", service_->hooks_address().c_str(),
+                  service_->admin_address().c_str());
+      std::printf("  HubSpot is    %s\n  Shopify is    %s\n", double_server_->url().c_str(),
+                  shop_server_->url().c_str());
+    }
+    std::puts("  try next:");
+    line("events -w " + directory_ + " --status skipped");
+    line("show   -w " + directory_ + " orders-to-deals/1");
+    line("check  " + directory_);
+    if (!options_.keep) line("demo --keep     goes on running, with the doubles");
   }
 
   DemoOptions options_;
@@ -291,7 +326,7 @@ class Demo {
   bool live_, interrupted_ = false;
   Instant next_progress_{};
   std::string directory_;
-  std::unique_ptr<sandbox::DoubleServer> double_server_;
+  std::unique_ptr<sandbox::DoubleServer> double_server_, shop_server_;
   DemoTally tally_;
   std::unique_ptr<Service> service_;
   std::unique_ptr<http::CurlTransport> sender_;
@@ -318,7 +353,8 @@ Command demo_command() {
       .name = "demo",
       .summary = "turns 200 signed Shopify orders into HubSpot deals, here and now",
       .description =
-          "Starts a double of HubSpot and a Tieline with the workspace of examples/orders-to-deals, sends it orders as "
+          "Starts doubles of HubSpot and Shopify and a Tieline with the workspace of examples/orders-to-deals, sends "
+          "it orders as "
           "Shopify would (signed, some of them twice), and reports what became of each. Nothing leaves this machine. "
           "Exits 0 only if nothing is missing.",
       .positionals = {},

@@ -35,6 +35,8 @@ struct DemoReport {
   double p50_ms = 0, p99_ms = 0, seconds = 0;
   std::map<std::string, std::uint64_t> reasons;
   std::string workspace;
+  std::uint64_t wanted = 0;  // orders; more than `sent` where a person interrupted it
+  bool interrupted = false;
 
   // Every order that was acknowledged is accounted for, and HubSpot has one deal for each delivered one, tied to its
   // contact.

@@ -83,6 +83,11 @@ std::string DemoReport::text() const {
   std::snprintf(line, sizeof line, "\n  from receipt to delivery: p50 %.1f ms, p99 %.1f ms; all of it in %.1f s\n",
                 p50_ms, p99_ms, seconds);
   out += line;
+  if (interrupted) {
+    out += "  interrupted after " + std::to_string(sent) + " of " + std::to_string(wanted) +
+           " orders; what is pending stands in the store\n";
+    return out;
+  }
   out += complete() ? "  nothing is missing\n" : "  error: the numbers do not add up; something is missing\n";
   return out;
 }

@@ -7,7 +7,6 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <map>
 #include <memory>
 #include <optional>
@@ -51,10 +50,11 @@ class Doubles {
 
  private:
   asio::awaitable<void> serve() {
-    if (const auto listening = listen(); !listening) {
-      exit_code_ = report(listening.error());
+    auto ready = listen();
+    if (ready) ready = announce();
+    if (!ready) {
+      exit_code_ = report(ready.error());
     } else {
-      announce();
       signals_.async_wait([this](const boost::system::error_code& error, int) {
         if (!error) stop_wanted_.notify_all();
       });
@@ -78,7 +78,7 @@ class Doubles {
     return {};
   }
 
-  void announce() {
+  Result<void> announce() {
     json::Builder out;
     out.begin_object();
     for (const auto& server : servers_) {
@@ -87,11 +87,8 @@ class Doubles {
     }
     std::fflush(stdout);
     const json::Document addresses = out.end_object().finish();
-    if (options_.announce_file.empty()) return;
-    // Written aside and renamed: whoever waits for the file never reads half of it.
-    const std::string aside = options_.announce_file + ".new";
-    std::ofstream(aside) << json::print(addresses.root()) << '\n';
-    std::rename(aside.c_str(), options_.announce_file.c_str());
+    if (options_.announce_file.empty()) return {};
+    return write_announcement(options_.announce_file, json::print(addresses.root()) + "\n");
   }
 
   asio::io_context loop_{1};
@@ -171,6 +168,7 @@ Result<DoublesOptions> read_options(const Arguments& arguments) {
   for (const std::string& vendor : arguments.all("VENDOR...")) {
     if (find(options.doubles, vendor) != nullptr) return failure(Code::kInvalid, "\"" + vendor + "\" is named twice");
     auto rules = sandbox::embedded_rules(vendor, variables);
+    if (!rules && rules.error().code == Code::kInvalid) return failure(std::move(rules.error()).in("--variable"));
     if (!rules || std::find(known.begin(), known.end(), vendor) == known.end())
       return failure(Code::kInvalid, "there is no double of \"" + vendor + "\"" + did_you_mean(vendor, known) +
                                          " (there are: " + join(known, ", ") + ")");

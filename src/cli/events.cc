@@ -1,4 +1,6 @@
 // `tieline events`: a line for each run, newest first.
+#include <algorithm>
+#include <charconv>
 #include <cstdio>
 
 #include "base/text.h"
@@ -7,10 +9,15 @@
 namespace tieline::cli {
 namespace {
 
+// As wide as `width` characters: "µs" is two of them in three bytes.
 std::string column(std::string text, std::size_t width) {
-  if (text.size() < width) text.append(width - text.size(), ' ');
+  const auto characters = static_cast<std::size_t>(
+      std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+  if (characters < width) text.append(width - characters, ' ');
   return text + "  ";
 }
+
+std::string seconds_of(std::string_view time) { return std::string(time.substr(0, 19)) + "Z"; }
 
 void print_runs(json::Value runs) {
   std::size_t width = 12;
@@ -22,30 +29,64 @@ void print_runs(json::Value runs) {
     const auto text = [&](std::string_view key) { return std::string(run[key].as_string()); };
     const auto took = run["took_us"].as_int64();
     std::string about = text("subject").empty() ? text("event_id") : text("subject");
-    if (!text("summary").empty()) about += "  (" + truncated(text("summary"), 80) + ")";
-    if (text("state") == "retrying") about += "  (next try " + text("due").substr(0, 19) + "Z)";
-    std::puts((column(text("run"), width) + column(text("received").substr(0, 19) + "Z", 20) +
-               column(text("state"), 9) + column(took ? humane_duration(Duration(*took)) : "", 7) +
-               column(text("type"), 16) + about)
+    if (!text("summary").empty()) about += "  (" + truncated(text("summary"), 120) + ")";
+    if (text("state") == "retrying") about += "  (next try " + seconds_of(text("due")) + ")";
+    std::puts((column(text("run"), width) + column(seconds_of(text("received")), 20) + column(text("state"), 9) +
+               column(took ? humane_duration(Duration(*took)) : "", 7) + column(text("type"), 16) + about)
                   .c_str());
   }
 }
 
-// "--since 2h" counts back from now; a time stands for itself.
+void print_refusals(json::Value refused) {
+  std::size_t width = 10;
+  for (const json::Value one : refused.elements()) width = std::max(width, one["connection"].size());
+  std::puts(
+      (column("CONNECTION", width) + column("COUNT", 7) + column("LAST", 20) + column("REASON", 20) + "LAST MESSAGE")
+          .c_str());
+  for (const json::Value one : refused.elements()) {
+    const std::string connection(one["connection"].as_string());
+    std::puts((column(connection.empty() ? "-" : connection, width) +
+               column(std::string(one["count"].number_text()), 7) + column(seconds_of(one["last"].as_string()), 20) +
+               column(std::string(one["reason"].as_string()), 20) + std::string(one["message"].as_string()))
+                  .c_str());
+  }
+}
+
+// What the door did not take in since the server started.
+int list_refused(const Arguments& arguments) {
+  auto client = Client::open(arguments);
+  if (!client) return report(client.error(), kConfig);
+  const auto status = client->status();
+  if (!status) return report(status.error());
+  const json::Value refused = status->root()["refused"];
+  if (arguments.flag("json")) {
+    std::puts(json::print(refused).c_str());
+  } else if (refused.size() == 0) {
+    std::puts("no request was refused since the server started");
+  } else {
+    print_refusals(refused);
+  }
+  return kOk;
+}
+
+// "--since 2h" counts back from now; a time stands for itself, a date for its beginning (UTC).
 Result<Time> parse_since(const std::string& text) {
   if (const auto ago = parse_duration(text))
     return std::chrono::floor<Duration>(std::chrono::system_clock::now()) - *ago;
-  auto time = parse_time(text);
-  if (time) return *time;
-  return failure(Code::kInvalid,
-                 "--since takes a duration like 2h or a time like 2026-11-23T21:44:00Z, not \"" + text + "\"");
+  for (const char* rest : {"", "T00:00:00Z"}) {
+    if (auto time = parse_time(text + rest)) return *time;
+  }
+  return failure(
+      Code::kInvalid,
+      "--since takes a duration like 2h, a date like 2026-11-23 or a time like 2026-11-23T21:44:00Z, not \"" + text +
+          "\"");
 }
 
 int list(const Arguments& arguments, admin::RunFilter filter, const char* nothing) {
   auto client = Client::open(arguments);
   if (!client) return report(client.error(), kConfig);
   auto listed = client->runs(filter);
-  if (!listed) return report(listed.error());
+  if (!listed) return report(listed.error(), listed.error().code == Code::kInvalid ? kUsage : kFailed);
   const json::Value runs = listed->root()["runs"];
   if (arguments.flag("json")) {
     std::puts(json::print(listed->root()).c_str());
@@ -53,8 +94,20 @@ int list(const Arguments& arguments, admin::RunFilter filter, const char* nothin
     std::puts(nothing);
   } else {
     print_runs(runs);
+    // Not part of the list, so that a pipe does not see it.
+    if (runs.size() == filter.count && !filter.after)
+      std::fputs("there may be more: --count N, or --after 0 from the oldest on\n", stderr);
+    if (runs.size() == filter.count && filter.after)
+      std::fprintf(stderr, "there may be more: --after %s\n",
+                   std::string(runs.at(runs.size() - 1)["event"].number_text()).c_str());
   }
   return kOk;
+}
+
+std::optional<std::uint64_t> whole_number(std::string_view text) {
+  std::uint64_t value = 0;
+  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return failed == std::errc() && end == text.data() + text.size() ? std::optional(value) : std::nullopt;
 }
 
 Result<admin::RunFilter> filter_of(const Arguments& arguments) {
@@ -63,16 +116,24 @@ Result<admin::RunFilter> filter_of(const Arguments& arguments) {
   if (const std::string since = arguments.text("since"); !since.empty()) {
     TRY(filter.since, parse_since(since));
   }
-  filter.count = std::strtoull(arguments.text("count").c_str(), nullptr, 10);
-  if (filter.count == 0 || filter.count > admin::kRunsMax)
+  const auto count = whole_number(arguments.text("count"));
+  if (!count || *count == 0 || *count > admin::kRunsMax)
     return failure(Code::kInvalid, "--count takes a number from 1 to " + std::to_string(admin::kRunsMax));
+  filter.count = *count;
+  if (const std::string after = arguments.text("after"); !after.empty()) {
+    const auto event = whole_number(after);
+    if (!event) return failure(Code::kInvalid, "--after takes an event's number, not \"" + after + "\"");
+    filter.after = Position(*event);
+  }
   return filter;
 }
 
 int run_events(const Arguments& arguments) {
   auto filter = filter_of(arguments);
   if (!filter) return report(filter.error(), kUsage);
-  return list(arguments, *filter, "no run matches");
+  if (arguments.flag("refused")) return list_refused(arguments);
+  const bool unmatched = filter->state == "unmatched";
+  return list(arguments, *filter, unmatched ? "a flow takes every event there is" : "no run matches");
 }
 
 int run_dead(const Arguments& arguments) {
@@ -111,6 +172,9 @@ int settle(const Arguments& arguments, const std::string& run, std::string_view 
 int run_held(const Arguments& arguments) {
   const std::string action = arguments.text("ACTION"), run = arguments.text("RUN");
   if (action == "list") {
+    if (!run.empty())
+      return report({Code::kInvalid, "held list takes no \"" + run + "\"; --flow, --key and --since choose runs", {}},
+                    kUsage);
     auto filter = filter_of(arguments);
     if (!filter) return report(filter.error(), kUsage);
     filter->state = "held";
@@ -124,19 +188,28 @@ int run_held(const Arguments& arguments) {
                   kUsage);
   }
   if (run.empty()) return report({Code::kInvalid, "which run? `tieline held list` shows them", {}}, kUsage);
+  if (const std::size_t slash = run.rfind('/'); slash == std::string::npos || !whole_number(run.substr(slash + 1)))
+    return report(
+        {Code::kInvalid, "\"" + run + "\" is not a run like orders-to-deals/42; `tieline held list` shows them", {}},
+        kUsage);
   return settle(arguments, run, action);
 }
 
 std::vector<Option> list_options(bool with_status) {
-  std::vector<Option> options{{"--flow", "NAME", "only runs of this flow"},
-                              {"--key", "NAME=VALUE", "only runs found under this key of the flow's index"},
-                              {"--since", "WHEN", "only runs that changed since: 2h, or 2026-11-23T21:44:00Z"},
-                              {"--count", "N", "at most so many", "50"},
-                              {"--json", "", "print JSON"}};
+  std::vector<Option> options{
+      {"--flow", "NAME", "only runs of this flow"},
+      {"--key", "NAME=VALUE", "only runs found under this key of the flow's index"},
+      {"--since", "WHEN", "only runs that changed since: 2h, 2026-11-23, or 2026-11-23T21:44:00Z"},
+      {"--count", "N", "at most so many, up to 1000", "50"},
+      {"--after", "EVENT", "only runs of events after this number, and the oldest first: pages through all of them"},
+      {"--json", "", "print JSON"}};
   if (with_status)
     options.insert(options.begin() + 1,
                    {"--status", "STATE",
-                    "only runs in this state: delivered skipped stale dead held retrying parked running, or pending"});
+                    "only runs in this state: delivered skipped stale dead held retrying parked running; pending: all "
+                    "that is still worked on; unmatched: events that no flow takes"});
+  if (with_status)
+    options.push_back({"--refused", "", "what the door refused since the server started, and why, instead of runs"});
   for (const Option& option : client_options()) options.push_back(option);
   return options;
 }
@@ -148,22 +221,25 @@ Command events_command() {
           .summary = "lists what came in and what became of it",
           .description =
               "A line for each run, newest first: one flow working on one event. Asks the running server, or reads the "
-              "store when none runs.",
+              "store when none runs. docs/operating.md says what each state means.",
           .positionals = {},
           .options = list_options(true),
-          .examples = {"tieline events --status dead --since 24h", "tieline events --key order=1042"},
+          .examples = {"tieline events --status dead --since 24h", "tieline events --key order=1042",
+                       "tieline events --refused"},
           .run = run_events};
 }
 
 Command dead_command() {
-  return {.name = "dead",
-          .summary = "lists dead letters: runs that gave up, with the cause",
-          .description =
-              "Runs that ended without delivering. Each keeps its event; `tieline show RUN` tells what was tried.",
-          .positionals = {},
-          .options = list_options(false),
-          .examples = {"tieline dead --flow orders-to-deals"},
-          .run = run_dead};
+  return {
+      .name = "dead",
+      .summary = "lists dead letters: runs that gave up, with the cause",
+      .description =
+          "Runs that ended without delivering. Each keeps its event; `tieline show RUN` tells what was tried. Once the "
+          "cause is mended, send the event again: docs/operating.md says how.",
+      .positionals = {},
+      .options = list_options(false),
+      .examples = {"tieline dead --flow orders-to-deals"},
+      .run = run_dead};
 }
 
 Command show_command() {
@@ -186,9 +262,11 @@ Command held_command() {
       .summary = "lists held runs, and decides them",
       .description =
           "A run is held when a person must decide: most often because a call's answer was lost, and nobody can tell "
-          "whether it happened. Look at the vendor, then say which.\n\ntieline held list\ntieline held delivered RUN   "
-          "it happened; go on with the next step\ntieline held repeat RUN      it did not; send it again. Where the "
-          "journal is damaged: begin again,\n                             whatever was done before",
+          "whether it happened. Look at the vendor, then say which. A run that is held because a connection needs "
+          "authorization goes on by itself: mend the secret, then `tieline reload`.\n\ntieline held list\n"
+          "tieline held delivered RUN   it happened; go on with the next step\n"
+          "tieline held repeat RUN      it did not; send it again. Where the journal is damaged: begin again,\n"
+          "                             whatever was done before",
       .positionals = {{"ACTION", "list, delivered or repeat", false, "list"}, {"RUN", "which run", false}},
       .options = list_options(false),
       .examples = {"tieline held list", "tieline held delivered leads-to-slack/17"},

@@ -129,6 +129,13 @@ int run_parsed(const Command& command, std::vector<std::string> words) {
   return command.run(arguments);
 }
 
+// What was printed and did not arrive (a full disk) is a failure, whatever the command says of itself.
+int flushed(int exit_code) {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return exit_code;
+  std::fputs("error: the output could not be written\n", stderr);
+  return exit_code == kOk ? kFailed : exit_code;
+}
+
 int dispatch(std::vector<std::string> words) {
   const std::vector<Command> commands = all_commands();
   const auto find = [&](const std::string& name) -> const Command* {
@@ -154,6 +161,8 @@ int dispatch(std::vector<std::string> words) {
     for (const Command& known : commands) {
       if (!known.hidden) names.emplace_back(known.name);
     }
+    const bool version = words[0] == "version" || words[0] == "-v" || words[0] == "-V";
+    if (version) return usage_error("there is no \"" + words[0] + "\"; did you mean --version?", "");
     const std::string kind = words[0].starts_with('-') ? "option" : "command";
     return usage_error("there is no " + kind + " \"" + words[0] + "\"" + did_you_mean(words[0], names), "");
   }
@@ -164,7 +173,7 @@ int dispatch(std::vector<std::string> words) {
     return kOk;
   }
   words.erase(words.begin());
-  return run_parsed(*command, std::move(words));
+  return flushed(run_parsed(*command, std::move(words)));
 }
 
 }  // namespace

@@ -6,20 +6,21 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <memory>
 #include <utility>
 
 #include "async/sync.h"
 #include "async/task_group.h"
+#include "base/time.h"
 #include "cli/command.h"
 #include "cli/service.h"
 
 namespace tieline::cli {
 namespace {
 
-void log_line(std::string_view line) {
-  std::fprintf(stderr, "tieline: %.*s\n", static_cast<int>(line.size()), line.data());
+// One call of fputs a text: lines of other threads do not come in between.
+void log_to_stderr(const Clock& clock, LogLevel level, std::string_view text) {
+  std::fputs(log_lines(clock.now(), level, text).c_str(), stderr);
 }
 
 // The process around a Service: its loop, its signals, its exit code.
@@ -27,7 +28,7 @@ class Server {
  public:
   Server(ServiceOptions options, std::string announce_file)
       : clock_(make_system_clock()),
-        service_(loop_.get_executor(), *clock_, std::move(options)),
+        service_(loop_.get_executor(), *clock_, with_log(std::move(options), *clock_)),
         tasks_(loop_.get_executor()),
         signals_(loop_, SIGTERM, SIGINT, SIGHUP),
         announce_file_(std::move(announce_file)) {}
@@ -39,26 +40,33 @@ class Server {
   }
 
  private:
+  static ServiceOptions with_log(ServiceOptions options, const Clock& clock) {
+    options.log = [&clock](LogLevel level, std::string_view text) { log_to_stderr(clock, level, text); };
+    return options;
+  }
+  void log(LogLevel level, std::string_view text) const { log_to_stderr(*clock_, level, text); }
+
   asio::awaitable<void> serve() {
-    const auto started = co_await service_.start();
+    auto started = co_await service_.start();
+    if (started) started = announce();
     if (!started) {
-      std::fputs(
-          (started.error().code == Code::kInvalid ? started.error().message : started.error().text() + "\n").c_str(),
-          stderr);
+      // The workspace's problems are whole lines already.
+      const bool lines = started.error().message.ends_with('\n');
+      std::fputs((lines ? started.error().message : started.error().text() + "\n").c_str(), stderr);
       const Code code = started.error().code;  // kNotFound: no such workspace
       exit_code_ = code == Code::kInvalid || code == Code::kNotFound ? kConfig : kFailed;
       co_await service_.stop();
       co_return;
     }
-    log_line("takes webhooks at " + service_.hooks_address() + "/hooks/CONNECTION, answers the admin port at " +
-             service_.admin_address());
-    announce();
+    log(LogLevel::kInfo, "takes webhooks at " + service_.hooks_address() +
+                             "/hooks/CONNECTION, answers the admin port at " + service_.admin_address());
     wait_for_signal();
     co_await stop_wanted_.wait();
-    log_line("stopping: lets calls under way end");
+    log(LogLevel::kInfo, "stopping: waits up to " + format_duration(service_.drain()) +
+                             " (`drain`) for calls under way; told again, it stops now");
     co_await service_.stop();
     signals_.cancel();
-    log_line("stopped; everything acknowledged is on disk");
+    log(LogLevel::kInfo, "stopped; everything acknowledged is on disk");
   }
 
   void wait_for_signal() {
@@ -67,7 +75,8 @@ class Server {
       if (signal == SIGHUP) {
         tasks_.spawn(reload());
       } else if (std::exchange(stopping_, true)) {
-        log_line("told to stop again: calls under way are cut off; what is on disk goes on at the next start");
+        log(LogLevel::kWarning,
+            "told to stop again: calls under way are cut off; what is on disk goes on at the next start");
         std::_Exit(kFailed);
       } else {
         stop_wanted_.notify_all();
@@ -78,16 +87,15 @@ class Server {
 
   asio::awaitable<void> reload() {
     const auto reloaded = co_await service_.reload();
-    if (!reloaded) log_line("not reloaded, the running configuration goes on:\n" + reloaded.error().message);
+    if (!reloaded)
+      log(LogLevel::kError, "not reloaded, the running configuration goes on:\n" + reloaded.error().message);
   }
 
-  void announce() const {
-    if (announce_file_.empty()) return;
-    // Written aside and renamed: whoever waits for the file never reads half of it.
-    const std::string aside = announce_file_ + ".new";
-    std::ofstream(aside) << "{\"hooks\":\"" << service_.hooks_address() << "\",\"admin\":\"" << service_.admin_address()
-                         << "\",\"pid\":" << getpid() << "}\n";
-    std::rename(aside.c_str(), announce_file_.c_str());
+  Result<void> announce() const {
+    if (announce_file_.empty()) return {};
+    return write_announcement(announce_file_, "{\"hooks\":\"" + service_.hooks_address() + "\",\"admin\":\"" +
+                                                  service_.admin_address() + "\",\"pid\":" + std::to_string(getpid()) +
+                                                  "}\n");
   }
 
   asio::io_context loop_{1};
@@ -106,7 +114,7 @@ int serve(const Arguments& arguments, bool drop_events) {
   ServiceOptions options{.directory = directory,
                          .files = [directory] { return workspace::read_files(directory); },
                          .secrets = workspace::system_secrets(directory),
-                         .log = log_line,
+                         .log = {},
                          .drop_events = drop_events,
                          .accept_loss = arguments.flag("accept-loss")};
   return Server(std::move(options), arguments.text("announce")).run();

@@ -3,7 +3,9 @@
 #include <cstdio>
 #include <fstream>
 #include <iterator>
+#include <set>
 
+#include "async/clock.h"
 #include "async/task_group.h"
 #include "auth/hash.h"
 #include "base/text.h"
@@ -18,10 +20,14 @@ namespace {
 
 struct Sending {
   InboundRequest request;  // as the vendor calls the public address
-  std::string to;          // where it really goes
+  std::string connection;
+  std::string to;  // where it really goes
 };
 
-// The connection to send as: the one named, or the only one that takes webhooks.
+constexpr Duration kStartPatience = std::chrono::seconds(10);
+
+// The connection to send as: the one named, or the only one that takes webhooks; of several the only one that a flow
+// waits for.
 Result<std::shared_ptr<const connect::VendorWebhook>> webhook_of(const workspace::Workspace& workspace,
                                                                  const std::string& name) {
   std::vector<std::string> names;
@@ -32,14 +38,56 @@ Result<std::shared_ptr<const connect::VendorWebhook>> webhook_of(const workspace
     names.push_back(connection->info().name);
     if (name == names.back() || name.empty()) found = std::move(webhook);
   }
-  if (name.empty() && names.size() > 1)
+  if (name.empty() && names.size() > 1) {
+    std::set<std::string> waited_for;
+    for (const FlowPtr& flow : workspace.flows) {
+      for (const WebhookTrigger& trigger : flow->triggers) waited_for.insert(trigger.connection);
+    }
+    if (waited_for.size() == 1 && workspace.connection(*waited_for.begin()) != nullptr)
+      return webhook_of(workspace, *waited_for.begin());
+    if (!waited_for.empty()) names.assign(waited_for.begin(), waited_for.end());
     return failure(Code::kConflict,
                    "several connections take webhooks (" + join(names, ", ") + "): say --connection NAME");
+  }
   if (!found && name.empty())
     return failure(Code::kNotFound, "no connection takes webhooks: `secrets:` in connections/NAME.yaml verifies them");
   if (!found)
     return failure(Code::kNotFound, "no connection \"" + name + "\" takes webhooks" + did_you_mean(name, names));
   return std::dynamic_pointer_cast<const connect::VendorWebhook>(std::move(found));
+}
+
+// A server that was started a moment ago may still be opening its store.
+Result<Client> running_server(const Arguments& arguments, Clock& clock) {
+  TRY(Client client, Client::open(arguments));
+  if (client.online()) return client;
+  std::fputs("no server runs yet: waits for one\n", stderr);
+  asio::io_context loop(1);
+  TaskGroup tasks(loop.get_executor());
+  constexpr auto kLook = [](Clock* with, const Arguments* what, Client* out) -> asio::awaitable<void> {
+    const Deadline deadline = with->deadline_in(kStartPatience);
+    while (!out->online() && with->instant() < deadline.at) {
+      co_await with->sleep_until(with->instant() + std::chrono::milliseconds(50));
+      if (auto again = Client::open(*what)) *out = std::move(*again);
+    }
+  };
+  tasks.spawn(kLook(&clock, &arguments, &client));
+  loop.run();
+  return client;
+}
+
+// Why the server did not take it, which its answer keeps from strangers; empty where it cannot be asked.
+std::string reason_of_refusal(const Arguments& arguments, const std::string& connection) {
+  const auto client = Client::open(arguments);
+  const auto status = client ? client->status() : Result<json::Document>(failure(client.error()));
+  if (!status) return {};
+  std::string last, out;
+  for (const json::Value one : status->root()["refused"].elements()) {
+    const std::string at(one["last"].as_string());
+    if (one["connection"].as_string() != connection || at < last) continue;
+    last = at;
+    out = std::string(one["reason"].as_string()) + ": " + std::string(one["message"].as_string());
+  }
+  return out;
 }
 
 Result<Sending> prepare(const Arguments& arguments) {
@@ -55,21 +103,21 @@ Result<Sending> prepare(const Arguments& arguments) {
   if (!loaded.workspace) return failure(Code::kInvalid, loaded.problems.text());
   TRY(const auto webhook, webhook_of(*loaded.workspace, arguments.text("connection")));
 
+  const std::unique_ptr<Clock> clock = make_system_clock();
   std::string to = arguments.text("to");
   if (to.empty()) {
-    TRY(const Client client, Client::open(arguments));
+    TRY(const Client client, running_server(arguments, *clock));
     TRY(to, client.hooks_address());
   }
   const std::string path = "/hooks/" + webhook->connection();
   const std::string public_url = loaded.workspace->settings.public_url;
-  const std::unique_ptr<Clock> clock = make_system_clock();
   const std::string id = arguments.text("id").empty() ? auth::random_id() : arguments.text("id");
   TRY(InboundRequest request, webhook->sign_as_vendor({.type = arguments.text("type"),
                                                        .body = std::move(body),
                                                        .now = clock->now(),
                                                        .id = id,
                                                        .url = (public_url.empty() ? to : public_url) + path}));
-  return Sending{std::move(request), to + path};
+  return Sending{std::move(request), webhook->connection(), to + path};
 }
 
 int run_send(const Arguments& arguments) {
@@ -96,7 +144,13 @@ int run_send(const Arguments& arguments) {
   loop.run();
   if (exchange.phase != Phase::kAnswered) return report(exchange.error);
   std::printf("%d %s\n", exchange.response.status, exchange.response.body.c_str());
-  return exchange.response.status < 300 ? kOk : kFailed;
+  if (exchange.response.status < 300) return kOk;
+  if (arguments.text("to").empty()) {
+    const std::string reason = reason_of_refusal(arguments, sending->connection);
+    if (!reason.empty())
+      std::fprintf(stderr, "the server refused it: %s\nall refusals: tieline events --refused\n", reason.c_str());
+  }
+  return kFailed;
 }
 
 }  // namespace
@@ -107,14 +161,15 @@ Command send_command() {
       .summary = "posts a payload to a running Tieline, signed as the vendor would",
       .description =
           "Signs FILE with the connection's webhook secret, as its vendor does, and posts it to the running server: a "
-          "way to try a flow without the vendor.",
+          "way to try a flow without the vendor. It waits some seconds for a server that is just starting.",
       .positionals = {{"FILE", "the payload"}},
-      .options = {{"--connection", "NAME", "as whom; not needed where only one connection takes webhooks"},
+      .options = {{"--connection", "NAME", "as whom; not needed where flows wait for one connection only"},
                   {"--type", "TYPE", "the event's type, where the vendor says it in a header (Shopify: orders/create)"},
                   {"--id", "ID", "the delivery's id, where the vendor says it in a header; a new one without it"},
                   {"--to", "URL", "the server's address; found by itself when it runs on this machine"},
                   {"-w,--workspace", "DIR", "the workspace", "."}},
-      .examples = {"tieline send --connection shopify --type orders/create order.json"},
+      .examples = {"tieline send --type orders/create order.json",
+                   "tieline send --connection shopify --type orders/create order.json"},
       .run = run_send};
 }
 

@@ -44,6 +44,21 @@ class Observers final : public engine::EngineObserver {
   std::vector<engine::EngineObserver*> observers_;
 };
 
+// The same of what the door tells.
+class DoorObservers final : public engine::DoorObserver {
+ public:
+  void add(engine::DoorObserver* observer) { observers_.push_back(observer); }
+  void received(std::string_view connection, std::size_t events, std::size_t duplicates, Duration took) override {
+    for (auto* observer : observers_) observer->received(connection, events, duplicates, took);
+  }
+  void refused(std::string_view connection, std::string_view reason) override {
+    for (auto* observer : observers_) observer->refused(connection, reason);
+  }
+
+ private:
+  std::vector<engine::DoorObserver*> observers_;
+};
+
 engine::EngineConfig engine_config(const workspace::Workspace& workspace) {
   engine::EngineConfig config;
   config.flows = workspace.flows;
@@ -107,6 +122,9 @@ struct Service::Impl {
   Impl(asio::any_io_executor service_executor, Clock& service_clock, ServiceOptions service_options)
       : executor(std::move(service_executor)), clock(service_clock), options(std::move(service_options)) {
     observers.add(&metrics);
+    observers.add(&operator_log);
+    door_observers.add(&metrics);
+    door_observers.add(&operator_log);
   }
 
   asio::any_io_executor executor;
@@ -115,13 +133,15 @@ struct Service::Impl {
   connect::Catalog connectors;
   std::optional<workspace::ConnectCatalog> catalog;
   workspace::FlowArchive archive;
-  std::shared_ptr<const workspace::Workspace> workspace;
+  std::shared_ptr<const workspace::Workspace> workspace, started_with;
   std::unique_ptr<store::SqliteStore> store;
   std::unique_ptr<store::ShardStore> shard;
   std::unique_ptr<store::DiscardLog> discard;  // the door's log where events are dropped
   std::unique_ptr<Transport> transport;
   admin::Metrics metrics;
+  OperatorLog operator_log{[this](LogLevel level, std::string_view text) { log(level, text); }};
   Observers observers;
+  DoorObservers door_observers;
   std::unique_ptr<engine::Engine> engine;
   std::unique_ptr<engine::Door> door;
   std::unique_ptr<admin::Health> health;
@@ -133,16 +153,29 @@ struct Service::Impl {
   bool reloading = false;  // one at a time, and none while it stops
   Signal reload_ended;
 
-  void log(std::string_view line) const {
-    if (options.log) options.log(line);
+  void log(LogLevel level, std::string_view text) const {
+    if (options.log) options.log(level, text);
+  }
+
+  // Every problem, with its file as the operator finds it. (What flows are compiled from has short names: a run must
+  // find its flow again, however the directory was called when it began.)
+  std::string problems_text(const spec::Problems& problems) const {
+    const std::string prefix =
+        options.directory == "." ? "" : options.directory + (options.directory.ends_with('/') ? "" : "/");
+    std::string out;
+    for (spec::Problem problem : problems.sorted()) {
+      if (!problem.error.place.file.empty()) problem.error.place.file.insert(0, prefix);
+      out += problem.text() + "\n";
+    }
+    return out;
   }
 
   // Reads and checks the workspace; its warnings go to the log.
   Result<std::shared_ptr<const workspace::Workspace>> load() {
     TRY(const workspace::Files files, options.files());
     workspace::Loaded loaded = workspace::load(files, *catalog, options.secrets);
-    if (!loaded.problems.empty() && loaded.workspace) log(trim(loaded.problems.text()));
-    if (!loaded.workspace) return failure(Code::kInvalid, loaded.problems.text());
+    if (!loaded.problems.empty() && loaded.workspace) log(LogLevel::kWarning, problems_text(loaded.problems));
+    if (!loaded.workspace) return failure(Code::kInvalid, problems_text(loaded.problems));
     return loaded.workspace;
   }
 
@@ -160,7 +193,7 @@ struct Service::Impl {
     store_options.keep = settings.keep;
     store_options.bytes_max = static_cast<std::uint64_t>(settings.max.bytes);
     store_options.accept_loss = options.accept_loss;
-    store_options.report = options.log;
+    store_options.report = [this](std::string_view line) { log(LogLevel::kWarning, line); };
     TRY(store, store::SqliteStore::open(std::move(store_options), clock));
     shard = store->shard(executor);
     return {};
@@ -210,7 +243,7 @@ struct Service::Impl {
     engine = std::make_unique<engine::Engine>(std::move(deps));
     if (options.drop_events) discard = std::make_unique<store::DiscardLog>(clock);
     EventLog& door_log = discard ? static_cast<EventLog&>(*discard) : *shard;
-    door = std::make_unique<engine::Door>(door_options(workspace->settings), door_log, clock, &metrics);
+    door = std::make_unique<engine::Door>(door_options(workspace->settings), door_log, clock, &door_observers);
     verification = std::make_unique<Verification>(executor, *store);
     health = std::make_unique<admin::Health>(executor, clock, [this](std::string name, Deadline deadline) {
       return check_health(std::move(name), deadline);
@@ -224,6 +257,7 @@ struct Service::Impl {
         .health = *health,
         .reload = [this] { return reload(); },
         .connections = [this] { return connection_names(); },
+        .flows = [this] { return workspace->flows; },
         .store_numbers = [this] { return store_numbers(); },
         .store_verify = [this] { return verification->run(); },
         .store_refuses =
@@ -267,6 +301,7 @@ struct Service::Impl {
   Async<void> start() {
     catalog.emplace(connectors);
     CO_TRY(workspace, load());
+    started_with = workspace;
     CO_TRY_VOID(open_store(workspace->settings.store));
     transport = std::make_unique<http::CurlTransport>(executor, clock);
     make_parts();
@@ -295,7 +330,7 @@ struct Service::Impl {
   Async<std::string> reload_now() {
     auto loaded = load();
     if (!loaded) co_return failure(std::move(loaded.error()));
-    const workspace::Settings &before = workspace->settings, &after = (*loaded)->settings;
+    const workspace::Settings& after = (*loaded)->settings;
     // Runs that resume look their flow up in the archive, so it must know the new ones first.
     archive.use((*loaded)->actions, (*loaded)->flows);
     auto swapped = co_await engine->reload(engine_config(**loaded));
@@ -303,12 +338,12 @@ struct Service::Impl {
       archive.use(workspace->actions, workspace->flows);
       co_return failure(std::move(swapped.error()));
     }
-    std::string message = "reloaded: " + std::to_string((*loaded)->flows.size()) + " flows, " +
-                          std::to_string((*loaded)->connections.size()) + " connections";
-    const std::vector<std::string> later = settings_of_next_start(before, after);
+    std::string message = "reloaded: " + counted((*loaded)->flows.size(), "flow", "flows") + ", " +
+                          counted((*loaded)->connections.size(), "connection", "connections");
+    const std::vector<std::string> later = settings_of_next_start(started_with->settings, after);
     if (!later.empty()) message += "; what is new in " + join(later, ", ") + " takes effect at the next start";
     use(std::move(*loaded));
-    log(message);
+    log(LogLevel::kInfo, message);
     co_return message;
   }
 
@@ -323,7 +358,7 @@ struct Service::Impl {
     if (hooks) closing.spawn(hooks->stop(deadline));
     if (engine) {
       const auto drained = co_await engine->drain(deadline);
-      if (!drained) log("error: " + drained.error().message);
+      if (!drained) log(LogLevel::kError, drained.error().message);
     }
     co_await closing.drain();
     if (health) co_await health->stop();
@@ -345,6 +380,7 @@ Service::Service(asio::any_io_executor executor, Clock& clock, ServiceOptions op
     : impl_(std::make_unique<Impl>(std::move(executor), clock, std::move(options))) {}
 Service::~Service() = default;
 
+Duration Service::drain() const { return impl_->workspace ? impl_->workspace->settings.drain : Duration(0); }
 Async<void> Service::start() { return impl_->start(); }
 Async<std::string> Service::reload() { return impl_->reload(); }
 asio::awaitable<void> Service::stop() { return impl_->stop(); }

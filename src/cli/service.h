@@ -9,6 +9,7 @@
 #include "admin/api.h"
 #include "async/async.h"
 #include "async/clock.h"
+#include "cli/operator_log.h"
 #include "workspace/files.h"
 #include "workspace/secrets.h"
 
@@ -18,9 +19,9 @@ struct ServiceOptions {
   std::string directory;                            // the workspace; relative store paths are below it
   std::function<Result<workspace::Files>()> files;  // what to load, now and at each reload
   workspace::SecretSources secrets;
-  std::function<void(std::string_view)> log;  // one line for the operator
-  bool drop_events = false;                   // verify and dedupe, keep nothing: what `make bench` compares with
-  bool accept_loss = false;                   // see store::StoreOptions
+  Log log;                   // for the operator; called on the store's threads, too
+  bool drop_events = false;  // verify and dedupe, keep nothing: what `make bench` compares with
+  bool accept_loss = false;  // see store::StoreOptions
 };
 
 // One thread only: that of its executor. Await stop() before destroying it.
@@ -42,6 +43,7 @@ class Service {
   std::string hooks_address() const;  // "http://127.0.0.1:8080"
   std::string admin_address() const;
   std::string store_directory() const;
+  Duration drain() const;  // how long stop() may take for calls under way
   admin::Ports ports();
   engine::Engine& engine();
   engine::Door& door();

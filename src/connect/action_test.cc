@@ -151,7 +151,8 @@ TEST(Render, RefusesWhatCannotBeSent) {
   for (const Case& one : {
            Case{"hubspot", "contacts.search", R"({"emial":"x"})",
                 "hubspot.contacts.search: unknown argument `emial`; did you mean \"email\"?"},
-           Case{"hubspot", "deals.upsert", R"({"dealname":"D"})", "deals.upsert needs shopify_order_id"},
+           Case{"hubspot", "deals.upsert", R"({"dealname":"D"})",
+                "argument `shopify_order_id` is missing: `id_property` names it"},
            Case{"hubspot", "deals.upsert", R"({"contact":"1"})", "argument `contact` is not taken here"},
            Case{"hubspot", "deals.get", "{}", "argument `id` is missing"},
            Case{"hubspot", "deals.get", R"({"id":".."})", "must not be empty, . or .."},

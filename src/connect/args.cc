@@ -99,7 +99,7 @@ Result<std::optional<json::Document>> check_one(const ArgPlan& plan, const std::
 }
 
 ArgPlan plan_one(const std::string& name, const ArgSpec& spec, spec::Problems& problems) {
-  ArgPlan plan{name, spec.type, spec.required, {}, {}, {}};
+  ArgPlan plan{name, spec.type, spec.required, spec.names_arg, {}, {}, {}};
   if (!spec.pattern.empty()) {
     auto pattern = spec::Pattern::compile(spec.pattern);
     if (pattern) {
@@ -180,8 +180,13 @@ Result<json::Document> check_args(const ArgsPlan& plan, json::Value args) {
       return failure(Code::kInvalid, "argument `" + arg.name + "` is missing");
     }
   }
-  out.end_object();
-  return out.finish();
+  json::Document whole = out.end_object().finish();
+  for (const ArgPlan& arg : plan.named) {
+    const std::string_view named = arg.names_arg ? whole.root()[arg.name].as_string() : std::string_view();
+    if (!named.empty() && whole.root()[named].is_null())
+      return failure(Code::kInvalid, "argument `" + std::string(named) + "` is missing: `" + arg.name + "` names it");
+  }
+  return whole;
 }
 
 }  // namespace tieline::connect

@@ -18,6 +18,7 @@ struct ArgPlan {
   std::string name;
   ArgType type = ArgType::kAny;
   bool required = false;
+  bool names_arg = false;  // its value names another one, which must be given
   std::optional<json::Document> fallback;
   std::vector<json::Document> choices;
   std::optional<spec::Pattern> pattern;

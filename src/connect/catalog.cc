@@ -251,8 +251,12 @@ std::optional<ActionDescription> Connector::find(std::string_view resource, std:
                       std::string(arg_type_name(arg.type)),
                       arg.required && !arg.fallback,
                       arg.type == ArgType::kRefused,
+                      {},
+                      false,
                       {}};
     if (info.refused) info.type = "any";
+    info.names_argument = arg.names_arg;
+    if (arg.names_arg && arg.fallback) info.fallback = std::string(arg.fallback->root().as_string());
     for (const json::Document& choice : arg.choices) info.choices.push_back(scalar_text(choice.root()).value_or(""));
     out.arguments.push_back(std::move(info));
   }

@@ -39,6 +39,8 @@ struct ArgumentInfo {
   bool required = false;  // and without a default
   bool refused = false;   // declared only in order to say no to it
   std::vector<std::string> choices;
+  bool names_argument = false;  // its value names another one, which must be given
+  std::string fallback;         // of one that names another
 };
 
 struct ActionDescription {

@@ -120,6 +120,7 @@ enum class ArgType : std::uint8_t { kString, kInteger, kNumber, kBoolean, kArray
 struct ArgSpec {
   ArgType type = ArgType::kAny;
   bool required = false;
+  bool names_arg = false;
   std::optional<spec::Data> fallback;
   std::vector<spec::Data> choices;
   std::string pattern, title, example;

@@ -30,6 +30,8 @@ const spec::Table<ArgSpec>& describe(const ArgSpec*) {
     auto made = spec::Table<ArgSpec>("arg", "One argument of an action")
                     .field("type", &ArgSpec::type, {.doc = "What it is"})
                     .field("required", &ArgSpec::required, {.doc = "Must be given; so must every arg of the path"})
+                    .field("names_arg", &ArgSpec::names_arg,
+                           {.doc = "Its value is the name of another arg, which must then be given"})
                     .field("default", &ArgSpec::fallback, {.doc = "The value where none is given"})
                     .field("enum", &ArgSpec::choices, {.doc = "The values it may have"})
                     .field("pattern", &ArgSpec::pattern, {.doc = "What the text must match; anchor with ^ and $"})
@@ -40,6 +42,8 @@ const spec::Table<ArgSpec>& describe(const ArgSpec*) {
                     .check([](const ArgSpec& spec, const spec::Node& node, spec::Problems& problems) {
                       if (!spec.pattern.empty() && spec.type != ArgType::kString)
                         problems.error(node.place(), "`pattern` is for type: string");
+                      if (spec.names_arg && spec.type != ArgType::kString)
+                        problems.error(node.place(), "`names_arg` is for type: string");
                       bool programs = spec.fallback && spec.fallback->has_programs();
                       for (const spec::Data& choice : spec.choices) programs = programs || choice.has_programs();
                       if (programs) problems.error(node.place(), "`default` and `enum` hold values, not programs");

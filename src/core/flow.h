@@ -114,7 +114,7 @@ inline constexpr std::size_t kSlotEvent = 0, kSlotVars = 1, kSlotFlow = 2, kSlot
 
 struct Flow {
   std::string name;
-  std::string hash;    // of the source and of everything it was compiled from
+  std::string hash;    // of the source: its YAML, `$vars` and zone
   std::string source;  // what compiling it again needs
   std::vector<WebhookTrigger> triggers;
   std::vector<std::string> variables;                 // names by slot

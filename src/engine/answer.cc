@@ -19,7 +19,10 @@ const AnswerRule* find_rule(const std::vector<AnswerRule>* on, std::string_view 
 std::string one_line(const RecordBody& outcome, std::string_view what) {
   std::string reason = outcome.action + ": " + std::string(what);
   if (!outcome.code.empty()) reason += " (" + outcome.code + ")";
-  if (!outcome.message.empty()) reason += ": " + outcome.message;
+  std::string_view message = outcome.message;
+  // What is wrong with the call itself begins with its name already.
+  if (message.starts_with(outcome.action + ": ")) message.remove_prefix(outcome.action.size() + 2);
+  if (!message.empty()) reason += ": " + std::string(message);
   std::replace(reason.begin(), reason.end(), '\n', ' ');
   return truncated(reason, kReasonBytesMax);
 }

@@ -182,6 +182,12 @@ TEST(Answer, FollowsCategoriesAndRules) {
   }
 }
 
+TEST(Answer, TheReasonNamesTheCallOnce) {
+  RecordBody outcome{.action = "hubspot.deals.upsert", .category = Category::kValidation};
+  outcome.message = "hubspot.deals.upsert: body: it has no name";
+  EXPECT_EQ(interpret(outcome, nullptr, 0, 3).reason, "hubspot.deals.upsert: validation: body: it has no name");
+}
+
 Record record(std::uint32_t number, RecordKind kind, std::int64_t at_s, const RecordBody& body) {
   Record out;
   out.number = number;

@@ -1,5 +1,7 @@
 #include "sandbox/vendor_rules.h"
 
+#include <algorithm>
+
 #include "base/text.h"
 #include "connect/catalog.h"
 #include "connect/manifest.h"
@@ -132,11 +134,33 @@ VendorRules rules_of(const connect::Manifest& manifest, const std::map<std::stri
   return rules;
 }
 
+namespace {
+
+// As a connection would be refused that sets them so.
+Result<void> check_variables(const connect::Manifest& manifest, const Variables& given) {
+  std::vector<std::string> known;
+  for (const auto& [name, variable] : manifest.variables) known.push_back(name);
+  for (const auto& [name, value] : given) {
+    const auto variable = std::find_if(manifest.variables.begin(), manifest.variables.end(),
+                                       [&](const auto& v) { return v.first == name; });
+    if (variable == manifest.variables.end())
+      return failure(Code::kInvalid, "there is no variable \"" + name + "\"" + did_you_mean(name, known));
+    const std::vector<std::string>& choices = variable->second.choices;
+    if (!choices.empty() && std::find(choices.begin(), choices.end(), value) == choices.end())
+      return failure(Code::kInvalid, name + " is one of " + join(choices, ", ") + ", not \"" + value + "\"" +
+                                         did_you_mean(value, choices));
+  }
+  return {};
+}
+
+}  // namespace
+
 Result<VendorRules> parse_rules(std::string manifest, std::string file,
                                 const std::map<std::string, std::string>& variables) {
   spec::Problems problems;
   const auto parsed = connect::parse_manifest(std::move(manifest), std::move(file), problems);
   if (!parsed || !problems.ok()) return failure(problems.first_error());
+  TRY_VOID(check_variables(*parsed, variables));
   return rules_of(*parsed, variables);
 }
 

@@ -55,7 +55,8 @@ struct VendorRules {
 // `variables` as a connection gives them; what is missing has the manifest's default. Never fails: a manifest that was
 // read is sound, and a bucket that the variables switch off is left out.
 VendorRules rules_of(const connect::Manifest& manifest, const std::map<std::string, std::string>& variables = {});
-// The same of a manifest's text. Errors are those of the manifest.
+// The same of a manifest's text. Errors are those of the manifest, and kInvalid for a variable that it does not have or
+// a value that it does not list.
 Result<VendorRules> parse_rules(std::string manifest, std::string file,
                                 const std::map<std::string, std::string>& variables = {});
 

@@ -100,5 +100,15 @@ TEST_P(EveryAction, IsServedWithAndWithoutTheBasePath) {
 INSTANTIATE_TEST_SUITE_P(Doubles, EveryAction, testing::ValuesIn(doubled_vendors()),
                          [](const auto& vendor) { return vendor.param; });
 
+TEST(EmbeddedRules, AVariableThatTheVendorDoesNotHaveIsAMistake) {
+  EXPECT_TRUE(embedded_rules("hubspot", {{"tier", "free"}}));
+  const auto value = embedded_rules("hubspot", {{"tier", "fre"}}), name = embedded_rules("hubspot", {{"teir", "free"}});
+  ASSERT_FALSE(value);
+  EXPECT_EQ(value.error().code, Code::kInvalid);
+  EXPECT_NE(value.error().message.find("did you mean \"free\"?"), std::string::npos) << value.error().message;
+  ASSERT_FALSE(name);
+  EXPECT_NE(name.error().message.find("did you mean \"tier\"?"), std::string::npos) << name.error().message;
+}
+
 }  // namespace
 }  // namespace tieline::sandbox

@@ -97,7 +97,9 @@ class Writer {
     }
     const auto same = std::count_if(found_.begin(), found_.end(),
                                     [&](const auto& known) { return known.first->name() == table.name(); });
-    found_.emplace_back(&table, table.name() + (same == 0 ? "" : "-" + std::to_string(same + 1)));
+    std::string name = table.name() + (same == 0 ? "" : "-" + std::to_string(same + 1));
+    std::replace(name.begin(), name.end(), ' ', '-');  // a blank has no place in a URI reference
+    found_.emplace_back(&table, std::move(name));
     return "#/$defs/" + found_.back().second;
   }
 

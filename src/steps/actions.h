@@ -18,6 +18,8 @@ struct Argument {
   bool required = false;             // and without a default
   bool refused = false;              // declared only in order to say no to it
   std::vector<std::string> choices;  // of a string; empty: all
+  bool names_argument = false;       // its value names another argument, which must be given
+  std::string fallback;              // of one that names another; may be empty
 };
 
 struct ActionInfo {

@@ -81,6 +81,14 @@ void FlowBuilder::check_arguments(const spec::Data& with, const steps::ActionInf
     }
   }
   for (const steps::Argument& argument : info.arguments) {
+    const spec::Data* given = with.find(argument.name);
+    const bool literal = given == nullptr || given->kind == Kind::kText;
+    const std::string named = !argument.names_argument || !literal ? ""
+                              : given == nullptr                   ? argument.fallback
+                                                                   : given->text;
+    if (!named.empty() && with.find(named) == nullptr)
+      problems_.error(call.place, "`" + call.value + "` needs the argument \"" + named + "\", which its `" +
+                                      argument.name + "` names: write `with: { " + named + ": … }`");
     if (!argument.required || argument.refused || with.find(argument.name) != nullptr) continue;
     problems_.error(call.place, "`" + call.value + "` needs the argument \"" + argument.name + "\": write `with: { " +
                                     argument.name + ": … }`");

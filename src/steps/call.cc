@@ -33,8 +33,20 @@ const spec::Table<Answers>& describe(const Answers*) {
           .field("missing", &Answers::missing,
                  {.doc = "The thing that the call names does not exist", .example = "continue", .fallback = "fail"})
           .field("conflict", &Answers::conflict,
-                 {.doc = "It exists already, or has changed since", .example = "continue", .fallback = "fail"})
-          .rest("CODE", &Answers::codes, {.doc = "The vendor's own error code", .example = "skip"});
+                 {.doc = "It exists already, or has changed since",
+                  .example = "continue",
+                  .fallback = "tried again three times, then fail"})
+          .rest("CODE", &Answers::codes, {.doc = "The vendor's own error code", .example = "skip"})
+          .check([](const Answers&, const spec::Node& node, spec::Problems& problems) {
+            static const std::vector<std::string> words{"empty", "missing", "conflict"};
+            for (const spec::Entry& entry : node.entries()) {
+              const std::string meant = nearest(entry.key, words);
+              if (meant.empty() || meant == entry.key) continue;
+              problems.warning(
+                  entry.key_place,
+                  "`" + entry.key + "` is taken for a code of the vendor's; did you mean `" + meant + "`?");
+            }
+          });
   return table;
 }
 

@@ -76,7 +76,33 @@ std::shared_ptr<const json::Program> FlowBuilder::compile(const spec::ProgramTex
   for (std::size_t slot = 0; slot < kFixedSlots; ++slot) {
     visible_[slot] = visible_[slot] || mentions(text.source, kFixedNames[slot]);
   }
+  static const std::vector<std::string> event_members{"id", "source", "type", "time", "subject",
+                                                      "op", "key",    "data", "batch"};
+  warn_of_unknown_members(text, kSlotEvent, event_members);
+  if (workspace_variables_) warn_of_unknown_members(text, kSlotVars, *workspace_variables_);
   return std::move(*program);
+}
+
+void FlowBuilder::warn_of_unknown_members(const spec::ProgramText& text, std::size_t slot,
+                                          std::span<const std::string> known) {
+  const std::string variable = "$" + variables_[slot], start = variable + ".";
+  const std::string_view source = text.source;
+  if (source.find("as " + variable) != std::string_view::npos) return;  // the program's own
+  for (std::size_t at = source.find(start); at != std::string_view::npos; at = source.find(start, at + 1)) {
+    const std::string_view rest = source.substr(at + start.size());
+    const auto end = std::find_if_not(rest.begin(), rest.end(), is_name_char);
+    const std::string name(rest.begin(), end);
+    if (name.empty() || !is_name_start(name.front()) || std::ranges::find(known, name) != known.end()) continue;
+    const std::string_view before = source.substr(0, at);
+    const auto line = static_cast<std::uint32_t>(1 + std::ranges::count(before, '\n'));
+    const std::string_view on_line = before.substr(before.rfind('\n') + 1);  // npos + 1 is 0
+    const auto characters =
+        std::ranges::count_if(on_line, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
+    const std::string hint = did_you_mean(name, known);
+    problems_.warning(text.in_file(line, static_cast<std::uint32_t>(1 + characters)),
+                      "`" + variable + "` has no \"" + name + "\", so this is null" +
+                          (hint.empty() && slot == kSlotVars ? ": write it to `variables:` of tieline.yaml" : hint));
+  }
 }
 
 bool FlowBuilder::uses_unbound(const spec::ProgramText& text) {

@@ -25,6 +25,9 @@ class FlowBuilder {
   FlowBuilder(std::span<const steps::BoundName> names, const steps::Actions& actions, spec::Problems& problems,
               json::CompileOptions options = {});
 
+  // The names that `$vars` has. Programs that read others are warned of; not before this is called.
+  void know_workspace_variables(std::vector<std::string> names) { workspace_variables_ = std::move(names); }
+
   // The flow's variables by slot: event vars flow run, then the names.
   const std::vector<std::string>& variables() const { return variables_; }
   // Of the first ones: whether a program that was compiled may see it.
@@ -59,12 +62,15 @@ class FlowBuilder {
   };
   // True after reporting that the program uses a name which only a later step binds.
   bool uses_unbound(const spec::ProgramText& text);
+  // Warns of `$event.NAME` where no event has such a member, and likewise of `$vars`.
+  void warn_of_unknown_members(const spec::ProgramText& text, std::size_t slot, std::span<const std::string> known);
 
   const steps::Actions& actions_;
   spec::Problems& problems_;
   const json::CompileOptions options_;
   std::vector<std::string> variables_;
   std::array<bool, kFixedSlots> visible_{};
+  std::optional<std::vector<std::string>> workspace_variables_;
   std::vector<Variable> states_;  // beside variables_
   std::set<std::string, std::less<>> connections_;
 };

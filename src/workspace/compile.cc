@@ -100,6 +100,9 @@ CompiledFlow compile_flow(const FlowInput& input, const steps::Actions& actions,
   if (!whole) add_names_of_broken_steps(*node, names);
   spec::Problems found;
   FlowBuilder builder(names, actions, found, {.zone = input.zone});
+  std::vector<std::string> variables;
+  for (const json::KeyValue variable : input.variables.root().members()) variables.emplace_back(variable.key);
+  builder.know_workspace_variables(std::move(variables));
   const std::vector<steps::BoundName> recovered(names.begin() + static_cast<std::ptrdiff_t>(read), names.end());
   const auto known = [&](const steps::BoundName& name) {
     return std::any_of(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(read),

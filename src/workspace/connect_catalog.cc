@@ -70,7 +70,9 @@ class ManifestConnector final : public ConnectorInfo {
                                 .type = argument.type,
                                 .required = argument.required,
                                 .refused = argument.refused,
-                                .choices = argument.choices});
+                                .choices = argument.choices,
+                                .names_argument = argument.names_argument,
+                                .fallback = argument.fallback});
     }
     return info;
   }

@@ -12,6 +12,8 @@ namespace tieline::workspace {
 // "connectors/warehouse.yaml".
 struct Files {
   std::map<std::string, std::string> texts;
+  // What stands where a person may take it for a part of the workspace, and is not read: path, and why.
+  std::map<std::string, std::string> ignored;
   std::string prefix;  // stands before the path in every place that is shown ("examples/orders/"); may be empty
 };
 

@@ -94,6 +94,7 @@ class Loader {
   Loaded run() {
     auto workspace = std::make_shared<Workspace>();
     settings(*workspace);
+    for (const auto& [path, why] : files_.ignored) problems_.warning({files_.prefix + path, 1, 1}, why);
     each_file("connectors/", [&](const std::string& name, const std::string& file, const std::string& text) {
       connector(name, file, text);
     });

@@ -20,6 +20,16 @@ bool is_host_char(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
 }
 
+bool is_ipv4(std::string_view host) {
+  const std::vector<std::string_view> parts = split(host, '.');
+  return parts.size() == 4 && std::all_of(parts.begin(), parts.end(), [](std::string_view part) {
+           const auto number = read_port(part);
+           return number && *number <= 255 && (part == "0" || !part.starts_with('0'));
+         });
+}
+
+bool is_loopback(std::string_view host) { return host == "localhost" || host == "::1" || host.starts_with("127."); }
+
 std::optional<Address> read_address(const spec::Node& node, spec::Problems& problems) {
   const std::string& text = node.text();
   const auto refuse = [&]() {
@@ -39,6 +49,10 @@ std::optional<Address> read_address(const spec::Node& node, spec::Problems& prob
     if (!ipv6) return refuse();
   } else if (host.empty() || !std::all_of(host.begin(), host.end(), is_host_char)) {
     return refuse();
+  } else if (host != "localhost" && !is_ipv4(host)) {
+    problems.error(node.place(), "\"" + host + "\" is no address of this machine: write one of its IP addresses, " +
+                                     "127.0.0.1 or 0.0.0.0 for all of them");
+    return std::nullopt;
   }
   return Address{std::move(host), *port};
 }
@@ -159,6 +173,13 @@ const spec::Table<Settings>& describe(const Settings*) {
             if (hooks == settings.listen.admin && hooks.port != 0) {
               problems.error(place_of(node, "listen"),
                              "`hooks` and `admin` have the same address: give each its own port");
+            }
+            const Address& admin = settings.listen.admin;
+            if (!is_loopback(admin.host)) {
+              const spec::Node* listen = node.find("listen");
+              problems.warning(listen == nullptr ? node.place() : place_of(*listen, "admin"),
+                               "the admin port has no login and shows what events hold: who reaches " + admin.text() +
+                                   " reads them; listen on 127.0.0.1, or let nobody else through");
             }
             for (const auto& [name, value] : settings.variables) {
               if (value.has_programs()) {

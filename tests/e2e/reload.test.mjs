@@ -163,6 +163,7 @@ test('SIGTERM ends in time when a vendor never answers', { timeout: 60_000 }, as
   await s.send();
   await s.arrived('/old/first/1');
   assert.deepEqual(await s.program.stop('SIGTERM'), { code: 0, signal: null });
+  assert.match(s.program.output, /Z info stopping: waits up to 1s .* told again, it stops now/);
   s.target.answer = () => ({});
   await Tieline.start(t, s.dir);
   await s.arrived('/old/second/1');
@@ -205,5 +206,7 @@ test('a reload names what waits for a start', async (t) => {
   const settings = JSON.parse(readFileSync(file, 'utf8'));
   writeFileSync(file, JSON.stringify({ ...settings, limits: { body: '2MiB' } }));
   const { body } = await s.program.reload();
-  assert.match(body, /what is new in `limits\.body` takes effect at the next start/);
+  assert.match(body, /reloaded: 1 flow, 2 connections; what is new in `limits\.body` takes effect at the next start/);
+  writeFileSync(file, JSON.stringify(settings));
+  assert.doesNotMatch((await s.program.reload()).body, /next start/, 'it is again what the server began with');
 });

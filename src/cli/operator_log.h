@@ -1,0 +1,41 @@
+// What the operator reads on stderr: a line each with time and level, of what happened and what is to be done. It must
+// never hold a secret or a payload, and a stranger must not be able to fill it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "base/time.h"
+#include "engine/door.h"
+#include "engine/engine.h"
+
+namespace tieline::cli {
+
+enum class LogLevel : std::uint8_t { kInfo, kWarning, kError };
+
+using Log = std::function<void(LogLevel, std::string_view)>;
+
+// "2026-11-25T10:02:02Z warning TEXT" and a line end, for each line of the text; lines without text are left out.
+std::string log_lines(Time now, LogLevel level, std::string_view text);
+
+// Says in plain words what the engine and the door tell: dead letters, held runs, connections that need authorization,
+// refused webhooks. Of refused ones the first of each connection and reason, then each tenth power.
+class OperatorLog final : public engine::EngineObserver, public engine::DoorObserver {
+ public:
+  explicit OperatorLog(Log log) : log_(std::move(log)) {}
+
+  void run_ended(const engine::RunInfo& run) override;
+  void run_waits(const engine::RunInfo& run) override;
+  void authorization_changed(std::string_view connection, bool needed) override;
+  void refused(std::string_view connection, std::string_view reason) override;
+
+ private:
+  Log log_;
+  std::map<std::pair<std::string, std::string>, std::uint64_t> refused_;  // both are of a bounded set
+};
+
+}  // namespace tieline::cli

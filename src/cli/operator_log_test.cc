@@ -1,0 +1,58 @@
+#include "cli/operator_log.h"
+
+#include <gmock/gmock.h>
+
+#include <vector>
+
+namespace tieline::cli {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+class OperatorLogTest : public testing::Test {
+ protected:
+  engine::RunInfo run(RunState state, std::string_view summary) {
+    return {.run = {FlowId(1), Position(42)}, .flow = "orders-to-deals", .state = state, .summary = summary};
+  }
+  std::vector<std::string> lines;
+  OperatorLog log{[this](LogLevel level, std::string_view text) {
+    lines.push_back((level == LogLevel::kError ? "E " : level == LogLevel::kWarning ? "W " : "I ") + std::string(text));
+  }};
+};
+
+TEST(LogLines, EachHasTimeAndLevel) {
+  const Time now = *parse_time("2026-11-25T10:02:02.7Z");
+  EXPECT_EQ(log_lines(now, LogLevel::kWarning, "one\n\ntwo\n"),
+            "2026-11-25T10:02:02Z warning one\n2026-11-25T10:02:02Z warning two\n");
+}
+
+TEST_F(OperatorLogTest, WhatNeedsAPersonIsSaidAndWhatWorksIsNot) {
+  log.run_ended(run(RunState::kDelivered, ""));
+  log.run_ended(run(RunState::kSkipped, "found nothing"));
+  log.run_waits(run(RunState::kRetrying, "transient: down"));
+  EXPECT_THAT(lines, IsEmpty());
+  log.run_ended(run(RunState::kDead, "validation: no"));
+  log.run_waits(run(RunState::kHeld, "unknown outcome: reset"));
+  EXPECT_THAT(lines, ElementsAre(HasSubstr("E dead letter: orders-to-deals/42: validation: no"),
+                                 HasSubstr("W held: orders-to-deals/42: unknown outcome: reset; `tieline show")));
+}
+
+TEST_F(OperatorLogTest, AConnectionThatNeedsAuthorizationIsOneLineHoweverManyRunsItHolds) {
+  log.authorization_changed("hubspot", true);
+  for (int i = 0; i < 400; ++i) log.run_waits(run(RunState::kHeld, "needs authorization: hubspot: 401"));
+  log.authorization_changed("hubspot", false);
+  EXPECT_THAT(lines, ElementsAre(HasSubstr("`tieline reload`"), HasSubstr("I connection \"hubspot\" is authorized")));
+}
+
+TEST_F(OperatorLogTest, RefusedRequestsAreCountedAndDoNotFillTheLog) {
+  for (int i = 0; i < 5000; ++i) log.refused("shopify", "bad_signature");
+  log.refused("", "unknown_path");
+  EXPECT_THAT(lines, ElementsAre(HasSubstr("/hooks/shopify: bad_signature (its signature"), HasSubstr("; 10 so far"),
+                                 HasSubstr("; 100 so far"), HasSubstr("; 1000 so far"),
+                                 HasSubstr("refused a request: unknown_path")));
+}
+
+}  // namespace
+}  // namespace tieline::cli
