@@ -13,6 +13,11 @@ class NoConnectors final : public workspace::ConnectorCatalog {
  public:
   std::vector<std::string> connectors() const override { return {"hubspot", "shopify"}; }
   const workspace::ConnectorInfo* find(std::string_view) const override { return nullptr; }
+  std::shared_ptr<const workspace::ConnectorInfo> load(std::string, const std::string& file,
+                                                       spec::Problems& problems) const override {
+    problems.error(Place{file, 1, 1}, "no connectors here");
+    return nullptr;
+  }
 };
 
 bool same(const spec::Node& a, const spec::Node& b) {
