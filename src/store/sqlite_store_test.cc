@@ -21,41 +21,16 @@ namespace {
 using std::chrono::hours;
 using std::chrono::seconds;
 
-class SqliteStoreTest : public ::testing::Test {
+class SqliteStoreTest : public DiskStoreTest {
  protected:
   SqliteStoreTest() {
-    options_.directory = directory_.path() / "data";
-    options_.headroom_bytes = 0;
     options_.segment_bytes = 4096;
     options_.tail_bytes = 4096;
-  }
-  ~SqliteStoreTest() override { close(); }
-
-  Result<void> try_open() {
-    auto opened = SqliteStore::open(options_, clock_);
-    if (!opened) return failure(std::move(opened.error()));
-    store_ = std::move(*opened);
-    shard_ = store_->shard(loop_.executor());
-    return {};
-  }
-  void open() {
-    const auto opened = try_open();
-    ASSERT_TRUE(opened) << opened.error().text();
-  }
-  void close() {
-    if (shard_) loop_.run(shard_->stop());
-    shard_.reset();
-    store_.reset();
   }
   void reopen() {
     close();
     open();
   }
-  template <class T>
-  T run(asio::awaitable<T> task) {
-    return loop_.run(std::move(task));
-  }
-
   // `count` events "first", "first+1", … in one commit each.
   void fill(int first, int count) {
     for (int i = first; i < first + count; ++i) {
@@ -142,13 +117,6 @@ class SqliteStoreTest : public ::testing::Test {
     file.put(static_cast<char>(bytes[at] ^ 1));
     return file.good();
   }
-
-  TemporaryDirectory directory_;
-  Loop loop_;
-  ManualClock clock_{kStart};
-  StoreOptions options_;
-  std::unique_ptr<SqliteStore> store_;
-  std::unique_ptr<ShardStore> shard_;
 };
 
 // Appends until it is killed; writes every acknowledged id to the pipe.

@@ -10,40 +10,15 @@
 namespace tieline::store {
 namespace {
 
-class StoreDamage : public ::testing::Test {
+class StoreDamage : public DiskStoreTest {
  protected:
   StoreDamage() {
-    options_.directory = directory_.path();
-    options_.headroom_bytes = 0;
     options_.segment_bytes = 4096;
     options_.tail_bytes = 0;
-    options_.report = [this](std::string_view line) { reported_ += std::string(line) + "\n"; };
-  }
-  ~StoreDamage() override { close(); }
-
-  Result<void> try_open() {
-    TRY(store_, SqliteStore::open(options_, clock_));
-    shard_ = store_->shard(loop_.executor());
-    return {};
-  }
-  void open() {
-    const auto opened = try_open();
-    ASSERT_TRUE(opened) << opened.error().text();
-  }
-  void close() {
-    if (shard_) loop_.run(shard_->stop());
-    shard_.reset();
-    store_.reset();
   }
   void clear() {
-    for (const auto& file : std::filesystem::directory_iterator(options_.directory)) {
-      std::filesystem::remove(file.path());
-    }
+    std::filesystem::remove_all(options_.directory);
     reported_.clear();
-  }
-  template <class T>
-  T run(asio::awaitable<T> task) {
-    return loop_.run(std::move(task));
   }
 
   // Event 1 with three records, an entry; and, if `sealed`, so many events more that all of it stands in sealed
@@ -119,14 +94,7 @@ class StoreDamage : public ::testing::Test {
     EXPECT_NE(reported_.find("set aside"), std::string::npos) << reported_;
   }
 
-  TemporaryDirectory directory_;
-  Loop loop_;
-  ManualClock clock_{kStart};
-  StoreOptions options_;
   FlowId flow_;
-  std::string reported_;
-  std::unique_ptr<SqliteStore> store_;
-  std::unique_ptr<ShardStore> shard_;
 };
 
 constexpr const char* kSecond = "kind<16 and lsn=(select min(lsn) + 1 from rec)";

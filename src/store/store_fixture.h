@@ -91,6 +91,44 @@ class TemporaryDirectory {
   std::filesystem::path path_;
 };
 
+// A store on disk in a directory of its own, opened and closed as often as a test likes.
+class DiskStoreTest : public ::testing::Test {
+ protected:
+  DiskStoreTest() {
+    options_.directory = directory_.path() / "data";
+    options_.headroom_bytes = 0;
+    options_.report = [this](std::string_view line) { reported_ += std::string(line) + "\n"; };
+  }
+  ~DiskStoreTest() override { close(); }
+
+  Result<void> try_open() {
+    TRY(store_, SqliteStore::open(options_, clock_));
+    shard_ = store_->shard(loop_.executor());
+    return {};
+  }
+  void open() {
+    const auto opened = try_open();
+    ASSERT_TRUE(opened) << opened.error().text();
+  }
+  void close() {
+    if (shard_) loop_.run(shard_->stop());
+    shard_.reset();
+    store_.reset();
+  }
+  template <class T>
+  T run(asio::awaitable<T> task) {
+    return loop_.run(std::move(task));
+  }
+
+  TemporaryDirectory directory_;
+  Loop loop_;
+  ManualClock clock_{kStart};
+  StoreOptions options_;
+  std::string reported_;
+  std::unique_ptr<SqliteStore> store_;
+  std::unique_ptr<ShardStore> shard_;
+};
+
 inline NewEvent make_event(std::string id, std::string source = "shopify", std::size_t data_bytes = 0) {
   NewEvent event;
   event.source = std::move(source);

@@ -23,34 +23,9 @@ std::string read_file(const fs::path& path) {
 }
 void write_file(const fs::path& path, const std::string& bytes) { std::ofstream(path, std::ios::binary) << bytes; }
 
-class StoreWal : public ::testing::Test {
+class StoreWal : public DiskStoreTest {
  protected:
-  StoreWal() {
-    options_.directory = directory_.path() / "data";
-    options_.headroom_bytes = 0;
-    options_.tail_bytes = 0;
-    options_.report = [this](std::string_view line) { reported_ += std::string(line) + "\n"; };
-  }
-  ~StoreWal() override { close(); }
-
-  Result<void> try_open() {
-    TRY(store_, SqliteStore::open(options_, clock_));
-    shard_ = store_->shard(loop_.executor());
-    return {};
-  }
-  void open() {
-    const auto opened = try_open();
-    ASSERT_TRUE(opened) << opened.error().text();
-  }
-  void close() {
-    if (shard_) loop_.run(shard_->stop());
-    shard_.reset();
-    store_.reset();
-  }
-  template <class T>
-  T run(asio::awaitable<T> task) {
-    return loop_.run(std::move(task));
-  }
+  StoreWal() { options_.tail_bytes = 0; }
   // One commit each; the position of the last one.
   std::uint64_t append(int first, int count) {
     std::uint64_t at = 0;
@@ -130,14 +105,7 @@ class StoreWal : public ::testing::Test {
     return left;
   }
 
-  TemporaryDirectory directory_;
-  Loop loop_;
-  ManualClock clock_{kStart};
-  StoreOptions options_;
   FlowId flow_;
-  std::string reported_;
-  std::unique_ptr<SqliteStore> store_;
-  std::unique_ptr<ShardStore> shard_;
 };
 
 const std::string kLog = std::string(kHot) + "-wal";
