@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <array>
 
 #include <cstdlib>
 #include <filesystem>
@@ -109,6 +110,24 @@ TEST(Load, ProgramsAreInTheWorkspacesZoneAndStayInIt) {
                 .problems.text()
                 .find("there is no time zone \"Asia/Tokio\"; did you mean \"Asia/Tokyo\"?"),
             std::string::npos);
+}
+
+// A variable that is not made where a program reads it would be null without a word.
+TEST(Load, EveryVariableThatAProgramMaySeeIsMade) {
+  const auto visible = [](const std::string& program) {
+    Files files = small_workspace();
+    files.texts["flows/orders.yaml"] =
+        "on: { webhook: shopify, event: orders/create }\nkey: '" + program + "'\nsteps: [ { stop: x } ]\n";
+    const Loaded loaded = load(files, catalog(), all_secrets());
+    EXPECT_NE(loaded.workspace, nullptr) << loaded.problems.text();
+    return loaded.workspace->flows[0]->visible;
+  };
+  using Visible = std::array<bool, kFixedSlots>;  // event vars flow run
+  EXPECT_EQ(visible(".id"), (Visible{false, false, false, false}));
+  EXPECT_EQ(visible("$event.id"), (Visible{true, false, false, false}));
+  EXPECT_EQ(visible("[$flow.name, $run.id]"), (Visible{false, false, true, true}));
+  EXPECT_TRUE(visible("$ event.id")[kSlotEvent]) << "space behind the sign";
+  EXPECT_TRUE(visible("{$event} | length")[kSlotEvent]) << "short for event: $event";
 }
 
 TEST(Load, ShowsPlacesWithThePrefix) {
