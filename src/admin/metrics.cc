@@ -6,6 +6,11 @@
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
+#include <array>
+#include <functional>
+#include <string_view>
+#include <unordered_map>
+
 namespace tieline::admin {
 namespace {
 
@@ -16,6 +21,40 @@ const prometheus::Histogram::BucketBoundaries kSeconds{0.0005, 0.001, 0.0025, 0.
                                                        0.5,    1,     2.5,    5,     10,   30,    60,   300};
 
 double seconds(Duration d) { return static_cast<double>(d.count()) / 1e6; }
+
+using Counter = prometheus::Counter;
+using Histogram = prometheus::Histogram;
+
+struct HashText {
+  using is_transparent = void;
+  std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+};
+// Series by the name they are told under: to find one among its family by its labels costs more than to count in it.
+template <class Series>
+class ByName {
+ public:
+  Series& operator[](std::string_view name) {
+    const auto known = series_.find(name);
+    return known != series_.end() ? known->second : series_[std::string(name)];
+  }
+
+ private:
+  std::unordered_map<std::string, Series, HashText, std::equal_to<>> series_;
+};
+
+// Null until first counted: a series that never counted is not shown.
+struct DoorSeries {
+  Counter* events = nullptr;
+  Counter* duplicates = nullptr;
+  Histogram* ack_seconds = nullptr;
+};
+struct ActionSeries {
+  std::array<Counter*, static_cast<std::size_t>(Category::kMissing) + 1> attempts{};
+};
+struct FlowSeries {
+  std::array<Counter*, static_cast<std::size_t>(RunState::kDiscarded) + 1> runs{};
+  Histogram* seconds = nullptr;
+};
 
 }  // namespace
 
@@ -49,6 +88,11 @@ struct Metrics::Impl {
   prometheus::Family<prometheus::Gauge>& authorization =
       gauge("tieline_needs_authorization", "1 while the connection needs authorization");
 
+  ByName<DoorSeries> of_door;             // by connection; the door's thread alone
+  ByName<Histogram*> attempt_seconds_of;  // by connection
+  ByName<ActionSeries> of_action;
+  ByName<FlowSeries> of_flow;
+
   prometheus::Family<prometheus::Counter>& counter(const char* name, const char* help) {
     return prometheus::BuildCounter().Name(name).Help(help).Register(registry);
   }
@@ -64,22 +108,44 @@ Metrics::Metrics() : impl_(std::make_unique<Impl>()) {}
 Metrics::~Metrics() = default;
 
 void Metrics::attempt_ended(const engine::AttemptInfo& attempt) {
-  const std::string connection(attempt.connection), action(attempt.action);
-  impl_->attempts.Add({{"action", action}, {"category", std::string(category_name(attempt.category))}}).Increment();
-  impl_->attempt_seconds.Add({{"connection", connection}}, kSeconds).Observe(seconds(attempt.took));
+  Counter*& counter = impl_->of_action[attempt.action].attempts[static_cast<std::size_t>(attempt.category)];
+  if (counter == nullptr) {
+    counter = &impl_->attempts.Add(
+        {{"action", std::string(attempt.action)}, {"category", std::string(category_name(attempt.category))}});
+  }
+  counter->Increment();
+  Histogram*& took = impl_->attempt_seconds_of[attempt.connection];
+  if (took == nullptr) took = &impl_->attempt_seconds.Add({{"connection", std::string(attempt.connection)}}, kSeconds);
+  took->Observe(seconds(attempt.took));
 }
 
 void Metrics::run_ended(const engine::RunInfo& run) {
-  const std::string flow(run.flow);
-  impl_->runs.Add({{"flow", flow}, {"state", std::string(run_state_name(run.state))}}).Increment();
-  impl_->run_seconds.Add({{"flow", flow}}, kSeconds).Observe(seconds(run.latency));
+  FlowSeries& series = impl_->of_flow[run.flow];
+  Counter*& counter = series.runs[static_cast<std::size_t>(run.state)];
+  if (counter == nullptr) {
+    counter = &impl_->runs.Add({{"flow", std::string(run.flow)}, {"state", std::string(run_state_name(run.state))}});
+  }
+  counter->Increment();
+  if (series.seconds == nullptr) {
+    series.seconds = &impl_->run_seconds.Add({{"flow", std::string(run.flow)}}, kSeconds);
+  }
+  series.seconds->Observe(seconds(run.latency));
 }
 
 void Metrics::received(std::string_view connection, std::size_t events, std::size_t duplicates, Duration took) {
-  const Labels labels{{"connection", std::string(connection)}};
-  impl_->events.Add(labels).Increment(static_cast<double>(events - duplicates));
-  if (duplicates != 0) impl_->duplicates.Add(labels).Increment(static_cast<double>(duplicates));
-  impl_->ack_seconds.Add(labels, kSeconds).Observe(seconds(took));
+  DoorSeries& series = impl_->of_door[connection];
+  if (series.events == nullptr) {
+    const Labels labels{{"connection", std::string(connection)}};
+    series.events = &impl_->events.Add(labels);
+    series.ack_seconds = &impl_->ack_seconds.Add(labels, kSeconds);
+  }
+  series.events->Increment(static_cast<double>(events - duplicates));
+  series.ack_seconds->Observe(seconds(took));
+  if (duplicates == 0) return;
+  if (series.duplicates == nullptr) {
+    series.duplicates = &impl_->duplicates.Add({{"connection", std::string(connection)}});
+  }
+  series.duplicates->Increment(static_cast<double>(duplicates));
 }
 
 void Metrics::refused(std::string_view connection, std::string_view reason) {

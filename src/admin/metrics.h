@@ -11,7 +11,8 @@
 
 namespace tieline::admin {
 
-// One of these watches the door and the engine. One thread only: the shard's.
+// One of these watches the door and the engine. What the door tells comes on the door's thread, all else on the
+// shard's.
 class Metrics final : public engine::EngineObserver, public engine::DoorObserver {
  public:
   Metrics();

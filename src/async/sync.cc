@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
 namespace tieline {
 namespace {
@@ -21,6 +23,8 @@ class Guard {
 };
 
 }  // namespace
+
+asio::awaitable<void> next_turn() { return asio::post(asio::use_awaitable); }
 
 void Signal::notify_all() {
   auto woken = std::exchange(waiters_, {});

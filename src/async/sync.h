@@ -26,6 +26,9 @@ class Signal {
   std::deque<Waiter*> waiters_;
 };
 
+// Resumes behind everything that is ready on the executor now, and after it has looked for what has become ready.
+asio::awaitable<void> next_turn();
+
 // A semaphore: at most `limit` holders at once, first come first served.
 class Gate {
  public:

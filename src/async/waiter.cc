@@ -21,6 +21,8 @@ using boost::system::error_code;
 namespace {
 // Only coroutines wait here, so the handler has one type and needs no erasure, and no memory of its own.
 using CoroutineHandler = asio::async_result<asio::use_awaitable_t<>, void(error_code)>::handler_type;
+
+asio::awaitable<void> nothing_to_wait_for() { co_return; }
 }  // namespace
 
 struct Waiter::State {
@@ -38,6 +40,7 @@ struct Waiter::State {
     void operator()(CoroutineHandler handler, const std::shared_ptr<State>& state) const {
       auto slot = asio::get_associated_cancellation_slot(handler);
       state->handler.emplace(std::move(handler));
+      if (state->woken) return state->complete({});  // between wait() and its co_await
       if (!slot.is_connected()) return;
       // The slot outlives this suspension, so it must not keep the state, nor reach a later suspension's.
       slot.assign([weak = std::weak_ptr<State>(state)](asio::cancellation_type) {
@@ -53,10 +56,11 @@ Waiter::Waiter() : state_(std::make_shared<State>()) {}
 Waiter::~Waiter() { CHECK(!waiting()); }
 
 asio::awaitable<void> Waiter::wait() {
-  if (state_->woken) co_return;
+  if (state_->woken) return nothing_to_wait_for();
   CHECK(!waiting());
-  co_await asio::async_initiate<const asio::use_awaitable_t<>, void(error_code)>(State::Suspend(), asio::use_awaitable,
-                                                                                 state_);
+  // No coroutine of its own: thousands of these begin a second.
+  return asio::async_initiate<const asio::use_awaitable_t<>, void(error_code)>(State::Suspend(), asio::use_awaitable,
+                                                                               state_);
 }
 
 void Waiter::wake() {

@@ -232,7 +232,7 @@ class Demo {
   asio::awaitable<void> wait_for_the_end() {
     Deadline deadline = clock_->deadline_in(kPatience);
     std::uint64_t ended = tally_.ended();
-    while (tally_.ended() < service_->door().counts().received && !interrupted_ && clock_->instant() < deadline.at) {
+    while (tally_.ended() < service_->door_counts().received && !interrupted_ && clock_->instant() < deadline.at) {
       progress(false);
       if (tally_.ended() != ended) deadline = clock_->deadline_in(kPatience);
       ended = tally_.ended();
@@ -247,7 +247,7 @@ class Demo {
     const Instant now = clock_->instant();
     if (!last && now < next_progress_) return;
     next_progress_ = now + (live_ ? Duration(50'000) : Duration(1'000'000));
-    const auto received = static_cast<unsigned long long>(service_->door().counts().received);
+    const auto received = static_cast<unsigned long long>(service_->door_counts().received);
     std::printf("%s  received %llu  delivered %llu  skipped %llu%s", live_ ? "\r" : "", received,
                 static_cast<unsigned long long>(tally_.delivered), static_cast<unsigned long long>(tally_.skipped),
                 live_ && !last ? "" : "\n");
@@ -258,7 +258,7 @@ class Demo {
     DemoReport report{.sent = interrupted_ ? next_order_ : orders_.size()};
     report.wanted = orders_.size();
     report.interrupted = interrupted_;
-    const engine::DoorCounts counts = service_->door().counts();
+    const engine::DoorCounts counts = service_->door_counts();
     report.received = counts.received;
     report.duplicates = counts.duplicates;
     report.delivered = tally_.delivered;

@@ -10,11 +10,11 @@
 #include "async/task_group.h"
 #include "base/text.h"
 #include "cli/client.h"
+#include "cli/ingress.h"
 #include "cli/verification.h"
 #include "connect/catalog.h"
 #include "http/curl_transport.h"
 #include "http/server.h"
-#include "store/discard_log.h"
 #include "store/sqlite_store.h"
 #include "workspace/compile.h"
 #include "workspace/connect_catalog.h"
@@ -136,18 +136,17 @@ struct Service::Impl {
   std::shared_ptr<const workspace::Workspace> workspace, started_with;
   std::unique_ptr<store::SqliteStore> store;
   std::unique_ptr<store::ShardStore> shard;
-  std::unique_ptr<store::DiscardLog> discard;  // the door's log where events are dropped
   std::unique_ptr<Transport> transport;
   admin::Metrics metrics;
   OperatorLog operator_log{[this](LogLevel level, std::string_view text) { log(level, text); }};
   Observers observers;
   DoorObservers door_observers;
   std::unique_ptr<engine::Engine> engine;
-  std::unique_ptr<engine::Door> door;
+  std::unique_ptr<Ingress> ingress;
   std::unique_ptr<admin::Health> health;
   std::unique_ptr<Verification> verification;
   std::unique_ptr<admin::Api> api;
-  std::unique_ptr<http::HttpServer> hooks, admin_server;
+  std::unique_ptr<http::HttpServer> admin_server;
   std::string store_directory, hooks_address, admin_address;
   bool stopping = false;
   bool reloading = false;  // one at a time, and none while it stops
@@ -182,8 +181,8 @@ struct Service::Impl {
   void use(std::shared_ptr<const workspace::Workspace> loaded) {
     workspace = std::move(loaded);
     archive.use(workspace->actions, workspace->flows);
-    door->configure(door_sources(*workspace));
-    door->set_options(door_options(workspace->settings));
+    ingress->door().configure(door_sources(*workspace));
+    ingress->door().set_options(door_options(workspace->settings));
     health->reset();
   }
 
@@ -241,9 +240,9 @@ struct Service::Impl {
                             .flow_source = archive,
                             .observer = &observers};
     engine = std::make_unique<engine::Engine>(std::move(deps));
-    if (options.drop_events) discard = std::make_unique<store::DiscardLog>(clock);
-    EventLog& door_log = discard ? static_cast<EventLog&>(*discard) : *shard;
-    door = std::make_unique<engine::Door>(door_options(workspace->settings), door_log, clock, &door_observers);
+    ingress = std::make_unique<Ingress>(
+        IngressOptions{.door = door_options(workspace->settings), .drop_events = options.drop_events}, *store, clock,
+        door_observers);
     verification = std::make_unique<Verification>(executor, *store);
     health = std::make_unique<admin::Health>(executor, clock, [this](std::string name, Deadline deadline) {
       return check_health(std::move(name), deadline);
@@ -252,7 +251,7 @@ struct Service::Impl {
         .clock = clock,
         .ports = {*shard, *shard, *shard},
         .engine = *engine,
-        .door = *door,
+        .door = ingress->door(),
         .metrics = metrics,
         .health = *health,
         .reload = [this] { return reload(); },
@@ -276,16 +275,11 @@ struct Service::Impl {
 
   Result<void> listen() {
     const workspace::Settings& settings = workspace->settings;
-    const auto to_door = [this](InboundRequest request) { return door->receive(std::move(request)); };
     const auto to_api = [this](InboundRequest request) { return api->handle(std::move(request)); };
     TRY(admin_server,
         http::HttpServer::listen(executor, server_options(settings.listen.admin, settings), to_api, clock));
-    http::ServerOptions hooks_options = server_options(settings.listen.hooks, settings);
-    hooks_options.on_refused = [this](const UnreadRequest& request) { door->count_unread(request); };
-    auto hooks_server = http::HttpServer::listen(executor, std::move(hooks_options), to_door, clock);
-    if (!hooks_server) return failure(std::move(hooks_server.error()));
-    hooks = std::move(*hooks_server);
-    hooks_address = reachable(settings.listen.hooks.host, hooks->port());
+    TRY_VOID(ingress->start(server_options(settings.listen.hooks, settings)));
+    hooks_address = reachable(settings.listen.hooks.host, ingress->port());
     admin_address = reachable(settings.listen.admin.host, admin_server->port());
     return {};
   }
@@ -355,7 +349,7 @@ struct Service::Impl {
     const Deadline deadline = clock.deadline_in(within);
     // Side by side: a sender that takes its time must not take it from the calls under way.
     TaskGroup closing(executor);
-    if (hooks) closing.spawn(hooks->stop(deadline));
+    if (ingress) closing.spawn(ingress->stop(deadline));
     if (engine) {
       const auto drained = co_await engine->drain(deadline);
       if (!drained) log(LogLevel::kError, drained.error().message);
@@ -389,7 +383,7 @@ std::string Service::admin_address() const { return impl_->admin_address; }
 std::string Service::store_directory() const { return impl_->store_directory; }
 admin::Ports Service::ports() { return {*impl_->shard, *impl_->shard, *impl_->shard}; }
 engine::Engine& Service::engine() { return *impl_->engine; }
-engine::Door& Service::door() { return *impl_->door; }
+engine::DoorCounts Service::door_counts() const { return impl_->ingress->door().counts(); }
 std::shared_ptr<const WebhookSource> Service::webhook(std::string_view connection) const {
   const workspace::BoundConnection* bound = impl_->workspace->connection(connection);
   return bound == nullptr ? nullptr : bound->webhook();

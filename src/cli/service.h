@@ -1,5 +1,5 @@
-// A whole Tieline in one object: store, engine, door and admin port on one thread. `run`, `demo` and the tests differ
-// in what they put around it only.
+// A whole Tieline in one object: store, engine and admin port on one thread, the door on its own. `run`, `demo` and the
+// tests differ in what they put around it only.
 #pragma once
 
 #include <functional>
@@ -46,7 +46,7 @@ class Service {
   Duration drain() const;  // how long stop() may take for calls under way
   admin::Ports ports();
   engine::Engine& engine();
-  engine::Door& door();
+  engine::DoorCounts door_counts() const;
   // The connection's, or null.
   std::shared_ptr<const WebhookSource> webhook(std::string_view connection) const;
   // Watches attempts and runs besides the metrics. Set before start(); must outlive the service.

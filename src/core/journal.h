@@ -71,8 +71,8 @@ struct Record {
   std::string summary;     // with kHeld, kDead, kSkipped: the cause, one line, redacted
 };
 
-// kWait returns when the record is durable. kWithNext returns at once; the record is durable no later than any later
-// kWait record of the same run, and in the order of the calls.
+// kWait returns when the record is durable. kWithNext returns at once; the record is durable soon, and no later than
+// whatever the same shard appends after it.
 enum class Sync : std::uint8_t { kWait, kWithNext };
 
 struct RunStatus {

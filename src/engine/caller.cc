@@ -3,19 +3,8 @@
 #include <algorithm>
 
 #include "base/check.h"
-#include "base/text.h"
 
 namespace tieline::engine {
-namespace {
-
-constexpr std::size_t kSummaryBytesMax = 300;
-
-std::string one_line(std::string text) {
-  std::replace(text.begin(), text.end(), '\n', ' ');
-  return truncated(text, kSummaryBytesMax);
-}
-
-}  // namespace
 
 Caller::Caller(Shard& shard, Run& run, CallRequest& request, std::uint16_t step, std::uint32_t call)
     : shard_(shard),
@@ -144,9 +133,8 @@ asio::awaitable<Caller::Ending> Caller::look_up() {
   co_return wait_until(shard_.now() + next.wait, "look-up: " + body.message, category);
 }
 
-// Binds what another run made, or claims the key for this one.
+// Of a call with a key: binds what another run made, or claims the key for this one.
 asio::awaitable<Caller::Ending> Caller::claim_once() {
-  if (!request_.once) co_return std::nullopt;
   if (!once_.entered()) co_await once_.enter(shard_, once_key(action_, *request_.once));
   auto entry = co_await once_look(shard_.deps.state, once_.key());
   if (!entry) co_return refused(entry.error());
@@ -170,7 +158,7 @@ asio::awaitable<Caller::Ending> Caller::claim_once() {
     body.result = entry->result;
   }
   if (!body.result) body.result = json::Document();
-  auto written = co_await append_record(shard_, run_, draft(RecordKind::kOutcome, body), Sync::kWithNext);
+  auto written = co_await append_record(shard_, run_, draft(RecordKind::kOutcome, RecordBody(body)), Sync::kWithNext);
   if (!written) co_return refused(written.error());
   history_.outcome(body, history_.attempts, shard_.now());
   co_return follow(body);
@@ -178,7 +166,9 @@ asio::awaitable<Caller::Ending> Caller::claim_once() {
 
 asio::awaitable<Caller::Ending> Caller::attempt() {
   if (Ending held = gate()) co_return held;
-  if (Ending known = co_await claim_once()) co_return known;
+  if (request_.once) {
+    if (Ending known = co_await claim_once()) co_return known;
+  }
   auto request = action_.render(request_.args, identity());
   if (!request) {
     const Code code = request.error().code;
@@ -246,8 +236,13 @@ asio::awaitable<Caller::Ending> Caller::leave(Request request, Budget::Permit pe
       co_return refused(written.error());
     }
   }
-  const bool whole = co_await pages(sent, permit, number);
-  if (!whole) co_return abandoned();
+  sent.exchange = co_await send(sent.request);
+  sent.verdict = guarded(action_.judge(sent.exchange, shard_.now()), sent.exchange);
+  sent.took = sent.exchange.took;
+  if (action_.safety() == Safety::kSafe && sent.verdict.category == Category::kDelivered) {
+    const bool whole = co_await pages(sent, permit, number);
+    if (!whole) co_return abandoned();
+  }
   Duration shut{0};
   settle_permit(permit, sent, shut);
   permit = Budget::Permit();
@@ -268,15 +263,14 @@ asio::awaitable<Caller::Ending> Caller::leave(Request request, Budget::Permit pe
   co_return follow(*history_.last);
 }
 
-// Sends the request and, for a safe call, those for the pages that follow. False when it had to stop between two pages.
+// Asks for the pages that follow the first one of a safe call, where there are any, and makes one result of all. False
+// when it had to stop between two of them.
 asio::awaitable<bool> Caller::pages(Sent& sent, Budget::Permit& permit, std::uint32_t number) {
-  const Time began = shard_.now();
-  sent.exchange = co_await send(sent.request);
-  sent.verdict = guarded(action_.judge(sent.exchange, shard_.now()), sent.exchange);
+  const Time began = shard_.now() - sent.took;
   std::vector<json::Document> results;
   std::size_t bytes = 0;
   Request request = sent.request;
-  while (action_.safety() == Safety::kSafe && sent.verdict.category == Category::kDelivered) {
+  while (sent.verdict.category == Category::kDelivered) {
     auto next = action_.next_page(request, sent.exchange);
     if (next && !next->has_value() && results.empty()) break;
     bytes += json::print(sent.verdict.result.root()).size();
@@ -309,7 +303,7 @@ asio::awaitable<bool> Caller::pages(Sent& sent, Budget::Permit& permit, std::uin
     sent.verdict.result = merged.finish();
     sent.verdict.empty = sent.verdict.result.root().size() == 0;
   }
-  sent.took = sent.pages == 1 ? sent.exchange.took : Duration(shard_.now() - began);
+  if (sent.pages > 1) sent.took = Duration(shard_.now() - began);
   co_return true;
 }
 
@@ -332,9 +326,8 @@ asio::awaitable<bool> Caller::turn_page(Sent& sent, Budget::Permit& permit, cons
   }
 }
 
-asio::awaitable<Exchange> Caller::send(Request request) {
-  const Deadline deadline = Deadline::never();  // the request's own timeout ends it
-  co_return co_await shard_.deps.transport.send(std::move(request), deadline);
+asio::awaitable<Exchange> Caller::send(Request request) const {
+  return shard_.deps.transport.send(std::move(request), Deadline::never());  // the request's own timeout ends it
 }
 
 // Waits for the vendor: shortly here, longer in the journal. Neither costs a try.
@@ -395,62 +388,6 @@ Caller::Ending Caller::try_again(const RecordBody& outcome) {
 std::vector<Spend> Caller::spends() const {
   if (shard_.deps.faults.ignore_budget) return {};
   return action_.spends(request_.args);
-}
-
-Caller::Ending Caller::wait_until(Time due, std::string summary, Category category) {
-  transition_->kind = Transition::Kind::kState;
-  transition_->state = RunState::kRetrying;
-  transition_->due = due;
-  transition_->summary = one_line(std::move(summary));
-  transition_->body.category = category;
-  transition_->body.wait = due - shard_.now();
-  return suspended();
-}
-
-Caller::Ending Caller::hold(Hold why, std::string text) {
-  transition_->kind = Transition::Kind::kState;
-  transition_->state = RunState::kHeld;
-  transition_->hold = why;
-  transition_->connection = action_.connection();
-  transition_->summary =
-      one_line(std::string(hold_name(why)) + ": " + action_.connection() + ": " + action_.name() + ": " + text);
-  transition_->body.hold = why;
-  return suspended();
-}
-
-Caller::Ending Caller::dead(Category category, std::string why) {
-  transition_->kind = Transition::Kind::kState;
-  transition_->state = RunState::kDead;
-  transition_->summary = one_line(std::string(category_name(category)) + ": " + std::move(why));
-  transition_->body.category = category;
-  return suspended();
-}
-
-Caller::Ending Caller::abandoned() {
-  transition_->kind = Transition::Kind::kAbandoned;
-  return suspended();
-}
-
-Caller::Ending Caller::refused(const Error& error) {
-  transition_->kind = Transition::Kind::kRefused;
-  transition_->summary = error.message;
-  return suspended();
-}
-
-Caller::Ending Caller::suspended() {
-  transition_->step = step_;
-  transition_->attempt = static_cast<std::uint16_t>(history_.attempts);
-  transition_->body.call = call_;
-  transition_->body.action = action_.name();
-  RunContext::CallResult result;
-  result.step = StepResult::suspend();
-  return result;
-}
-
-Caller::Ending Caller::bind(json::Document value) const {
-  RunContext::CallResult result;
-  result.value = std::move(value);
-  return result;
 }
 
 bool Caller::repeats_unknown() const {

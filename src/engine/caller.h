@@ -36,7 +36,7 @@ class Caller {
   asio::awaitable<Ending> leave(Request request, Budget::Permit permit);
   asio::awaitable<bool> pages(Sent& sent, Budget::Permit& permit, std::uint32_t number);
   asio::awaitable<bool> turn_page(Sent& sent, Budget::Permit& permit, const Request& request, std::uint32_t number);
-  asio::awaitable<Exchange> send(Request request);
+  asio::awaitable<Exchange> send(Request request) const;
 
   Ending limited(Duration shut);
   Ending gate();
@@ -57,7 +57,7 @@ class Caller {
   bool journals_intent() const { return unsafe() || request_.once.has_value(); }
   Verdict guarded(Verdict verdict, const Exchange& exchange) const;
   RecordBody outcome_of(const Sent& sent, bool lookup);
-  RecordDraft draft(RecordKind kind, RecordBody body) const;
+  RecordDraft draft(RecordKind kind, RecordBody&& body) const;
   Async<void> journal_outcome(RecordBody body, std::uint32_t number);
   void observe(const Sent& sent, bool lookup, std::uint32_t number);
   std::vector<Spend> spends() const;

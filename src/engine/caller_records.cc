@@ -39,7 +39,7 @@ RecordBody Caller::outcome_of(const Sent& sent, bool lookup) {
   return body;
 }
 
-RecordDraft Caller::draft(RecordKind kind, RecordBody body) const {
+RecordDraft Caller::draft(RecordKind kind, RecordBody&& body) const {
   RecordDraft out;
   out.kind = kind;
   out.step = step_;
@@ -53,7 +53,7 @@ RecordDraft Caller::draft(RecordKind kind, RecordBody body) const {
 
 Async<void> Caller::journal_outcome(RecordBody body, std::uint32_t number) {
   body.action = action_.name();
-  history_.outcome(body, number, shard_.now());
+  history_.outcome(body.conclusion(), number, shard_.now());
   RecordDraft outcome = draft(RecordKind::kOutcome, std::move(body));
   outcome.attempt = static_cast<std::uint16_t>(number);
   // What stays unknown stays claimed; a known failure leaves the key to whoever comes first.
@@ -62,7 +62,7 @@ Async<void> Caller::journal_outcome(RecordBody body, std::uint32_t number) {
     outcome.puts.push_back(once_entry(done ? OnceEntry::State::kDone : OnceEntry::State::kFree,
                                       done && history_.last->result ? *history_.last->result : json::Document()));
   }
-  co_return co_await append_record(shard_, run_, std::move(outcome), Sync::kWithNext);
+  return append_record(shard_, run_, std::move(outcome), Sync::kWithNext);
 }
 
 void Caller::observe(const Sent& sent, bool lookup, std::uint32_t number) {

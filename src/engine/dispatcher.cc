@@ -7,6 +7,15 @@
 #include "engine/runner.h"
 
 namespace tieline::engine {
+namespace {
+
+// What this many runs touch stays in the processor's cache. More are begun only while the shard has time for them: they
+// wait for systems that answer slowly. Where it has none, more would not end any sooner, and each would cost more.
+constexpr std::size_t kWarmRuns = 128;
+// A turn of the executor that takes longer says that the shard has no time.
+constexpr Duration kIdleTurn = std::chrono::microseconds(50);
+
+}  // namespace
 
 Dispatcher::Dispatcher(Shard& shard, FlowId id, std::string name) : shard_(shard), id_(id), name_(std::move(name)) {}
 
@@ -51,6 +60,7 @@ asio::awaitable<void> Dispatcher::pump() {
       continue;
     }
     for (EventPtr& event : *events) {
+      if (taken() >= kWarmRuns) co_await unhurried();
       if (flow_ == nullptr || !has_room()) break;
       read_to_ = event->position;
       ++ordinal_;
@@ -62,6 +72,13 @@ asio::awaitable<void> Dispatcher::pump() {
     }
     co_await settle_old();
   }
+}
+
+// Returns when the shard has time for one more run, or a place of the window has become free.
+asio::awaitable<void> Dispatcher::unhurried() {
+  const Instant before = shard_.deps.clock.instant();
+  co_await next_turn();
+  if (shard_.deps.clock.instant() - before > kIdleTurn && taken() >= kWarmRuns) co_await room_.wait();
 }
 
 asio::awaitable<void> Dispatcher::take(EventPtr event) {

@@ -62,6 +62,7 @@ class Dispatcher {
 
   // Reading.
   asio::awaitable<void> pump();
+  asio::awaitable<void> unhurried();
   asio::awaitable<void> take(EventPtr event);
   asio::awaitable<void> settle_old();
   bool has_room() const;

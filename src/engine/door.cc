@@ -47,48 +47,75 @@ std::string_view without_trailing_slash(std::string_view url) {
 
 std::string_view path_of(std::string_view target) { return target.substr(0, target.find('?')); }
 
+void check_options(const DoorOptions& options) {
+  CHECK(options.hooks_path.starts_with('/') && options.hooks_path.ends_with('/'));
+}
+
+// The name behind the path of webhooks that `target` calls; nothing when it calls another path.
+std::optional<std::string_view> name_in(std::string_view target, const DoorOptions& options) {
+  const std::string_view path = path_of(target);
+  if (!path.starts_with(options.hooks_path)) return std::nullopt;
+  return path.substr(options.hooks_path.size());
+}
+
 }  // namespace
 
 Door::Door(DoorOptions options, EventLog& log, Clock& clock, DoorObserver* observer)
-    : options_(std::move(options)), log_(log), clock_(clock), observer_(observer) {
-  CHECK(options_.hooks_path.starts_with('/') && options_.hooks_path.ends_with('/'));
+    : log_(log), clock_(clock), observer_(observer) {
+  check_options(options);
+  config_ = std::make_shared<const Config>(Config{std::move(options), {}});
 }
 
 void Door::set_options(DoorOptions options) {
-  CHECK(options.hooks_path.starts_with('/') && options.hooks_path.ends_with('/'));
-  options_ = std::move(options);
+  check_options(options);
+  const std::lock_guard lock(mutex_);
+  config_ = std::make_shared<const Config>(Config{std::move(options), config_->sources});
 }
 
 void Door::configure(DoorSources sources) {
   for (const auto& [name, source] : sources) CHECK(source != nullptr);
-  sources_ = std::move(sources);
+  const std::lock_guard lock(mutex_);
+  config_ = std::make_shared<const Config>(Config{config_->options, std::move(sources)});
+}
+
+std::shared_ptr<const Door::Config> Door::config() const {
+  const std::lock_guard lock(mutex_);
+  return config_;
+}
+
+DoorCounts Door::counts() const {
+  const std::lock_guard lock(mutex_);
+  return counts_;
 }
 
 asio::awaitable<Reply> Door::receive(InboundRequest request) {
-  const auto called = name_in(request.target);
+  const std::shared_ptr<const Config> config = this->config();
+  const DoorOptions& options = config->options;
+  const auto called = name_in(request.target, options);
   if (!called) {
     count_refusal("", "unknown_path", "called " + truncated(path_of(request.target), kMessageBytesMax));
     co_return json_reply(404, R"({"error":"not found"})");
   }
   const std::string_view name = *called;
-  const auto found = sources_.find(name);
+  const auto found = config->sources.find(name);
   if (request.method != "POST") {
     // Before the name is looked at: the answer must not tell which connections exist.
-    count_refusal(found == sources_.end() ? "" : name, "method_not_allowed",
+    count_refusal(found == config->sources.end() ? "" : name, "method_not_allowed",
                   "called with " + truncated(request.method, 20) + ", webhooks are sent with POST");
     Reply reply = json_reply(405, R"({"error":"method not allowed"})");
     reply.headers.emplace_back("Allow", "POST");
     co_return reply;
   }
-  if (found == sources_.end()) co_return refuse_unknown(name);
-  request.url = std::string(without_trailing_slash(options_.public_url)) + request.target;
-  request.depth_max = options_.depth_max;
+  if (found == config->sources.end()) co_return refuse_unknown(*config, name);
+  request.url = std::string(without_trailing_slash(options.public_url)) + request.target;
+  request.depth_max = options.depth_max;
   auto source = found->second;
-  auto taking_in = take_in(std::move(source), std::move(request));
+  auto taking_in = take_in(std::move(source), std::move(request), options.ack_within);
   co_return co_await std::move(taking_in);
 }
 
-asio::awaitable<Reply> Door::take_in(std::shared_ptr<const WebhookSource> source, InboundRequest request) {
+asio::awaitable<Reply> Door::take_in(std::shared_ptr<const WebhookSource> source, InboundRequest request,
+                                     Duration ack_within) {
   const Instant begin = clock_.instant();
   auto reception = source->receive(request);
   if (!reception) {
@@ -99,35 +126,33 @@ asio::awaitable<Reply> Door::take_in(std::shared_ptr<const WebhookSource> source
   const std::size_t events = reception->events.size();
   std::size_t duplicates = 0;
   if (events > 0) {
-    const Deadline deadline{begin + options_.ack_within};
+    const Deadline deadline{begin + ack_within};
     auto appending = log_.append(std::move(reception->events), deadline);
     const auto appended = co_await std::move(appending);
     if (!appended) co_return refuse_append(source->connection(), appended.error());
     for (const Appended& one : *appended) duplicates += one.duplicate ? 1 : 0;
   }
-  counts_.received += events - duplicates;
-  counts_.duplicates += duplicates;
-  ++counts_.acknowledged;
+  {
+    const std::lock_guard lock(mutex_);
+    counts_.received += events - duplicates;
+    counts_.duplicates += duplicates;
+    ++counts_.acknowledged;
+  }
   if (observer_ != nullptr) observer_->received(source->connection(), events, duplicates, clock_.instant() - begin);
   co_return std::move(reception->reply);
 }
 
-std::optional<std::string_view> Door::name_in(std::string_view target) const {
-  const std::string_view path = path_of(target);
-  if (!path.starts_with(options_.hooks_path)) return std::nullopt;
-  return path.substr(options_.hooks_path.size());
-}
-
 void Door::count_unread(const UnreadRequest& request) {
-  const auto name = name_in(request.target);
-  const bool known = name && sources_.contains(*name);
+  const std::shared_ptr<const Config> config = this->config();
+  const auto name = name_in(request.target, config->options);
+  const bool known = name && config->sources.contains(*name);
   count_refusal(known ? *name : "", reason_of_status(request.status),
                 "answered " + std::to_string(request.status) + ": " + request.message);
 }
 
-Reply Door::refuse_unknown(std::string_view name) {
+Reply Door::refuse_unknown(const Config& config, std::string_view name) {
   std::vector<std::string> names;
-  for (const auto& [known, source] : sources_) names.push_back(known);
+  for (const auto& [known, source] : config.sources) names.push_back(known);
   // A long name is not near to any, and the distance would cost its length.
   const std::string hint = name.size() <= 64 ? did_you_mean(name, names) : "";
   count_refusal("", "unknown_connection",
@@ -145,10 +170,11 @@ Reply Door::refuse_append(const std::string& connection, const Error& error) {
 }
 
 void Door::count_refusal(std::string_view connection, std::string_view reason, std::string message) {
-  ++counts_.refused;
   if (observer_ != nullptr) observer_->refused(connection, reason);
   std::pair<std::string, std::string> key(connection, reason);
-  if (refusals_.size() >= options_.refusals_max && !refusals_.contains(key)) key = {"", "other"};
+  const std::lock_guard lock(mutex_);
+  ++counts_.refused;
+  if (refusals_.size() >= config_->options.refusals_max && !refusals_.contains(key)) key = {"", "other"};
   RefusalCount& entry = refusals_[key];
   entry.connection = key.first;
   entry.reason = key.second;
@@ -159,6 +185,7 @@ void Door::count_refusal(std::string_view connection, std::string_view reason, s
 
 std::vector<RefusalCount> Door::refusals() const {
   std::vector<RefusalCount> all;
+  const std::lock_guard lock(mutex_);
   all.reserve(refusals_.size());
   for (const auto& [key, entry] : refusals_) all.push_back(entry);
   return all;

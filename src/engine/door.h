@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -56,7 +57,7 @@ struct RefusalCount {
   std::string message;  // of the last one; for the operator only
 };
 
-// One thread only.
+// receive() and count_unread() on one thread only, that of `log`; everything else from any.
 class Door {
  public:
   // `log`, `clock` and `observer` (which may be null) must outlive the door.
@@ -74,23 +75,28 @@ class Door {
   // A request that was refused before it was whole, for the book: 400, 408, 413, 417 or 431.
   void count_unread(const UnreadRequest& request);
 
-  DoorCounts counts() const { return counts_; }
+  DoorCounts counts() const;
   // Ordered by connection and reason.
   std::vector<RefusalCount> refusals() const;
 
  private:
-  asio::awaitable<Reply> take_in(std::shared_ptr<const WebhookSource> source, InboundRequest request);
-  // The name behind the path of webhooks that `target` calls; nothing when it calls another path.
-  std::optional<std::string_view> name_in(std::string_view target) const;
-  Reply refuse_unknown(std::string_view name);
+  // Swapped as a whole: a request is answered by the one that it began with.
+  struct Config {
+    DoorOptions options;
+    DoorSources sources;
+  };
+  std::shared_ptr<const Config> config() const;
+  asio::awaitable<Reply> take_in(std::shared_ptr<const WebhookSource> source, InboundRequest request,
+                                 Duration ack_within);
+  Reply refuse_unknown(const Config& config, std::string_view name);
   Reply refuse_append(const std::string& connection, const Error& error);
   void count_refusal(std::string_view connection, std::string_view reason, std::string message);
 
-  DoorOptions options_;
   EventLog& log_;
   Clock& clock_;
   DoorObserver* const observer_;
-  DoorSources sources_;
+  mutable std::mutex mutex_;  // of what follows
+  std::shared_ptr<const Config> config_;
   DoorCounts counts_;
   std::map<std::pair<std::string, std::string>, RefusalCount> refusals_;
 };

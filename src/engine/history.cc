@@ -54,19 +54,19 @@ void CallHistory::unanswered(const char* message, Time at) {
   last->message = message;
 }
 
-void CallHistory::outcome(const RecordBody& body, std::uint32_t attempt, Time at) {
+void CallHistory::outcome(RecordBody body, std::uint32_t attempt, Time at) {
   if (body.lookup) {
     begin(at - body.took);
     ++lookups;
     if (body.resolved == Resolved::kAnswer) return;  // the look-up itself failed: nothing is known yet
     if (body.resolved == Resolved::kNotFound) return unanswered("an attempt without an answer did not happen", at);
     open = false;
-    last = body;
+    last = std::move(body);
     return;
   }
   if (body.resolved == Resolved::kDropped) {
     open = false;
-    last = body;
+    last = std::move(body);
     return;
   }
   if (attempt > attempts) {  // without an intent
@@ -86,7 +86,7 @@ void CallHistory::outcome(const RecordBody& body, std::uint32_t attempt, Time at
   }
   if (body.category == Category::kAuth) --policy.tries;
   if (body.category == Category::kConflict) ++conflicts;
-  last = body;
+  last = std::move(body);
   last_at = at;
   undecided = true;
 }
@@ -118,7 +118,7 @@ void RunHistory::take(const Record& record, const RecordBody& body) {
   CallHistory& call = this->call(record.step, body.call);
   switch (record.kind) {
     case RecordKind::kIntent: call.intent(record.attempt, record.at); break;
-    case RecordKind::kOutcome: call.outcome(body, record.attempt, record.at); break;
+    case RecordKind::kOutcome: call.outcome(body.conclusion(), record.attempt, record.at); break;
     case RecordKind::kState:
       stated_ = true;
       held_.reset();

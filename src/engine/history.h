@@ -39,7 +39,7 @@ struct CallHistory {
   // An attempt or a look-up begins.
   void begin(Time at);
   void intent(std::uint32_t attempt, Time at);
-  void outcome(const RecordBody& body, std::uint32_t attempt, Time at);
+  void outcome(RecordBody body, std::uint32_t attempt, Time at);
   // The open attempt is one that may simply be made again: it failed like any other.
   void unanswered(const char* message, Time at);
   // The call waits for something else than its own failures from now on: a limit, its budget, a person.

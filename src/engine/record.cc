@@ -83,6 +83,29 @@ std::optional<Hold> hold_of_summary(std::string_view summary) {
   return static_cast<Hold>(*index);
 }
 
+RecordBody RecordBody::conclusion() const {
+  RecordBody out;
+  out.start = start;
+  out.call = call;
+  out.action = action;
+  out.once = once;
+  out.category = category;
+  out.code = code;
+  out.message = message;
+  out.took = took;
+  out.wait = wait;
+  out.lookup = lookup;
+  out.empty = empty;
+  out.happened = happened;
+  out.resolved = resolved;
+  out.pages = pages;
+  out.result = result;
+  out.hold = hold;
+  out.answer = answer;
+  out.by = by;
+  return out;
+}
+
 Bytes encode(const RecordBody& body) {
   json::TextBuilder out;
   out.begin_object();

@@ -69,6 +69,9 @@ struct RecordBody {
   std::optional<Hold> hold;
   std::optional<HeldAnswer> answer;
   std::string by;
+
+  // Without the exchange: what a run goes on with.
+  RecordBody conclusion() const;
 };
 
 Bytes encode(const RecordBody& body);

@@ -69,10 +69,11 @@ struct VersionCheck {
   std::optional<KeyPut> put;  // with the run's end, when it completes
 };
 
+bool has_version(const Run& run) { return run.flow->version != nullptr && run.lane != 0; }
+
 asio::awaitable<VersionCheck> check_version(Shard& shard, const Run& run,
                                             const std::vector<json::Document>& variables) {
   VersionCheck check;
-  if (run.flow->version == nullptr || run.lane == 0) co_return check;
   auto version = run.flow->version->run_one(run.data, variables);
   if (!version) {
     check.stop = dead(std::move(version.error()).in("version"), 0);
@@ -139,7 +140,10 @@ asio::awaitable<void> journal_end(Shard& shard, Run& run, Transition& end, std::
   draft.state = end.state;
   draft.due = end.due;
   draft.summary = end.summary;
-  auto written = co_await append_record(shard, run, std::move(draft), Sync::kWait);
+  // A run's end is waited for where others of its key come after it: were both lost, the older effect would be repeated
+  // after the newer one.
+  const Sync sync = is_terminal(end.state) && run.lane == 0 ? Sync::kWithNext : Sync::kWait;
+  auto written = co_await append_record(shard, run, std::move(draft), sync);
   if (!written) end.kind = Transition::Kind::kRefused;
 }
 
@@ -208,7 +212,8 @@ asio::awaitable<Transition> work(Shard& shard, Run& run) {
   } else {
     Context context(shard, run, fixed_variables(run, *run.started));
     if (!run.stated) puts = index_puts(run, context.variables());
-    VersionCheck version = co_await check_version(shard, run, context.variables());
+    VersionCheck version;
+    if (has_version(run)) version = co_await check_version(shard, run, context.variables());
     if (version.stop) {
       end = std::move(*version.stop);
     } else {

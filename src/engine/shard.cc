@@ -4,7 +4,25 @@
 
 namespace tieline::engine {
 
-Async<void> append_record(Shard& shard, Run& run, RecordDraft draft, Sync sync) {
+namespace {
+
+Async<void> append(Shard& shard, Run& run, Record record, Sync sync) {
+  const bool states = record.kind == RecordKind::kState;
+  auto written = co_await shard.deps.journal.append(std::move(record), sync);
+  // A number that a refused record kept would look like a lost one.
+  if (written) {
+    ++run.records;
+    run.stated = run.stated || states;
+    shard.store_refuses = false;
+  } else {
+    shard.store_failed(written.error());
+  }
+  co_return written;
+}
+
+}  // namespace
+
+Async<void> append_record(Shard& shard, Run& run, RecordDraft&& draft, Sync sync) {
   CHECK(run.flow != nullptr || run.records > 0);
   Record record;
   record.run = run.id;
@@ -25,16 +43,7 @@ Async<void> append_record(Shard& shard, Run& run, RecordDraft draft, Sync sync) 
     record.summary = std::move(draft.summary);
   }
   record.lane = run.lane;
-  auto written = co_await shard.deps.journal.append(std::move(record), sync);
-  // A number that a refused record kept would look like a lost one.
-  if (written) {
-    ++run.records;
-    run.stated = run.stated || draft.kind == RecordKind::kState;
-    shard.store_refuses = false;
-  } else {
-    shard.store_failed(written.error());
-  }
-  co_return written;
+  return append(shard, run, std::move(record), sync);
 }
 
 }  // namespace tieline::engine

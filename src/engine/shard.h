@@ -66,7 +66,7 @@ struct RecordDraft {
   Time due = Time::max();
   std::string summary;
 };
-// The store's error is counted in the shard.
-Async<void> append_record(Shard& shard, Run& run, RecordDraft draft, Sync sync);
+// To be awaited at once. The store's error is counted in the shard.
+Async<void> append_record(Shard& shard, Run& run, RecordDraft&& draft, Sync sync);
 
 }  // namespace tieline::engine

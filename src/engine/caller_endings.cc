@@ -1,0 +1,75 @@
+// What a call's end means for its run: where the run goes, and the one line that says why.
+#include <algorithm>
+
+#include "base/text.h"
+#include "engine/caller.h"
+
+namespace tieline::engine {
+namespace {
+
+constexpr std::size_t kSummaryBytesMax = 300;
+
+std::string one_line(std::string text) {
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return truncated(text, kSummaryBytesMax);
+}
+
+}  // namespace
+
+Caller::Ending Caller::wait_until(Time due, std::string summary, Category category) {
+  transition_->kind = Transition::Kind::kState;
+  transition_->state = RunState::kRetrying;
+  transition_->due = due;
+  transition_->summary = one_line(std::move(summary));
+  transition_->body.category = category;
+  transition_->body.wait = due - shard_.now();
+  return suspended();
+}
+
+Caller::Ending Caller::hold(Hold why, std::string text) {
+  transition_->kind = Transition::Kind::kState;
+  transition_->state = RunState::kHeld;
+  transition_->hold = why;
+  transition_->connection = action_.connection();
+  transition_->summary =
+      one_line(std::string(hold_name(why)) + ": " + action_.connection() + ": " + action_.name() + ": " + text);
+  transition_->body.hold = why;
+  return suspended();
+}
+
+Caller::Ending Caller::dead(Category category, std::string why) {
+  transition_->kind = Transition::Kind::kState;
+  transition_->state = RunState::kDead;
+  transition_->summary = one_line(std::string(category_name(category)) + ": " + std::move(why));
+  transition_->body.category = category;
+  return suspended();
+}
+
+Caller::Ending Caller::abandoned() {
+  transition_->kind = Transition::Kind::kAbandoned;
+  return suspended();
+}
+
+Caller::Ending Caller::refused(const Error& error) {
+  transition_->kind = Transition::Kind::kRefused;
+  transition_->summary = error.message;
+  return suspended();
+}
+
+Caller::Ending Caller::suspended() {
+  transition_->step = step_;
+  transition_->attempt = static_cast<std::uint16_t>(history_.attempts);
+  transition_->body.call = call_;
+  transition_->body.action = action_.name();
+  RunContext::CallResult result;
+  result.step = StepResult::suspend();
+  return result;
+}
+
+Caller::Ending Caller::bind(json::Document value) const {
+  RunContext::CallResult result;
+  result.value = std::move(value);
+  return result;
+}
+
+}  // namespace tieline::engine
