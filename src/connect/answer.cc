@@ -40,12 +40,27 @@ std::string text_of(const ManifestProgramPtr& program, const json::Document& inp
   return value.root().is_null() ? std::string() : json::print(value.root());
 }
 
-bool holds(const RulePlan& rule, const Answer& answer, const std::string& code) {
+// The vendor's code of an answer, read when it is first asked for: a success hardly ever has one.
+class VendorCode {
+ public:
+  VendorCode(const ConnectorPlan& plan, const Answer& answer) : plan_(plan), answer_(answer) {}
+  std::string& text() {
+    if (!text_) text_ = text_of(plan_.code, answer_.body(), answer_.scope());
+    return *text_;
+  }
+
+ private:
+  const ConnectorPlan& plan_;
+  const Answer& answer_;
+  std::optional<std::string> text_;
+};
+
+bool holds(const RulePlan& rule, const Answer& answer, VendorCode& code) {
   const int status = answer.exchange().response.status;
   if (!rule.status.empty() &&
       std::none_of(rule.status.begin(), rule.status.end(), [&](const StatusMatch& one) { return one.matches(status); }))
     return false;
-  if (!rule.code.empty() && std::find(rule.code.begin(), rule.code.end(), code) == rule.code.end()) return false;
+  if (!rule.code.empty() && std::find(rule.code.begin(), rule.code.end(), code.text()) == rule.code.end()) return false;
   return rule.when == nullptr || rule.when->holds(answer.whole(), answer.scope());
 }
 
@@ -102,21 +117,19 @@ Verdict judge_answer(const Answer& answer, const Binding& binding, Safety safety
   const ConnectorPlan& plan = *binding.plan;
   const Response& response = answer.exchange().response;
   Verdict verdict;
-  verdict.code = text_of(plan.code, answer.body(), answer.scope());
-  const auto rule = std::find_if(plan.rules.begin(), plan.rules.end(),
-                                 [&](const RulePlan& one) { return holds(one, answer, verdict.code); });
+  VendorCode code(plan, answer);
+  const auto rule =
+      std::find_if(plan.rules.begin(), plan.rules.end(), [&](const RulePlan& one) { return holds(one, answer, code); });
   const RulePlan* decided = rule == plan.rules.end() ? nullptr : &*rule;
   verdict.category = decided ? category_of(decided->as, safety) : classify(answer.exchange(), safety);
   const bool success = response.status >= 200 && response.status < 300;
   if (!decided && success && answer.broken()) {
     verdict.category = safety == Safety::kUnsafe ? Category::kUnknown : Category::kTransient;
     verdict.message = "the answer says it is JSON and cannot be read as JSON";
+    verdict.code = truncated(binding.redacted(std::move(code.text())), kBodyShownMax);
     return verdict;
   }
-  if (verdict.category == Category::kDelivered) {
-    verdict.code.clear();
-    return verdict;
-  }
+  if (verdict.category == Category::kDelivered) return verdict;
   if (decided) {
     verdict.message = text_of(decided->message, answer.whole(), answer.scope());
     verdict.bucket = decided->bucket;
@@ -124,7 +137,7 @@ Verdict judge_answer(const Answer& answer, const Binding& binding, Safety safety
   if (verdict.message.empty()) verdict.message = text_of(plan.message, answer.body(), answer.scope());
   if (verdict.message.empty()) verdict.message = fallback_message(response);
   verdict.message = truncated(binding.redacted(std::move(verdict.message)), kMessageMax);
-  verdict.code = truncated(binding.redacted(std::move(verdict.code)), kBodyShownMax);
+  verdict.code = truncated(binding.redacted(std::move(code.text())), kBodyShownMax);
   const bool retried = verdict.category == Category::kTransient || verdict.category == Category::kRateLimited;
   if (retried) {
     verdict.wait = retry_after(response.headers, now, kWaitMax);

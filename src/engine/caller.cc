@@ -169,7 +169,7 @@ asio::awaitable<Caller::Ending> Caller::attempt() {
   if (request_.once) {
     if (Ending known = co_await claim_once()) co_return known;
   }
-  auto request = action_.render(request_.args, identity());
+  auto request = action_.render(request_.args, action_.has_idempotency_key() ? identity() : CallIdentity());
   if (!request) {
     const Code code = request.error().code;
     if (code == Code::kDenied) {

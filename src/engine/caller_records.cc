@@ -8,7 +8,7 @@ KeptRequest Caller::kept(const Request& request) {
   const Redactor& redactor = connection_.redactor(request.secrets);
   KeptRequest out{request.method, redactor.text(request.url), harmless_headers(request.headers),
                   redactor.body(request.body, shard_.limits.kept_body_bytes)};
-  for (auto& [name, value] : out.headers) value = redactor.text(value);
+  for (auto& [name, value] : out.headers) value = redactor.text(std::move(value));
   return out;
 }
 
@@ -32,7 +32,7 @@ RecordBody Caller::outcome_of(const Sent& sent, bool lookup) {
                        ? "answered"
                        : (sent.exchange.phase == Phase::kSent ? "sent" : "not sent");
   response.headers = harmless_headers(sent.exchange.response.headers);
-  for (auto& [name, value] : response.headers) value = redactor.text(value);
+  for (auto& [name, value] : response.headers) value = redactor.text(std::move(value));
   response.body = redactor.body(sent.exchange.response.body, shard_.limits.kept_body_bytes);
   body.response = std::move(response);
   if (sent.verdict.category == Category::kDelivered) body.result = redactor.document(sent.verdict.result);

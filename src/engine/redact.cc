@@ -23,7 +23,7 @@ void copy_redacted(json::Builder& out, json::Value value, const Redactor& redact
     case json::Kind::kObject:
       out.begin_object();
       for (const json::KeyValue member : value.members()) {
-        out.key(redactor.text(member.key));
+        out.key(redactor.text(std::string(member.key)));
         copy_redacted(out, member.value, redactor);
       }
       out.end_object();
@@ -33,7 +33,7 @@ void copy_redacted(json::Builder& out, json::Value value, const Redactor& redact
       for (const json::Value item : value.elements()) copy_redacted(out, item, redactor);
       out.end_array();
       return;
-    case json::Kind::kString: out.string(redactor.text(value.as_string())); return;
+    case json::Kind::kString: out.string(redactor.text(std::string(value.as_string()))); return;
     case json::Kind::kNumber:
       if (redactor.finds(value.number_text())) {
         out.string(kHidden);
@@ -65,8 +65,8 @@ bool Redactor::finds(std::string_view text) const {
                      [&](const std::string& needle) { return text.find(needle) != std::string_view::npos; });
 }
 
-std::string Redactor::text(std::string_view text) const {
-  std::string out(text);
+std::string Redactor::text(std::string text) const {
+  std::string out = std::move(text);
   for (const std::string& needle : needles_) {
     for (std::size_t at = out.find(needle); at != std::string::npos; at = out.find(needle, at + kHidden.size()))
       out.replace(at, needle.size(), kHidden);
@@ -82,7 +82,7 @@ json::Document Redactor::document(const json::Document& document) const {
 }
 
 std::string Redactor::body(std::string_view bytes, std::size_t bytes_max) const {
-  return needles_.empty() ? truncated(bytes, bytes_max) : truncated(text(bytes), bytes_max);
+  return needles_.empty() ? truncated(bytes, bytes_max) : truncated(text(std::string(bytes)), bytes_max);
 }
 
 Headers harmless_headers(const Headers& headers) {
@@ -91,13 +91,19 @@ Headers harmless_headers(const Headers& headers) {
       "etag",   "if-match",     "if-none-match",  "idempotency-key",  "last-modified",
       "link",   "location",     "prefer",         "request-id",       "retry-after",
       "server", "x-request-id", "x-trace-id",     "user-agent",       "x-hubspot-correlation-id"};
+  const auto harmless = [&](std::string_view name) {
+    return std::any_of(kHarmless.begin(), kHarmless.end(),
+                       [&](std::string_view known) { return equals_ignore_case(known, name); });
+  };
+  const auto limit = [](const std::string& lower) {
+    return lower.find("ratelimit") != std::string::npos || lower.find("rate-limit") != std::string::npos ||
+           lower.find("call-limit") != std::string::npos;
+  };
   Headers out;
+  out.reserve(headers.size());
   for (const auto& [name, value] : headers) {
-    const std::string lower = to_lower(name);
-    const bool limit = lower.find("ratelimit") != std::string::npos || lower.find("rate-limit") != std::string::npos ||
-                       lower.find("call-limit") != std::string::npos;
-    if (limit || std::find(kHarmless.begin(), kHarmless.end(), lower) != kHarmless.end())
-      out.emplace_back(lower, value);
+    std::string lower = to_lower(name);
+    if (harmless(name) || limit(lower)) out.emplace_back(std::move(lower), value);
   }
   return out;
 }

@@ -19,7 +19,7 @@ class Redactor {
 
   bool finds(std::string_view text) const;
   // With "[redacted]" in place of each secret.
-  std::string text(std::string_view text) const;
+  std::string text(std::string text) const;
   // Strings, keys and numbers of it; the same document where nothing is found.
   json::Document document(const json::Document& document) const;
   // First redacted, then cut, so that no half of a secret stands at the cut.
