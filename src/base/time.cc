@@ -86,7 +86,7 @@ std::string format_time(Time t) {
 Result<Time> parse_time(std::string_view text) {
   std::size_t at = 0;
   int year, month, day, hour, minute, second;
-  std::int64_t us, offset_us;
+  std::int64_t us = 0, offset_us = 0;
   const bool date = digits(text, at, 4, year) && literal(text, at, '-') && digits(text, at, 2, month) &&
                     literal(text, at, '-') && digits(text, at, 2, day);
   const bool separator = date && at < text.size() && (text[at] == 'T' || text[at] == 't' || text[at] == ' ');
