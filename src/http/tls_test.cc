@@ -10,7 +10,7 @@
 
 #include "async/manual_clock.h"
 #include "async/task_group.h"
-#include "http/curl_transport.h"
+#include "http/http_transport.h"
 #include "http/raw_peer.h"
 #include "http/server.h"
 
@@ -83,7 +83,7 @@ struct TlsTest : testing::Test {
     out = co_await transport.send(std::move(request), Deadline::never());
     done = true;
   }
-  Exchange post(CurlTransport& transport, std::string body) {
+  Exchange post(HttpTransport& transport, std::string body) {
     Request request;
     request.method = "POST";
     request.url = "https://127.0.0.1:" + std::to_string(server->port()) + "/";
@@ -106,7 +106,7 @@ struct TlsTest : testing::Test {
 
 TEST_F(TlsTest, ATrustedServerIsAskedOverAndOverOnOneConnection) {
   listen(good);
-  CurlTransport transport(io.get_executor(), clock, {.ca_file = good.certificate});
+  HttpTransport transport(io.get_executor(), clock, {.ca_file = good.certificate});
   for (const std::string& body : {std::string("a"), std::string(900'000, 'b'), std::string()}) {
     const Exchange exchange = post(transport, body);
     EXPECT_EQ(exchange.phase, Phase::kAnswered) << exchange.error.text();
@@ -117,7 +117,7 @@ TEST_F(TlsTest, ATrustedServerIsAskedOverAndOverOnOneConnection) {
 
 TEST_F(TlsTest, ACertificateThatNobodyVouchesForIsRefused) {
   listen(good);
-  CurlTransport transport(io.get_executor(), clock, {.ca_file = other.certificate});
+  HttpTransport transport(io.get_executor(), clock, {.ca_file = other.certificate});
   const Exchange exchange = post(transport, "a");
   EXPECT_EQ(exchange.phase, Phase::kNotSent);
   EXPECT_EQ(exchange.error.code, Code::kDenied);
@@ -128,7 +128,7 @@ TEST_F(TlsTest, ACertificateThatNobodyVouchesForIsRefused) {
 
 TEST_F(TlsTest, ACertificateOfAnotherHostIsRefused) {
   listen(other);
-  CurlTransport transport(io.get_executor(), clock, {.ca_file = other.certificate});
+  HttpTransport transport(io.get_executor(), clock, {.ca_file = other.certificate});
   const Exchange exchange = post(transport, "a");
   EXPECT_EQ(exchange.phase, Phase::kNotSent);
   EXPECT_EQ(exchange.error.code, Code::kDenied);

@@ -1,4 +1,4 @@
-#include "http/curl_transport.h"
+#include "http/http_transport.h"
 
 #include <gtest/gtest.h>
 
@@ -27,7 +27,7 @@ struct ClientTest : testing::Test {
   asio::io_context io;
   ManualClock clock{Time{}};
   TaskGroup group{io.get_executor()};
-  CurlTransport transport{io.get_executor(), clock};
+  HttpTransport transport{io.get_executor(), clock};
   RawListener listener;
   std::deque<Call> calls;
 
