@@ -11,6 +11,7 @@ namespace tieline::http {
 namespace {
 
 constexpr std::size_t kReserveMax = 64u << 10;
+constexpr std::size_t kUsualHeaders = 12;
 constexpr std::size_t kChunkLineBytesMax = 4096;  // size and extensions of one chunk
 constexpr std::string_view kVersion = "HTTP/1.";
 
@@ -116,6 +117,7 @@ void AnswerReader::read_status(std::string_view line) {
   if (line[0] == '0') keeps_ = false;
   response_.status = (line[2] - '0') * 100 + (line[3] - '0') * 10 + (line[4] - '0');
   if (response_.status == 101) return refuse(Refusal::kNotHttp);  // nobody asked for another protocol
+  response_.headers.reserve(kUsualHeaders);
   part_ = Part::kField;
 }
 

@@ -48,16 +48,11 @@ Transfer::Transfer(Request request, TransferParts& parts)
       reader_({parts.options.response_header_bytes_max, request_.response_bytes_max}, request_.method == "HEAD") {}
 
 Transfer::~Transfer() {
-  stop();
-  if (begun_) parts_.poller.end();
-}
-
-// Nothing comes to this transfer from here on.
-void Transfer::stop() {
   leave_connection();
   dialer_.reset();
-  if (std::exchange(asks_name_, false)) parts_.resolver.give_up(*this);
+  if (asks_name_) parts_.resolver.give_up(*this);
   parts_.poller.clear(*this);
+  if (runs_) parts_.poller.end();
 }
 
 void Transfer::start(Instant now, Deadline deadline) {
@@ -72,7 +67,7 @@ void Transfer::start(Instant now, Deadline deadline) {
   if (!head) return fail(head.error().code, std::move(head.error().message));
   origin_ = parts_.pool.origin(url_, request_.private_addresses);
   parts_.poller.begin();
-  begun_ = true;
+  runs_ = true;
   const SteadyTime begin = parts_.poller.now();
   end_at_ = begin + at_most_;
   connection_ = parts_.pool.take(*origin_, *this, now);
@@ -286,7 +281,9 @@ void Transfer::fail_to_connect(Code code, std::string message) {
 
 void Transfer::end() {
   leave_connection();
+  if (std::exchange(asks_name_, false)) parts_.resolver.give_up(*this);
   parts_.poller.clear(*this);
+  if (std::exchange(runs_, false)) parts_.poller.end();
   ended_ = true;
   waiter_.wake();
 }

@@ -72,7 +72,6 @@ class Transfer final : private Poller::Watcher, private Poller::Alarm, private R
   void fail(Code code, std::string message);
   void fail_to_connect(Code code, std::string message);
   void end();
-  void stop();
   void leave_connection();
   std::string where() const { return host_and_port(request_.url); }
 
@@ -96,7 +95,7 @@ class Transfer final : private Poller::Watcher, private Poller::Alarm, private R
   bool sent_ = false;      // a byte has left, on whichever connection
   bool all_sent_ = false;  // on this connection
   bool writing_ = false, watches_writable_ = false, asks_name_ = false;
-  bool begun_ = false, ended_ = false, answered_ = false;
+  bool runs_ = false, ended_ = false, answered_ = false;
 };
 
 }  // namespace tieline::http

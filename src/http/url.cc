@@ -64,7 +64,8 @@ Result<Url> parse_url(std::string_view text) {
   }
   url.port = url.https ? 443 : 80;
   text.remove_prefix(scheme + 3);
-  url.authority = text.substr(0, text.find_first_of("/?#"));
+  const auto end = std::find_if(text.begin(), text.end(), [](char c) { return c == '/' || c == '?' || c == '#'; });
+  url.authority = text.substr(0, static_cast<std::size_t>(end - text.begin()));
   text.remove_prefix(url.authority.size());
   url.target = text.substr(0, text.find('#'));
   TRY_VOID(read_authority(url));
