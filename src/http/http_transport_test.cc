@@ -328,6 +328,23 @@ TEST_F(ClientTest, ConnectingHasATimeOfItsOwn) {
             "could not connect to 127.0.0.1:" + std::to_string(silent.port()) + " within 60 ms");
 }
 
+// Once connected, a request has all of its time.
+TEST_F(ClientTest, TheTimeToConnectDoesNotEndAnExchange) {
+  HttpTransport hasty(io.get_executor(), clock, {.connect_timeout = kShort});
+  Call &patient = calls.emplace_back(), &other = calls.emplace_back();
+  group.spawn(run(hasty, request("POST"), Deadline::never(), patient));
+  RawPeer peer = accept();
+  ASSERT_TRUE(receives(peer, "{\"a\":1}"));
+  Request later = request("POST");
+  later.timeout = 2 * kShort;
+  group.spawn(run(hasty, later, Deadline::never(), other));
+  ASSERT_TRUE(finishes(other));
+  EXPECT_FALSE(patient.done);
+  peer.send("HTTP/1.1 204 No Content\r\n\r\n");
+  ASSERT_TRUE(finishes(patient));
+  EXPECT_EQ(patient.exchange.phase, Phase::kAnswered);
+}
+
 TEST_F(ClientTest, AnAnswerMayComeByteByByte) {
   Call& call = start(request());
   RawPeer peer = accept();
@@ -359,17 +376,17 @@ TEST_F(ClientTest, ALongBodyLeavesPieceByPiece) {
 
 // A server that does not want a body says so before it has read it, and closes.
 TEST_F(ClientTest, AnAnswerThatComesBeforeTheBodyHasLeftIsTaken) {
-  for (const bool resets : {false, true}) {
+  for (const char* then : {"stays", "ends", "resets"}) {
     Request asked = request("POST");
     asked.body = std::string(32u << 20, 'x');
     Call& call = start(asked);
     RawPeer peer = accept();
     ASSERT_TRUE(receives(peer, "\r\n\r\n"));
     peer.send("HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nno\n");
-    // With bytes unread, closing resets.
-    resets ? peer.close() : peer.shutdown_send();
-    ASSERT_TRUE(finishes(call));
-    EXPECT_EQ(call.exchange.phase, Phase::kAnswered) << resets << call.exchange.error.text();
+    if (*then == 'e') peer.shutdown_send();
+    if (*then == 'r') peer.close();  // with bytes unread
+    ASSERT_TRUE(finishes(call)) << then;
+    EXPECT_EQ(call.exchange.phase, Phase::kAnswered) << then << call.exchange.error.text();
     EXPECT_EQ(call.exchange.response.status, 413);
     EXPECT_EQ(call.exchange.response.body, "no\n");
     Call& next = start(request());
@@ -555,6 +572,37 @@ TEST_F(KeptConnectionTest, OneOnWhichSomethingHappenedIsNotUsed) {
   }
 }
 
+// While anything is under way, the end of an unused one is noticed.
+TEST_F(KeptConnectionTest, OneThatItsPeerEndsIsClosed) {
+  use_once();
+  Call &one = start(request()), &two = start(request());
+  ASSERT_TRUE(receives(peer, "\r\n\r\n"));
+  RawPeer other = accept();
+  ASSERT_TRUE(receives(other, "\r\n\r\n"));
+  peer.send("HTTP/1.1 204 No Content\r\n\r\n");
+  ASSERT_TRUE(finishes(one));
+  peer.shutdown_send();
+  EXPECT_TRUE(pump(io, [&] { return peer.ended(); }));
+  EXPECT_FALSE(two.done);
+  other.close();
+  ASSERT_TRUE(pump(io, [&] {
+    if (!other.connected()) other = listener.accept();
+    if (other.text().ends_with("\r\n\r\n")) other.send("HTTP/1.1 204 No Content\r\n\r\n");
+    return two.done;
+  }));
+}
+
+TEST_F(KeptConnectionTest, TimeRunsOutOnItToo) {
+  use_once();
+  Request asked = request("POST");
+  asked.timeout = kShort;
+  Call& second = start(asked);
+  ASSERT_TRUE(finishes(second));
+  EXPECT_EQ(second.exchange.phase, Phase::kSent);
+  EXPECT_EQ(second.exchange.error.message, "no whole answer from " + where() + " within 60 ms");
+  EXPECT_TRUE(pump(io, [&] { return peer.ended(); }));
+}
+
 TEST_F(KeptConnectionTest, AnOldOneIsNotUsed) {
   use_once();
   clock.advance(55s);
@@ -581,8 +629,10 @@ TEST_F(KeptConnectionTest, SentAgainInVainItWasSent) {
   ASSERT_TRUE(finishes(second));
   EXPECT_EQ(second.exchange.phase, Phase::kSent);
   EXPECT_EQ(second.exchange.error.code, Code::kUnavailable);
-  EXPECT_NE(second.exchange.error.message.find("connection refused"), std::string::npos)
-      << second.exchange.error.message;
+  EXPECT_EQ(second.exchange.error.message, where() +
+                                               " closed a kept connection without an answer; again: could not "
+                                               "connect to " +
+                                               where() + ": connection refused");
 }
 
 TEST_F(KeptConnectionTest, ARequestIsSentAgainOnce) {

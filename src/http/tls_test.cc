@@ -76,8 +76,7 @@ struct TlsTest : testing::Test {
     EXPECT_TRUE(pump(io, [&] { return group.running() == 0; }));
     std::filesystem::remove_all(directory);
   }
-  void listen(const CertificateFiles& files) {
-    ServerOptions options;
+  void listen(const CertificateFiles& files, ServerOptions options = {}) {
     options.certificate_file = files.certificate;
     options.key_file = files.key;
     auto listening = HttpServer::listen(io.get_executor(), options, &echo_body, clock);
@@ -93,6 +92,7 @@ struct TlsTest : testing::Test {
     request.method = "POST";
     request.url = "https://" + host + ":" + std::to_string(server->port()) + "/";
     request.private_addresses = true;
+    request.response_bytes_max = 16u << 20;
     request.body = std::move(body);
     Exchange out;
     bool done = false;
@@ -118,6 +118,18 @@ TEST_F(TlsTest, ATrustedServerIsAskedOverAndOverOnOneConnection) {
     EXPECT_EQ(exchange.response.body, body);
   }
   EXPECT_EQ(server->stats().connections_accepted, 1u);
+}
+
+TEST_F(TlsTest, ALongBodyLeavesPieceByPiece) {
+  ServerOptions options;
+  options.limits.body_bytes_max = 16u << 20;
+  listen(good, options);
+  HttpTransport transport(io.get_executor(), clock, {.ca_file = good.certificate});
+  std::string body;
+  for (int i = 0; body.size() < (12u << 20); ++i) body += std::to_string(i) + ' ';
+  const Exchange exchange = post(transport, body);
+  EXPECT_EQ(exchange.phase, Phase::kAnswered) << exchange.error.text();
+  EXPECT_TRUE(exchange.response.body == body);
 }
 
 TEST_F(TlsTest, ACertificateThatNobodyVouchesForIsRefused) {
@@ -268,6 +280,19 @@ TEST_F(TlsChannelTest, ASessionIsTakenUpAgain) {
       EXPECT_EQ(SSL_version(ends.server.get()), version);
       EXPECT_EQ(SSL_session_reused(ends.server.get()) == 1, again) << version;
     }
+  }
+}
+
+TEST_F(TlsChannelTest, SaysWhichNameItWantsUnlessThatIsAnAddress) {
+  for (const auto& [host, said] : {std::pair("a.example", "a.example"), std::pair("127.0.0.1", "")}) {
+    Ends ends;
+    ends.channel = client->open(ends.mine, host, session);
+    ends.server.reset(SSL_new(context.get()));
+    SSL_set_fd(ends.server.get(), ends.other);
+    ends.channel->shake_hands();
+    SSL_accept(ends.server.get());
+    const char* name = SSL_get_servername(ends.server.get(), TLSEXT_NAMETYPE_host_name);
+    EXPECT_STREQ(name == nullptr ? "" : name, said);
   }
 }
 
