@@ -12,7 +12,7 @@
 #include "cli/service.h"
 #include "cli/verification.h"
 #include "connect/catalog.h"
-#include "http/curl_transport.h"
+#include "http/http_transport.h"
 #include "spec/yaml.h"
 #include "store/sqlite_store.h"
 #include "workspace/connect_catalog.h"
@@ -40,7 +40,7 @@ Result<T> run_here(const std::function<Async<T>(asio::any_io_executor)>& make) {
 }
 
 Async<json::Document> exchange(asio::any_io_executor executor, Clock* clock, Request request) {
-  http::CurlTransport transport(executor, *clock);
+  http::HttpTransport transport(executor, *clock);
   const Deadline deadline = clock->deadline_in(request.timeout);
   const Exchange answer = co_await transport.send(std::move(request), deadline);
   if (answer.phase != Phase::kAnswered)

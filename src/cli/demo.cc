@@ -17,7 +17,7 @@
 #include "cli/demo.h"
 #include "cli/service.h"
 #include "connect/catalog.h"
-#include "http/curl_transport.h"
+#include "http/http_transport.h"
 #include "sandbox/double.h"
 #include "sandbox/double_server.h"
 #include "sandbox/orders.h"
@@ -180,7 +180,7 @@ class Demo {
     service_ = std::make_unique<Service>(loop_.get_executor(), *clock_, std::move(service_options));
     service_->observe(&tally_);
     CO_TRY_VOID(co_await service_->start());
-    sender_ = std::make_unique<http::CurlTransport>(loop_.get_executor(), *clock_);
+    sender_ = std::make_unique<http::HttpTransport>(loop_.get_executor(), *clock_);
     shopify_ = std::dynamic_pointer_cast<const connect::VendorWebhook>(service_->webhook("shopify"));
     CHECK(shopify_ != nullptr);
     co_return Result<void>();
@@ -329,7 +329,7 @@ class Demo {
   std::unique_ptr<sandbox::DoubleServer> double_server_, shop_server_;
   DemoTally tally_;
   std::unique_ptr<Service> service_;
-  std::unique_ptr<http::CurlTransport> sender_;
+  std::unique_ptr<http::HttpTransport> sender_;
   std::shared_ptr<const connect::VendorWebhook> shopify_;
   std::vector<sandbox::SampleOrder> orders_;
   std::size_t next_order_ = 0, senders_ = 0;

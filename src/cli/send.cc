@@ -11,7 +11,7 @@
 #include "base/text.h"
 #include "cli/client.h"
 #include "connect/catalog.h"
-#include "http/curl_transport.h"
+#include "http/http_transport.h"
 #include "workspace/connect_catalog.h"
 #include "workspace/load.h"
 
@@ -131,13 +131,13 @@ int run_send(const Arguments& arguments) {
   }
   asio::io_context loop(1);
   const std::unique_ptr<Clock> clock = make_system_clock();
-  http::CurlTransport transport(loop.get_executor(), *clock);
+  http::HttpTransport transport(loop.get_executor(), *clock);
   TaskGroup tasks(loop.get_executor());
   Exchange exchange;
   Request request{
       .method = "POST", .url = sending->to, .headers = sending->request.headers, .body = *sending->request.body};
   request.private_addresses = true;
-  constexpr auto kSend = [](http::CurlTransport* through, Request what, Exchange* out) -> asio::awaitable<void> {
+  constexpr auto kSend = [](http::HttpTransport* through, Request what, Exchange* out) -> asio::awaitable<void> {
     *out = co_await through->send(std::move(what), Deadline::never());
   };
   tasks.spawn(kSend(&transport, std::move(request), &exchange));

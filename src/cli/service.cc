@@ -13,7 +13,7 @@
 #include "cli/ingress.h"
 #include "cli/verification.h"
 #include "connect/catalog.h"
-#include "http/curl_transport.h"
+#include "http/http_transport.h"
 #include "http/server.h"
 #include "store/sqlite_store.h"
 #include "workspace/compile.h"
@@ -297,7 +297,7 @@ struct Service::Impl {
     CO_TRY(workspace, load());
     started_with = workspace;
     CO_TRY_VOID(open_store(workspace->settings.store));
-    transport = std::make_unique<http::CurlTransport>(executor, clock);
+    transport = std::make_unique<http::HttpTransport>(executor, clock);
     make_parts();
     use(workspace);
     auto started = co_await engine->start(engine_config(*workspace));

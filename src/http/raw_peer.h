@@ -136,4 +136,38 @@ class RawListener {
   std::uint16_t port_ = 0;
 };
 
+// Listens on 127.0.0.`last`, but lets nobody in: its queue is full.
+class SilentListener {
+ public:
+  explicit SilentListener(std::uint8_t last, std::uint16_t port = 0)
+      : descriptor_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in at{};
+    at.sin_family = AF_INET;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK - 1 + last);
+    at.sin_port = htons(port);
+    socklen_t size = sizeof at;
+    auto* address = reinterpret_cast<sockaddr*>(&at);
+    if (::bind(descriptor_, address, size) != 0 || ::listen(descriptor_, 0) != 0) return;
+    ::getsockname(descriptor_, address, &size);
+    port_ = ntohs(at.sin_port);
+    for (int& one : waiting_) {
+      one = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+      (void)::connect(one, address, size);
+    }
+  }
+  ~SilentListener() {
+    for (const int one : waiting_) ::close(one);
+    ::close(descriptor_);
+  }
+  SilentListener(const SilentListener&) = delete;
+  SilentListener& operator=(const SilentListener&) = delete;
+
+  std::uint16_t port() const { return port_; }
+
+ private:
+  int descriptor_;
+  std::uint16_t port_ = 0;
+  int waiting_[4] = {-1, -1, -1, -1};
+};
+
 }  // namespace tieline::http

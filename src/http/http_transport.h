@@ -1,5 +1,5 @@
-// The HTTP client of one shard: libcurl's multi interface on the shard's own loop. It must never send a request twice
-// that is not repeatable, follow a redirect, or dial a private address unasked.
+// The HTTP client of one shard: kept connections, TLS and a reader of answers on the shard's own loop. It must never
+// send a request twice that is not repeatable, follow a redirect, or dial a private address unasked.
 #pragma once
 
 #include <cstddef>
@@ -25,20 +25,21 @@ struct ClientOptions {
 // with `private_addresses` never shares a connection with one without.
 //
 // Connections are used again. When such a one turns out to be closed, a safe or repeatable request (by its method) is
-// sent again on another at once; any other only when no byte of it had left, else it ends as kSent.
-class CurlTransport final : public Transport {
+// sent again on a new one at once; any other only when no byte of it had left, else it ends as kSent.
+class HttpTransport final : public Transport {
  public:
-  CurlTransport(asio::any_io_executor executor, Clock& clock, ClientOptions options = {});
-  ~CurlTransport() override;  // CHECK: nothing is under way
+  HttpTransport(asio::any_io_executor executor, Clock& clock, ClientOptions options = {});
+  ~HttpTransport() override;  // CHECK: nothing is under way
 
   // Error codes: kInvalid (url, method or a header cannot be sent), kDenied (address not allowed, certificate refused),
   // kTimeout, kTooLarge, kUnavailable (all else). Messages name host and port, never path, query or headers.
+  // Timeouts count on the machine's clock, whatever `clock` says.
   asio::awaitable<Exchange> send(Request request, Deadline deadline) override;
 
   struct Impl;
 
  private:
-  std::shared_ptr<Impl> impl_;
+  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace tieline::http

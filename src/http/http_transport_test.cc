@@ -1,4 +1,4 @@
-#include "http/curl_transport.h"
+#include "http/http_transport.h"
 
 #include <gtest/gtest.h>
 
@@ -20,14 +20,14 @@ struct Call {
   Exchange exchange;
 };
 
-// libcurl counts its timeouts on the machine's clock: those that must come are short, all others are far away.
+// Timeouts count on the machine's clock: those that must come are short, all others are far away.
 constexpr Duration kShort = 60ms;
 
 struct ClientTest : testing::Test {
   asio::io_context io;
   ManualClock clock{Time{}};
   TaskGroup group{io.get_executor()};
-  CurlTransport transport{io.get_executor(), clock};
+  HttpTransport transport{io.get_executor(), clock};
   RawListener listener;
   std::deque<Call> calls;
 
@@ -263,6 +263,178 @@ TEST_F(ClientTest, TheEarlierOfTimeoutAndDeadlineEnds) {
   EXPECT_EQ(soon.exchange.error.code, Code::kTimeout);
 }
 
+// What an exchange waits for when nothing comes: how far it is, and what its time-out says.
+struct StuckTest : ClientTest {
+  SilentListener silent{1};
+
+  struct Stuck {
+    const char* name;
+    Request request;
+    bool accepted;
+    Phase phase;
+    std::string message;
+  };
+  std::vector<Stuck> all() {
+    Request connecting = request("POST"), shaking = request("POST"), writing = request("POST");
+    connecting.url = "http://127.0.0.1:" + std::to_string(silent.port()) + "/";
+    shaking.url = "https://" + where() + "/";
+    writing.body = std::string(32u << 20, 'x');
+    return {{"connecting", connecting, false, Phase::kNotSent, "could not connect to "},
+            {"shaking hands", shaking, true, Phase::kNotSent, "could not connect to "},
+            {"writing", writing, true, Phase::kSent, "no whole answer from "},
+            {"reading", request("POST"), true, Phase::kSent, "no whole answer from "}};
+  }
+};
+
+TEST_F(StuckTest, EveryWaitEndsWithItsTime) {
+  for (Stuck& stuck : all()) {
+    stuck.request.timeout = kShort;
+    Call& call = start(stuck.request);
+    RawPeer peer;
+    if (stuck.accepted) peer = accept();
+    ASSERT_TRUE(finishes(call)) << stuck.name;
+    EXPECT_EQ(call.exchange.phase, stuck.phase) << stuck.name;
+    EXPECT_EQ(call.exchange.error.code, Code::kTimeout) << stuck.name;
+    EXPECT_EQ(call.exchange.error.message.find(stuck.message), 0u) << stuck.name << call.exchange.error.message;
+    EXPECT_NE(call.exchange.error.message.find("within 60 ms"), std::string::npos) << call.exchange.error.message;
+  }
+}
+
+TEST_F(StuckTest, EveryWaitCanBeGivenUp) {
+  for (Stuck& stuck : all()) {
+    Call& call = start(stuck.request);
+    RawPeer peer;
+    if (stuck.accepted) peer = accept();
+    ASSERT_TRUE(stuck.phase != Phase::kSent || receives(peer, "POST / HTTP/1.1\r\n")) << stuck.name;
+    for (int i = 0; i < 5; ++i) io.poll();
+    TaskGroup outer(io.get_executor());
+    outer.spawn(group.stop());
+    ASSERT_TRUE(pump(io, [&] { return outer.running() == 0; })) << stuck.name;
+    EXPECT_FALSE(call.done) << stuck.name;
+    EXPECT_TRUE(!stuck.accepted || pump(io, [&] { return peer.ended(); })) << stuck.name;
+  }
+}
+
+TEST_F(ClientTest, ConnectingHasATimeOfItsOwn) {
+  const SilentListener silent(1);
+  HttpTransport hasty(io.get_executor(), clock, {.connect_timeout = kShort});
+  Request asked = request("POST");
+  asked.url = "http://127.0.0.1:" + std::to_string(silent.port()) + "/";
+  Call& call = calls.emplace_back();
+  group.spawn(run(hasty, asked, Deadline::never(), call));
+  ASSERT_TRUE(finishes(call));
+  EXPECT_EQ(call.exchange.phase, Phase::kNotSent);
+  EXPECT_EQ(call.exchange.error.message,
+            "could not connect to 127.0.0.1:" + std::to_string(silent.port()) + " within 60 ms");
+}
+
+// Once connected, a request has all of its time.
+TEST_F(ClientTest, TheTimeToConnectDoesNotEndAnExchange) {
+  HttpTransport hasty(io.get_executor(), clock, {.connect_timeout = kShort});
+  Call &patient = calls.emplace_back(), &other = calls.emplace_back();
+  group.spawn(run(hasty, request("POST"), Deadline::never(), patient));
+  RawPeer peer = accept();
+  ASSERT_TRUE(receives(peer, "{\"a\":1}"));
+  Request later = request("POST");
+  later.timeout = 2 * kShort;
+  group.spawn(run(hasty, later, Deadline::never(), other));
+  ASSERT_TRUE(finishes(other));
+  EXPECT_FALSE(patient.done);
+  peer.send("HTTP/1.1 204 No Content\r\n\r\n");
+  ASSERT_TRUE(finishes(patient));
+  EXPECT_EQ(patient.exchange.phase, Phase::kAnswered);
+}
+
+TEST_F(ClientTest, AnAnswerMayComeByteByByte) {
+  Call& call = start(request());
+  RawPeer peer = accept();
+  ASSERT_TRUE(receives(peer, "\r\n\r\n"));
+  for (const char c : std::string("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n")) {
+    EXPECT_FALSE(call.done);
+    peer.send(std::string_view(&c, 1));
+    for (int i = 0; i < 3; ++i) io.poll();
+  }
+  ASSERT_TRUE(finishes(call));
+  EXPECT_EQ(call.exchange.phase, Phase::kAnswered) << call.exchange.error.text();
+  EXPECT_EQ(call.exchange.response.body, "hi");
+}
+
+TEST_F(ClientTest, ALongBodyLeavesPieceByPiece) {
+  Request asked = request("PUT");
+  for (int i = 0; asked.body.size() < (8u << 20); ++i) asked.body += std::to_string(i) + ' ';
+  Call& call = start(asked);
+  RawPeer peer = accept();
+  ASSERT_TRUE(pump(io, [&] { return peer.text().size() >= asked.body.size() && peer.text().ends_with(asked.body); }));
+  peer.send("HTTP/1.1 204 No Content\r\n\r\n");
+  ASSERT_TRUE(finishes(call));
+  EXPECT_EQ(call.exchange.phase, Phase::kAnswered) << call.exchange.error.text();
+  Call& next = start(request());
+  ASSERT_TRUE(receives(peer, "GET / HTTP/1.1\r\n"));
+  peer.send("HTTP/1.1 204 No Content\r\n\r\n");
+  ASSERT_TRUE(finishes(next));
+}
+
+// A server that does not want a body says so before it has read it, and closes.
+TEST_F(ClientTest, AnAnswerThatComesBeforeTheBodyHasLeftIsTaken) {
+  for (const char* then : {"stays", "ends", "resets"}) {
+    Request asked = request("POST");
+    asked.body = std::string(32u << 20, 'x');
+    Call& call = start(asked);
+    RawPeer peer = accept();
+    ASSERT_TRUE(receives(peer, "\r\n\r\n"));
+    peer.send("HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nno\n");
+    if (*then == 'e') peer.shutdown_send();
+    if (*then == 'r') peer.close();  // with bytes unread
+    ASSERT_TRUE(finishes(call)) << then;
+    EXPECT_EQ(call.exchange.phase, Phase::kAnswered) << then << call.exchange.error.text();
+    EXPECT_EQ(call.exchange.response.status, 413);
+    EXPECT_EQ(call.exchange.response.body, "no\n");
+    Call& next = start(request());
+    RawPeer other = accept();
+    ASSERT_TRUE(receives(other, "\r\n\r\n"));
+    other.send("HTTP/1.1 204 No Content\r\n\r\n");
+    ASSERT_TRUE(finishes(next));
+    other.close();
+  }
+}
+
+TEST_F(ClientTest, ConnectionsInDoubtAreNotUsedAgain) {
+  const std::string ok = "HTTP/1.1 200 OK\r\n";
+  const struct {
+    const char* name;
+    std::string answer;
+    Headers headers;
+  } cases[] = {
+      {"closing", ok + "Connection: close\r\nContent-Length: 0\r\n\r\n", {}},
+      {"HTTP/1.0", "HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n", {}},
+      {"more than the answer", ok + "Content-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\n", {}},
+      {"two framings", ok + "Content-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", {}},
+      {"asked to close", ok + "Content-Length: 0\r\n\r\n", {{"connection", "Close"}}},
+  };
+  for (const auto& c : cases) {
+    Request asked = request();
+    asked.headers = c.headers;
+    Call& call = start(asked);
+    RawPeer peer = accept();
+    ASSERT_TRUE(receives(peer, "\r\n\r\n")) << c.name;
+    peer.send(c.answer);
+    ASSERT_TRUE(finishes(call)) << c.name;
+    EXPECT_EQ(call.exchange.phase, Phase::kAnswered) << c.name;
+    EXPECT_TRUE(pump(io, [&] { return peer.ended(); })) << c.name;
+  }
+}
+
+TEST_F(ClientTest, SendsItsNameUnlessTheRequestHasOne) {
+  HttpTransport named(io.get_executor(), clock, {.user_agent = "tieline"});
+  Call& call = calls.emplace_back();
+  group.spawn(run(named, request(), Deadline::never(), call));
+  RawPeer peer = accept();
+  ASSERT_TRUE(receives(peer, "\r\n\r\n"));
+  EXPECT_NE(peer.text().find("\r\nUser-Agent: tieline\r\n"), std::string::npos) << peer.text();
+  peer.send("HTTP/1.1 204 No Content\r\n\r\n");
+  ASSERT_TRUE(finishes(call));
+}
+
 TEST_F(ClientTest, DialsPrivateAddressesOnlyWhenAsked) {
   for (const char* host : {"127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "10.0.0.1", "169.254.169.254", "0",
                            "0x7f.1", "2130706433", "[64:ff9b::7f00:1]", "[fe80::1]", "255.255.255.255"}) {
@@ -372,6 +544,123 @@ TEST_F(KeptConnectionTest, ARepeatableRequestIsSentAgain) {
   }
 }
 
+// Its end was noticed before anybody wanted it: an unsafe request goes out once, on another.
+TEST_F(KeptConnectionTest, OneOnWhichSomethingHappenedIsNotUsed) {
+  for (const bool noticed : {false, true}) {
+    for (const char* said : {"", "HTTP/1.1 408 Request Timeout\r\n\r\n"}) {
+      use_once();
+      peer.send(said);
+      if (*said == '\0') peer.close();
+      Call* other = nullptr;
+      RawPeer busy;
+      if (noticed) {  // something must run for events to come
+        other = &start(request());
+        busy = accept();
+        ASSERT_TRUE(receives(busy, "\r\n\r\n"));
+      }
+      Call& second = start(request("POST"));
+      RawPeer next = accept();
+      ASSERT_TRUE(receives(next, "{\"a\":1}"));
+      next.send("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+      ASSERT_TRUE(finishes(second));
+      EXPECT_EQ(second.exchange.phase, Phase::kAnswered) << second.exchange.error.text();
+      EXPECT_EQ(peer.text(), "");
+      EXPECT_FALSE(listener.accept().connected());
+      busy.send("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+      ASSERT_TRUE(!noticed || finishes(*other));
+    }
+  }
+}
+
+// While anything is under way, the end of an unused one is noticed.
+TEST_F(KeptConnectionTest, OneThatItsPeerEndsIsClosed) {
+  use_once();
+  Call &one = start(request()), &two = start(request());
+  ASSERT_TRUE(receives(peer, "\r\n\r\n"));
+  RawPeer other = accept();
+  ASSERT_TRUE(receives(other, "\r\n\r\n"));
+  peer.send("HTTP/1.1 204 No Content\r\n\r\n");
+  ASSERT_TRUE(finishes(one));
+  peer.shutdown_send();
+  EXPECT_TRUE(pump(io, [&] { return peer.ended(); }));
+  EXPECT_FALSE(two.done);
+  other.close();
+  ASSERT_TRUE(pump(io, [&] {
+    if (!other.connected()) other = listener.accept();
+    if (other.text().ends_with("\r\n\r\n")) other.send("HTTP/1.1 204 No Content\r\n\r\n");
+    return two.done;
+  }));
+}
+
+TEST_F(KeptConnectionTest, TimeRunsOutOnItToo) {
+  use_once();
+  Request asked = request("POST");
+  asked.timeout = kShort;
+  Call& second = start(asked);
+  ASSERT_TRUE(finishes(second));
+  EXPECT_EQ(second.exchange.phase, Phase::kSent);
+  EXPECT_EQ(second.exchange.error.message, "no whole answer from " + where() + " within 60 ms");
+  EXPECT_TRUE(pump(io, [&] { return peer.ended(); }));
+}
+
+TEST_F(KeptConnectionTest, AnOldOneIsNotUsed) {
+  use_once();
+  clock.advance(55s);
+  Call& second = start(request("POST"));
+  ASSERT_TRUE(receives(peer, "{\"a\":1}"));
+  peer.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+  ASSERT_TRUE(finishes(second));
+  clock.advance(56s);
+  start(request("POST"));
+  RawPeer next = accept();
+  ASSERT_TRUE(receives(next, "{\"a\":1}"));
+  EXPECT_TRUE(peer.ended());
+  next.close();
+  ASSERT_TRUE(finishes(calls.back()));
+}
+
+// The second time, too, it may be in vain: then the first still may have had an effect.
+TEST_F(KeptConnectionTest, SentAgainInVainItWasSent) {
+  use_once();
+  Call& second = start(request("GET"));
+  ASSERT_TRUE(receives(peer, "\r\n\r\n"));
+  listener.close();
+  peer.close();
+  ASSERT_TRUE(finishes(second));
+  EXPECT_EQ(second.exchange.phase, Phase::kSent);
+  EXPECT_EQ(second.exchange.error.code, Code::kUnavailable);
+  EXPECT_EQ(second.exchange.error.message, where() +
+                                               " closed a kept connection without an answer; again: could not "
+                                               "connect to " +
+                                               where() + ": connection refused");
+}
+
+TEST_F(KeptConnectionTest, ARequestIsSentAgainOnce) {
+  use_once();
+  Call& second = start(request("GET"));
+  ASSERT_TRUE(receives(peer, "\r\n\r\n"));
+  peer.close();
+  RawPeer next = accept();
+  ASSERT_TRUE(receives(next, "\r\n\r\n"));
+  next.close();
+  ASSERT_TRUE(finishes(second));
+  EXPECT_EQ(second.exchange.phase, Phase::kSent);
+  EXPECT_EQ(second.exchange.error.message, where() + " closed the connection without an answer");
+  EXPECT_FALSE(listener.accept().connected());
+}
+
+TEST_F(KeptConnectionTest, AnswerThatBeganIsNotAskedForAgain) {
+  use_once();
+  Call& second = start(request("GET"));
+  ASSERT_TRUE(receives(peer, "\r\n\r\n"));
+  peer.send("HTTP");
+  peer.close();
+  ASSERT_TRUE(finishes(second));
+  EXPECT_EQ(second.exchange.phase, Phase::kSent);
+  EXPECT_EQ(second.exchange.error.message, "the answer of " + where() + " was cut short");
+  EXPECT_FALSE(listener.accept().connected());
+}
+
 TEST_F(ClientTest, StopsReadingAtTheCap) {
   Request asked = request();
   asked.response_bytes_max = 1u << 20;
@@ -451,6 +740,22 @@ TEST_F(ClientTest, CompletesManyRequestsInFlight) {
   EXPECT_TRUE(pump(io, [&] { return load.answered == 2000; })) << load.answered;
   EXPECT_EQ(load.wrong, 0);
   EXPECT_LE((*server)->stats().connections_accepted, 64u);
+  group.spawn((*server)->stop(clock.deadline_in(0s)));
+  EXPECT_TRUE(pump(io, [&] { return group.running() == 0; }));
+}
+
+// As many at once as there are, of which few connections are kept.
+TEST_F(ClientTest, KeepsNoMoreConnectionsThanItMay) {
+  auto server = HttpServer::listen(io.get_executor(), {}, &echo, clock);
+  ASSERT_TRUE(server);
+  HttpTransport thrifty(io.get_executor(), clock, {.kept_connections_max = 16});
+  Load load;
+  const std::string url = "http://127.0.0.1:" + std::to_string((*server)->port()) + "/";
+  for (int i = 0; i < 300; ++i) group.spawn(work(thrifty, url, 1000, load));
+  EXPECT_TRUE(pump(io, [&] { return load.answered == 1000; })) << load.answered;
+  EXPECT_EQ(load.wrong, 0);
+  EXPECT_TRUE(pump(io, [&] { return (*server)->stats().connections_open == 16; }))
+      << (*server)->stats().connections_open;
   group.spawn((*server)->stop(clock.deadline_in(0s)));
   EXPECT_TRUE(pump(io, [&] { return group.running() == 0; }));
 }
