@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "store/codec.h"
+#include "store/gather_vfs.h"
 
 namespace tieline::store {
 namespace {
@@ -121,7 +122,7 @@ RawRecord raw_record_row(const Statement& row) {
 
 Result<SegmentWriter> SegmentWriter::create(const std::string& path, const SegmentHead& head, const std::string& vfs) {
   SegmentWriter writer;
-  TRY(writer.db_, Database::open(path, Database::Mode::kCreate, vfs));
+  TRY(writer.db_, Database::open(path, Database::Mode::kCreate, gather_vfs(vfs)));
   TRY_VOID(
       writer.db_.run("pragma page_size=4096; pragma journal_mode=wal; pragma synchronous=full; "
                      "pragma wal_autocheckpoint=0; pragma cache_size=-8192; begin immediate"));
@@ -138,7 +139,7 @@ Result<SegmentWriter> SegmentWriter::create(const std::string& path, const Segme
 
 Result<SegmentWriter> SegmentWriter::open(const std::string& path, const std::string& vfs) {
   SegmentWriter writer;
-  TRY(writer.db_, Database::open(path, Database::Mode::kReadWrite, vfs));
+  TRY(writer.db_, Database::open(path, Database::Mode::kReadWrite, gather_vfs(vfs)));
   TRY_VOID(writer.db_.run("pragma synchronous=full; pragma wal_autocheckpoint=0; pragma cache_size=-8192"));
   TRY_VOID(writer.prepare());
   return writer;
