@@ -54,21 +54,23 @@ void remove_database(const std::string& path) {
   for (const char* suffix : {"-wal", "-shm", ""}) std::filesystem::remove(path + suffix, ignored);
 }
 
-Result<SegmentReader*> Files::segment(const std::string& path) {
-  const auto known = std::find_if(open_.begin(), open_.end(), [&](const Open& open) { return open.path == path; });
+Result<SegmentReader*> Files::segment(const Segment& segment) {
+  const auto known =
+      std::find_if(open_.begin(), open_.end(), [&](const Open& open) { return open.segment.path == segment.path; });
   if (known != open_.end()) {
     open_.splice(open_.begin(), open_, known);
     return &open_.front().reader;
   }
-  TRY(SegmentReader reader, SegmentReader::open(path, vfs_));
-  open_.push_front({path, std::move(reader)});
+  TRY(SegmentReader reader, SegmentReader::open(segment.path, vfs_));
+  open_.push_front({segment, std::move(reader)});
   if (open_.size() > kReadersMax) open_.pop_back();
   return &open_.front().reader;
 }
 
 void Files::only(const std::vector<Segment>& segments) {
   std::erase_if(open_, [&](const Open& open) {
-    return std::none_of(segments.begin(), segments.end(), [&](const Segment& s) { return s.path == open.path; });
+    return std::none_of(segments.begin(), segments.end(),
+                        [&](const Segment& s) { return s.path == open.segment.path; });
   });
 }
 
