@@ -1,6 +1,7 @@
 #include "store/files.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +15,7 @@ namespace tieline::store {
 namespace {
 
 constexpr std::size_t kReadersMax = 8;
+constexpr std::uint64_t kShrinkBytes = 4u << 20;
 
 Result<void> sync_path(const std::string& path, int flags) {
   const int file = ::open(path.c_str(), flags | O_CLOEXEC);
@@ -52,6 +54,28 @@ void remove_database(const std::string& path) {
   std::error_code ignored;
   // The WAL first: a database without its WAL is short, a WAL without its database could meet a new one of that name.
   for (const char* suffix : {"-wal", "-shm", ""}) std::filesystem::remove(path + suffix, ignored);
+}
+
+bool shrink_file(const std::string& path, std::uint64_t bytes_max) {
+  struct stat file {};
+  if (::stat(path.c_str(), &file) != 0 || file.st_nlink != 1) return false;
+  auto bytes = static_cast<std::uint64_t>(file.st_size);
+  while (bytes > bytes_max) {
+    bytes -= std::min(bytes - bytes_max, kShrinkBytes);
+    if (::truncate(path.c_str(), static_cast<off_t>(bytes)) != 0) return false;
+  }
+  return true;
+}
+
+void remove_database_slowly(const std::string& path) {
+  // Under a name that an opening removes: half of it must not be taken for a damaged one.
+  for (const char* suffix : {"-wal", ""}) {
+    const std::string file = path + suffix, leaving = file + ".tmp";
+    if (::rename(file.c_str(), leaving.c_str()) != 0) continue;
+    shrink_file(leaving, 0);
+    ::unlink(leaving.c_str());
+  }
+  remove_database(path);
 }
 
 Result<SegmentReader*> Files::segment(const Segment& segment) {

@@ -37,6 +37,11 @@ Result<void> sync_file(const std::string& path);
 Result<void> sync_directory(const std::string& path);
 // Also its WAL and index.
 void remove_database(const std::string& path);
+// Both give a large file's room back in steps: at once it keeps other files' syncs waiting, for tens of milliseconds
+// where the disk is told of free blocks. Nobody may have the files open. False: it is not cut, as it has a second name,
+// or was not found.
+bool shrink_file(const std::string& path, std::uint64_t bytes_max);
+void remove_database_slowly(const std::string& path);
 
 class Files {
  public:

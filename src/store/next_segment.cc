@@ -1,6 +1,5 @@
 #include "store/next_segment.h"
 
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "store/files.h"
@@ -43,12 +42,7 @@ Result<void> NextSegment::prepare() {
 bool NextSegment::add_log(const std::string& log, std::uint64_t bytes_max) {
   if (!begin(State::kReady)) return false;
   const auto add = [&] {
-    struct stat file {};
-    // A second name is a copy that somebody keeps.
-    if (has_log_ || ::stat(log.c_str(), &file) != 0 || file.st_nlink != 1) return false;
-    if (static_cast<std::uint64_t>(file.st_size) > bytes_max &&
-        ::truncate(log.c_str(), static_cast<off_t>(bytes_max)) != 0)
-      return false;
+    if (has_log_ || !shrink_file(log, bytes_max)) return false;
     // Before it gets another name, durably: under no name may it be read as the log that it was.
     if (!blank_wal(log)) return false;
     return ::rename(log.c_str(), (path_ + "-wal").c_str()) == 0;
@@ -61,7 +55,7 @@ bool NextSegment::add_log(const std::string& log, std::uint64_t bytes_max) {
 
 void NextSegment::drop_log() {
   if (!begin(State::kReady)) return;
-  if (has_log_) ::unlink((path_ + "-wal").c_str());
+  if (has_log_ && shrink_file(path_ + "-wal", 0)) ::unlink((path_ + "-wal").c_str());
   has_log_ = false;
   end(State::kReady);
 }

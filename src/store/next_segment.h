@@ -24,7 +24,8 @@ class NextSegment {
   Result<void> prepare();
   // Takes the log of a segment that is gone for this one's, so that its frames will be written over blocks that the
   // disk has given already; what is longer than `bytes_max` is cut off. Nobody else may have it open, or ever read it
-  // again. False when it is not wanted, or could not be made safe: it stands where it was, if anywhere.
+  // again. False when it is not wanted, or could not be made safe, as one that has a second name: it
+  // stands where it was, if anywhere.
   bool add_log(const std::string& log, std::uint64_t bytes_max);
   // Gives the log's room back to the disk.
   void drop_log();

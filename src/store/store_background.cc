@@ -125,7 +125,11 @@ void StoreCore::let_go() {
     const bool unused = segment.in_use.use_count() == 1;
     if (!unused && leaving_.size() <= kLeavingMax) return;
     if (unused && !disk_low_) next_files_.add_log(segment.path + "-wal", 2 * options.segment_bytes);
-    remove_database(segment.path);
+    if (unused) {
+      remove_database_slowly(segment.path);
+    } else {
+      remove_database(segment.path);
+    }
   }
 }
 
@@ -204,7 +208,11 @@ Result<void> StoreCore::retire() {
         unmarked_ = true;
       }
     }
-    remove_database(oldest->path);
+    if (oldest->in_use.use_count() == 1) {
+      remove_database_slowly(oldest->path);
+    } else {
+      remove_database(oldest->path);
+    }
     TRY_VOID(state_.forget(oldest->last_seq, working));
     report("let go of " + oldest->path + " (" + std::to_string(oldest->events) + " events)");
   }

@@ -9,6 +9,7 @@
 #include <limits>
 #include <map>
 
+#include "store/files.h"
 #include "store/log_end.h"
 #include "store/next_segment.h"
 #include "store/segment.h"
@@ -410,7 +411,7 @@ TEST_F(StoreRecycle, CrashBetweenAnyTwoStepsOfASegmentsBeginningOpensWithoutARef
       EXPECT_TRUE(!aside || fs::file_size(file(name)) <= std::max<std::size_t>(32768, 32 + pages * kFrame)) << name;
     }
     open();
-    for (int i = 0; i < 200; ++i) append();  // through the segment of that name, or a later one
+    for (int i = 0; i < 80; ++i) append();  // through the segment of that name, or a later one
     close();
     expect_whole(count_);
     count_ = written;
@@ -433,6 +434,8 @@ TEST_F(StoreRecycle, CrashWhileAnOpenFormGoesCostsNothing) {
       {{segment, database}, {segment + "-wal", blank}, {segment + "-shm", "s"}},
       {{segment, database}, {"next.db-wal", blank}, {segment + "-shm", "s"}},
       {{segment, database}},
+      {{segment, database}, {segment + "-wal.tmp", used.substr(0, used.size() / 2)}},
+      {{segment + ".tmp", database.substr(0, 100)}},
       {{segment + "-wal", blank}},
       {{segment + "-wal", ""}}};
   for (std::size_t i = 0; i < cases.size(); ++i) {
@@ -490,6 +493,35 @@ TEST_F(StoreRecycle, ADiskThatIsLowGetsTheRoomBack) {
 }
 
 // The files alone.
+
+TEST(StoreFiles, LargeFilesGoInStepsUnlessTheyHaveASecondName) {
+  TemporaryDirectory directory;
+  const auto path = [&](const char* name) { return (directory.path() / name).string(); };
+  const auto make = [&](const char* name, std::uintmax_t bytes) {
+    write_file(path(name), "x");
+    fs::resize_file(path(name), bytes);
+  };
+  make("a", 30u << 20);
+  EXPECT_TRUE(shrink_file(path("a"), (13u << 20) + 1));
+  EXPECT_EQ(fs::file_size(path("a")), (13u << 20) + 1);
+  EXPECT_TRUE(shrink_file(path("a"), 100u << 20));
+  EXPECT_EQ(fs::file_size(path("a")), (13u << 20) + 1);
+  fs::create_hard_link(path("a"), path("kept"));
+  EXPECT_FALSE(shrink_file(path("a"), 0));
+  EXPECT_FALSE(shrink_file(path("none"), 0));
+  make("b.db", 10u << 20);
+  make("b.db-wal", 30u << 20);
+  make("b.db-shm", 32768);
+  fs::create_hard_link(path("b.db-wal"), path("kept-wal"));
+  remove_database_slowly(path("b.db"));
+  remove_database_slowly(path("a"));
+  std::vector<std::string> left;
+  for (const auto& entry : fs::directory_iterator(directory.path())) left.push_back(entry.path().filename());
+  std::sort(left.begin(), left.end());
+  EXPECT_EQ(left, (std::vector<std::string>{"kept", "kept-wal"}));
+  EXPECT_EQ(fs::file_size(path("kept")), (13u << 20) + 1);
+  EXPECT_EQ(fs::file_size(path("kept-wal")), 30u << 20);
+}
 
 TEST(NextSegment, IsTakenOnce) {
   TemporaryDirectory directory;
