@@ -17,6 +17,7 @@ constexpr std::uint64_t kStepBytes = 512u << 10;
 constexpr std::uint64_t kNarrowRow = 16;  // bytes, about
 constexpr const char* kBegin =
     "pragma page_size=4096; pragma journal_mode=off; pragma synchronous=off; pragma cache_size=-1024; "
+    "pragma secure_delete=off; "
     "pragma locking_mode=exclusive; begin immediate";
 
 }  // namespace
