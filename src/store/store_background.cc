@@ -124,7 +124,10 @@ void StoreCore::let_go() {
     const Segment& segment = leaving_.front();
     const bool unused = segment.in_use.use_count() == 1;
     if (!unused && leaving_.size() <= kLeavingMax) return;
-    if (unused && !disk_low_) next_files_.add_log(segment.path + "-wal", 2 * options.segment_bytes);
+    if (unused && !disk_low_) {
+      (void)next_files_.prepare();  // the writer may have taken the one before meanwhile
+      next_files_.add_log(segment.path + "-wal", 2 * options.segment_bytes);
+    }
     if (unused) {
       remove_database_slowly(segment.path);
     } else {
