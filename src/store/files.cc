@@ -1,6 +1,7 @@
 #include "store/files.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +15,7 @@ namespace tieline::store {
 namespace {
 
 constexpr std::size_t kReadersMax = 8;
+constexpr std::uint64_t kShrinkBytes = 4u << 20;
 
 Result<void> sync_path(const std::string& path, int flags) {
   const int file = ::open(path.c_str(), flags | O_CLOEXEC);
@@ -54,21 +56,45 @@ void remove_database(const std::string& path) {
   for (const char* suffix : {"-wal", "-shm", ""}) std::filesystem::remove(path + suffix, ignored);
 }
 
-Result<SegmentReader*> Files::segment(const std::string& path) {
-  const auto known = std::find_if(open_.begin(), open_.end(), [&](const Open& open) { return open.path == path; });
+bool shrink_file(const std::string& path, std::uint64_t bytes_max) {
+  struct stat file {};
+  if (::stat(path.c_str(), &file) != 0 || file.st_nlink != 1) return false;
+  auto bytes = static_cast<std::uint64_t>(file.st_size);
+  while (bytes > bytes_max) {
+    bytes -= std::min(bytes - bytes_max, kShrinkBytes);
+    if (::truncate(path.c_str(), static_cast<off_t>(bytes)) != 0) return false;
+  }
+  return true;
+}
+
+void remove_database_slowly(const std::string& path) {
+  // Under a name that an opening removes: half of it must not be taken for a damaged one.
+  for (const char* suffix : {"-wal", ""}) {
+    const std::string file = path + suffix, leaving = file + ".tmp";
+    if (::rename(file.c_str(), leaving.c_str()) != 0) continue;
+    shrink_file(leaving, 0);
+    ::unlink(leaving.c_str());
+  }
+  remove_database(path);
+}
+
+Result<SegmentReader*> Files::segment(const Segment& segment) {
+  const auto known =
+      std::find_if(open_.begin(), open_.end(), [&](const Open& open) { return open.segment.path == segment.path; });
   if (known != open_.end()) {
     open_.splice(open_.begin(), open_, known);
     return &open_.front().reader;
   }
-  TRY(SegmentReader reader, SegmentReader::open(path, vfs_));
-  open_.push_front({path, std::move(reader)});
+  TRY(SegmentReader reader, SegmentReader::open(segment.path, vfs_));
+  open_.push_front({segment, std::move(reader)});
   if (open_.size() > kReadersMax) open_.pop_back();
   return &open_.front().reader;
 }
 
 void Files::only(const std::vector<Segment>& segments) {
   std::erase_if(open_, [&](const Open& open) {
-    return std::none_of(segments.begin(), segments.end(), [&](const Segment& s) { return s.path == open.path; });
+    return std::none_of(segments.begin(), segments.end(),
+                        [&](const Segment& s) { return s.path == open.segment.path; });
   });
 }
 

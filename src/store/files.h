@@ -21,6 +21,9 @@ struct Segment {
   std::uint64_t bytes = 0, events = 0, records = 0;
   std::uint64_t last_seq = 0, last_lsn = 0;
   Time last_received = Time::min();
+  // Shared by all copies of this value, which readers keep as long as they read: while anybody else has one, the files
+  // may be removed, but not be written over.
+  std::shared_ptr<const char> in_use = std::make_shared<const char>();
 };
 
 // "seg-00000000000000000001.db", "sealed-….db"
@@ -34,6 +37,11 @@ Result<void> sync_file(const std::string& path);
 Result<void> sync_directory(const std::string& path);
 // Also its WAL and index.
 void remove_database(const std::string& path);
+// Both give a large file's room back in steps: at once it keeps other files' syncs waiting, for tens of milliseconds
+// where the disk is told of free blocks. Nobody may have the files open. False: it is not cut, as it has a second name,
+// or was not found.
+bool shrink_file(const std::string& path, std::uint64_t bytes_max);
+void remove_database_slowly(const std::string& path);
 
 class Files {
  public:
@@ -41,7 +49,7 @@ class Files {
   Files(std::string state_path, std::string vfs) : state_path_(std::move(state_path)), vfs_(std::move(vfs)) {}
 
   // Valid until the next call of segment().
-  Result<SegmentReader*> segment(const std::string& path);
+  Result<SegmentReader*> segment(const Segment& segment);
   // Closes the readers of all but these.
   void only(const std::vector<Segment>& segments);
   // Null when the store has no state.db.
@@ -49,7 +57,7 @@ class Files {
 
  private:
   struct Open {
-    std::string path;
+    Segment segment;
     SegmentReader reader;
   };
   std::string state_path_, vfs_;

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "store/codec.h"
+#include "store/gather_vfs.h"
 
 namespace tieline::store {
 namespace {
@@ -117,14 +118,15 @@ RawRecord raw_record_row(const Statement& row) {
   return raw;
 }
 
-// Writing.
+// Writing. Nothing is deleted from a segment row by row; some builds of SQLite would fill each new page with zeroes, in
+// case it held what was (secure_delete).
 
 Result<SegmentWriter> SegmentWriter::create(const std::string& path, const SegmentHead& head, const std::string& vfs) {
   SegmentWriter writer;
-  TRY(writer.db_, Database::open(path, Database::Mode::kCreate, vfs));
-  TRY_VOID(
-      writer.db_.run("pragma page_size=4096; pragma journal_mode=wal; pragma synchronous=full; "
-                     "pragma wal_autocheckpoint=0; pragma cache_size=-8192; begin immediate"));
+  TRY(writer.db_, Database::open(path, Database::Mode::kCreate, gather_vfs(vfs)));
+  TRY_VOID(writer.db_.run(
+      "pragma page_size=4096; pragma journal_mode=wal; pragma synchronous=full; "
+      "pragma wal_autocheckpoint=0; pragma cache_size=-8192; pragma secure_delete=off; begin immediate"));
   TRY_VOID(writer.db_.run(kSegmentSchema));
   {
     TRY(Statement insert, writer.db_.prepare("insert into head values(?,?,?,0,?)"));
@@ -138,8 +140,9 @@ Result<SegmentWriter> SegmentWriter::create(const std::string& path, const Segme
 
 Result<SegmentWriter> SegmentWriter::open(const std::string& path, const std::string& vfs) {
   SegmentWriter writer;
-  TRY(writer.db_, Database::open(path, Database::Mode::kReadWrite, vfs));
-  TRY_VOID(writer.db_.run("pragma synchronous=full; pragma wal_autocheckpoint=0; pragma cache_size=-8192"));
+  TRY(writer.db_, Database::open(path, Database::Mode::kReadWrite, gather_vfs(vfs)));
+  TRY_VOID(writer.db_.run(
+      "pragma synchronous=full; pragma wal_autocheckpoint=0; pragma cache_size=-8192; pragma secure_delete=off"));
   TRY_VOID(writer.prepare());
   return writer;
 }

@@ -165,8 +165,9 @@ class SegmentReader {
  private:
   Result<std::uint64_t> events_one_by_one(std::uint64_t first, std::uint64_t last, std::size_t count, std::size_t bytes,
                                           std::vector<EventPtr>& out, std::vector<std::uint64_t>& lost);
-  Result<void> copy_events(Database& to);
-  Result<void> copy_rest(Database& to);
+  class Steps;
+  Result<void> copy_events(Database& to, Steps& steps);
+  Result<void> copy_rest(Database& to, Steps& steps);
 
   Database db_;
   SegmentHead head_;

@@ -7,6 +7,16 @@
 #include <utility>
 
 namespace tieline::store {
+namespace {
+
+// SQLite counts the bytes that it holds behind one lock for all connections, taken at each allocation, and nobody asks.
+// It may be told so before its first use only.
+void count_no_memory() {
+  static const int once = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+  (void)once;
+}
+
+}  // namespace
 
 Error sql_error(sqlite3* db, int code, std::string_view what) {
   const int primary = code & 0xFF;
@@ -111,6 +121,7 @@ Result<Database> Database::open(const std::string& path, Mode mode, const std::s
   const int access = mode == Mode::kCreate      ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
                      : mode == Mode::kReadWrite ? SQLITE_OPEN_READWRITE
                                                 : SQLITE_OPEN_READONLY;
+  count_no_memory();
   Database db;
   if (mode == Mode::kCreate) {
     // SQLite would let everybody read it; the -wal and -shm get the file's mode.

@@ -141,7 +141,7 @@ class SqliteShard final : public ShardStore {
   std::shared_ptr<ShardWaits> waits_;
   std::size_t shard_;
   Files files_;
-  std::shared_ptr<const std::vector<Segment>> seen_segments_;
+  std::weak_ptr<const std::vector<Segment>> seen_segments_;  // an idle shard must not keep files in use
   std::unordered_map<std::uint64_t, Known> known_;
   Bytes scratch_;
   bool stopped_ = false;

@@ -19,7 +19,7 @@ std::shared_ptr<const std::vector<Segment>> SqliteShard::standing() {
     const Lock lock(core_->mutex);
     now = core_->segments;
   }
-  if (now != seen_segments_) {
+  if (now != seen_segments_.lock()) {
     seen_segments_ = now;
     files_.only(*now);
   }
@@ -33,7 +33,7 @@ Result<EventPtr> SqliteShard::load(std::uint64_t seq) {
     const auto segments = standing();
     const Segment* segment = segment_of_position(*segments, seq);
     if (segment == nullptr) break;
-    auto reader = files_.segment(segment->path);
+    auto reader = files_.segment(*segment);
     if (!reader) {
       if (look < kLooks && standing() != segments) continue;
       return failure(std::move(reader.error()));
@@ -48,7 +48,7 @@ Result<std::optional<SegmentReader::Meta>> SqliteShard::load_meta(std::uint64_t 
   const auto segments = standing();
   const Segment* segment = segment_of_position(*segments, seq);
   if (segment == nullptr) return std::optional<SegmentReader::Meta>();
-  auto reader = files_.segment(segment->path);
+  auto reader = files_.segment(*segment);
   if (!reader) {
     if (standing() != segments) return load_meta(seq);
     if (reader.error().code == Code::kCorrupt) return std::optional<SegmentReader::Meta>();
@@ -80,7 +80,7 @@ Async<std::vector<EventPtr>> SqliteShard::read(Position after, ReadLimits limits
     const Segment* segment = segment_of_position(*segments, next);
     if (segment == nullptr || next > durable) break;
     const std::uint64_t last = segment == &segments->back() ? durable : std::min(durable, (segment + 1)->first_seq - 1);
-    auto reader = files_.segment(segment->path);
+    auto reader = files_.segment(*segment);
     if (!reader) {
       if (look++ < kLooks && standing() != segments) continue;
       co_return failure(std::move(reader.error()));
@@ -137,7 +137,7 @@ Async<EventPtr> SqliteShard::find(std::string source, std::string id) {
     candidates.clear();  // older than the hashes in memory
     for (auto segment = segments->rbegin(); segment != segments->rend(); ++segment) {
       if (!segment->sealed) continue;
-      auto reader = files_.segment(segment->path);
+      auto reader = files_.segment(*segment);
       if (!reader) continue;
       CO_TRY(const auto more, (*reader)->with_hash(hash));
       candidates.insert(candidates.end(), more.begin(), more.end());
@@ -155,7 +155,7 @@ Async<Position> SqliteShard::first_at_or_after(Time received) {
   }
   for (const Segment& segment : *segments) {
     if (segment.first_seq > durable) break;
-    CO_TRY(SegmentReader * reader, files_.segment(segment.path));
+    CO_TRY(SegmentReader * reader, files_.segment(segment));
     CO_TRY(const auto first, reader->first_at_or_after(received));
     if (first && *first <= durable) co_return Position(*first);
   }
@@ -222,7 +222,7 @@ Result<std::vector<Record>> SqliteShard::load_records(RunId run) {
         for (const Segment& segment : *segments) {
           if (!folded || (first != nullptr && segment.first_lsn < first->first_lsn)) continue;
           if (segment.first_lsn > folded->last_lsn) break;
-          TRY(SegmentReader * reader, files_.segment(segment.path));
+          TRY(SegmentReader * reader, files_.segment(segment));
           std::vector<Record> some;
           TRY_VOID(reader->records_of(run, some, corrupt));
           for (Record& record : some) {
@@ -234,7 +234,7 @@ Result<std::vector<Record>> SqliteShard::load_records(RunId run) {
         if (has(ref.number)) continue;
         const Segment* segment = segment_of_lsn(*segments, ref.lsn);
         if (segment == nullptr) continue;
-        TRY(SegmentReader * reader, files_.segment(segment->path));
+        TRY(SegmentReader * reader, files_.segment(*segment));
         auto record = reader->record(ref.lsn);
         if (!record && record.error().code != Code::kCorrupt) return failure(std::move(record.error()));
         if (!record) corrupt.push_back(ref.lsn);

@@ -16,6 +16,8 @@ constexpr auto kTick = std::chrono::seconds(1);
 // Sealing is due some time, a webhook's answer now: where cores are short this thread waits. What it may fall behind is
 // bounded (kGenerationsMax), and then appends wait for it.
 constexpr int kNice = 10;
+// Open forms that are kept because somebody may still read them: a shard that reads nothing keeps its readers open.
+constexpr std::size_t kLeavingMax = 1;
 
 }  // namespace
 
@@ -24,6 +26,7 @@ void StoreCore::background_loop() {
   while (true) {
     std::optional<Sealing> work;
     std::uint64_t asked = 0;
+    bool next_wanted = false;
     {
       std::unique_lock lock(mutex);
       const bool stuck = !background_error_.empty();
@@ -34,14 +37,18 @@ void StoreCore::background_loop() {
       }
       if (stopping_) {
         background_idle_.notify_all();
-        return;
+        break;
       }
+      next_wanted = !sealing_.empty() || hot_bytes_seen_ > options.segment_bytes / 4;
       asked = maintain_asked_;
       if (!sealing_.empty()) work = sealing_.front();
     }
+    // Without it the writer makes the files itself, and tells what it meets.
+    if (next_wanted) (void)next_files_.prepare();
     Result<void> done;
     if (work) done = seal_and_fold(*work);
     check_disk();
+    let_go();
     if (done) done = retire();
     if (!done) report("the background thread: " + done.error().message);
     const std::lock_guard lock(mutex);
@@ -51,6 +58,7 @@ void StoreCore::background_loop() {
       background_idle_.notify_all();
     }
   }
+  for (const Segment& segment : leaving_) remove_database(segment.path);
 }
 
 Result<void> StoreCore::maintain() {
@@ -103,13 +111,34 @@ Result<void> StoreCore::seal_and_fold(Sealing& work) {
     }
   }
   background_files_->only({});
-  if (sealed.path != work.segment.path) remove_database(work.segment.path);
+  if (sealed.path != work.segment.path) leaving_.push_back(std::move(work.segment));
   if (waiting != 0) notify(waiting, 0, std::nullopt);
   return {};
 }
 
+// What stands in two forms needs but the sealed one. The log of the other becomes the next segment's, unless somebody
+// may still read it.
+void StoreCore::let_go() {
+  if (disk_low_) next_files_.drop_log();
+  for (; !leaving_.empty(); leaving_.pop_front()) {
+    const Segment& segment = leaving_.front();
+    const bool unused = segment.in_use.use_count() == 1;
+    if (!unused && leaving_.size() <= kLeavingMax) return;
+    if (unused && !disk_low_) {
+      (void)next_files_.prepare();  // the writer may have taken the one before meanwhile
+      next_files_.add_log(segment.path + "-wal", 2 * options.segment_bytes);
+    }
+    if (unused) {
+      remove_database_slowly(segment.path);
+    } else {
+      remove_database(segment.path);
+    }
+  }
+}
+
 Result<Segment> StoreCore::seal(const Segment& segment) {
   Segment sealed = segment;
+  sealed.in_use = std::make_shared<const char>();
   sealed.sealed = true;
   sealed.path = path(segment_name(segment.first_lsn, true)).string();
   const std::string unfinished = sealed.path + ".tmp";
@@ -182,7 +211,11 @@ Result<void> StoreCore::retire() {
         unmarked_ = true;
       }
     }
-    remove_database(oldest->path);
+    if (oldest->in_use.use_count() == 1) {
+      remove_database_slowly(oldest->path);
+    } else {
+      remove_database(oldest->path);
+    }
     TRY_VOID(state_.forget(oldest->last_seq, working));
     report("let go of " + oldest->path + " (" + std::to_string(oldest->events) + " events)");
   }

@@ -11,6 +11,7 @@
 
 #include "store/files.h"
 #include "store/log_end.h"
+#include "store/next_segment.h"
 #include "store/recent.h"
 #include "store/segment.h"
 #include "store/sqlite_store.h"
@@ -160,6 +161,7 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   void background_loop();
   Result<void> seal_and_fold(Sealing& work);
   Result<Segment> seal(const Segment& segment);
+  void let_go();
   Result<void> retire();
   std::optional<Segment> next_to_retire(std::vector<RunId>& working);
   void check_disk();
@@ -204,6 +206,9 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   // Background thread only (open() before it starts).
   StateDb state_;
   std::unique_ptr<Files> background_files_;
+  std::deque<Segment> leaving_;  // open forms of sealed segments, not removed yet
+
+  NextSegment next_files_;
 
   std::mutex listeners_mutex_;
   std::vector<std::shared_ptr<GroupListener>> listeners_;

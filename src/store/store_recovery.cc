@@ -36,7 +36,10 @@ void set_aside(const std::string& database, const std::string& why) {
 }  // namespace
 
 StoreCore::StoreCore(StoreOptions with, Clock& with_clock)
-    : options(std::move(with)), clock(with_clock), tail(options.tail_bytes) {}
+    : options(std::move(with)),
+      clock(with_clock),
+      tail(options.tail_bytes),
+      next_files_(options.directory, options.vfs) {}
 
 StoreCore::~StoreCore() {
   close();
@@ -67,8 +70,10 @@ void StoreCore::close() {
   }
   wake_writer_.notify_all();
   wake_background_.notify_all();
-  if (writer_.joinable()) writer_.join();
+  const bool ran = writer_.joinable();  // or the files may be another process's
+  if (ran) writer_.join();
   if (background_.joinable()) background_.join();
+  if (ran) next_files_.remove();
 }
 
 Result<void> StoreCore::lock_directory() {
@@ -104,8 +109,9 @@ Result<std::vector<Segment>> StoreCore::list_segments() {
   std::error_code failed;
   for (const auto& file : std::filesystem::directory_iterator(options.directory, failed)) {
     const std::string name = file.path().filename().string();
-    if (name.ends_with(".tmp") && !options.read_only) {
-      std::filesystem::remove(file.path(), failed);  // a sealing that a crash cut short; its source still stands
+    // A sealing that a crash cut short, whose source still stands, and files that had not become a segment's yet.
+    if ((name.ends_with(".tmp") || name.starts_with(kNextSegment)) && !options.read_only) {
+      std::filesystem::remove(file.path(), failed);
       continue;
     }
     // A log whose file is gone is a segment all the same.
@@ -193,7 +199,7 @@ Result<void> StoreCore::recover(std::vector<Segment> found) {
       if (!standing[i].sealed && !options.read_only) sealing_.push_back({standing[i], nullptr});
       continue;
     }
-    TRY(SegmentReader * reader, files.segment(standing[i].path));
+    TRY(SegmentReader * reader, files.segment(standing[i]));
     TRY_VOID(replay(standing[i], *reader));
     // A segment that no record went to leaves one lsn out.
     if (!newest && standing[i + 1].first_lsn > standing[i].first_lsn + 1)
@@ -221,9 +227,14 @@ Result<void> StoreCore::take_standing(std::vector<Segment>& found, std::vector<S
   for (std::size_t i = 0; i < found.size(); ++i) {
     Segment& segment = found[i];
     const bool newest = i + 1 == found.size();
-    auto reader = background_files_->segment(segment.path);
+    Result<SegmentReader*> reader = failure(Code::kNotFound, segment.path + " is missing");
+    std::error_code ignored;
+    if (std::filesystem::exists(segment.path, ignored)) reader = background_files_->segment(segment);
     Result<SegmentCounts> counts = failure(Code::kCorrupt, "unread");
     if (reader) counts = (*reader)->counts();
+    // What was saved of a damaged log may be an earlier one's, whose frames stood behind it.
+    if (counts && (*reader)->head().first_lsn != segment.first_lsn)
+      counts = failure(Code::kCorrupt, segment.path + " holds another segment");
     if (!reader || !counts) {
       TRY_VOID(leave_out(segment, newest, reader ? counts.error() : reader.error()));
       continue;
@@ -242,7 +253,6 @@ Result<void> StoreCore::take_standing(std::vector<Segment>& found, std::vector<S
     segment.last_seq = counts->last_seq;
     segment.last_lsn = std::max(counts->last_lsn, segment.first_lsn - 1);
     segment.last_received = counts->last_received == Time::min() ? now() : counts->last_received;
-    std::error_code ignored;
     segment.bytes = std::filesystem::file_size(segment.path, ignored);
     if (!segment.sealed) {
       const auto log = std::filesystem::file_size(segment.path + "-wal", ignored);
@@ -391,7 +401,7 @@ void StoreCore::load_dedupe(const std::vector<Segment>& found) {
       dedupe.forget_up_to(found[i].last_seq);
       continue;
     }
-    auto reader = background_files_->segment(found[i].path);
+    auto reader = background_files_->segment(found[i]);
     if (!reader) continue;
     auto read = (*reader)->each_hash([this](std::uint64_t seq, std::uint64_t hash) { dedupe.add(hash, seq); });
     if (!read) report(found[i].path + ": some dedupe hashes cannot be read: " + read.error().message);

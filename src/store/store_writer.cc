@@ -233,6 +233,7 @@ void StoreCore::remember_end(const Group& group) {
 Result<void> StoreCore::new_segment() {
   const SegmentHead head{next_segment_.first_lsn, next_segment_.first_seq, options.environment, false};
   remove_database(next_segment_.path);  // what an attempt that met a full disk left
+  next_files_.take(next_segment_.path);
   TRY(hot_, SegmentWriter::create(next_segment_.path, head, options.vfs));
   TRY_VOID(sync_directory(options.directory.string()));
   hot_first_lsn_ = head.first_lsn;

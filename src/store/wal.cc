@@ -9,7 +9,6 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
-#include <map>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -21,6 +20,8 @@ namespace {
 
 constexpr std::uint32_t kMagic = 0x377f0682;  // with the lowest bit set: checksums over big-endian words
 constexpr std::uint32_t kVersion = 3007000;
+// In place of a header (32 bytes with its zeroes), where a new log is to be written over an old one.
+constexpr std::string_view kBlank = "TLBLANK1\n";
 
 std::uint32_t big_endian(const char* from) {
   std::uint32_t value;
@@ -67,10 +68,18 @@ Error file_error(const std::string& path, std::string_view doing) {
 }
 
 using Salts = std::array<char, 8>;
+using HeaderBytes = std::array<char, WalState::kHeaderBytes>;
+
+HeaderBytes blank_header() {
+  HeaderBytes bytes{};
+  std::memcpy(bytes.data(), kBlank.data(), kBlank.size());
+  return bytes;
+}
 
 struct Header {
-  std::array<char, WalState::kHeaderBytes> bytes{};
+  HeaderBytes bytes{};
   bool intact = false;
+  bool blank = false;
   bool big = false;
   std::uint32_t page_bytes = 4096;
   Salts salts{};
@@ -87,10 +96,11 @@ struct Header {
     computed.add(bytes.data(), 24, big);
     intact = (magic & ~1u) == kMagic && big_endian(bytes.data() + 4) == kVersion && computed == checksum &&
              std::has_single_bit(page) && page >= 512 && page <= 65536;
+    blank = bytes == blank_header();
     std::memcpy(salts.data(), bytes.data() + 16, 8);
     if (intact) {
       page_bytes = page;
-    } else {
+    } else if (!blank) {
       // This program writes no other: little-endian words on the machines it is built for, and pages of 4096 bytes.
       big = std::endian::native == std::endian::big;
       return guess_salts(file);
@@ -98,22 +108,20 @@ struct Header {
     return {};
   }
 
-  // A log whose header is damaged still says them in every frame.
+  // A log whose header is damaged still says them in every frame: the first that two frames in a row agree on, as those
+  // of an earlier log may follow. Else the first that there are.
   Result<void> guess_salts(std::FILE* file) {
-    std::map<Salts, std::uint64_t> seen;
+    Salts first{}, before{};
     std::array<char, WalState::kFrameBytes> frame;
     for (std::uint64_t at = WalState::kHeaderBytes;; at += WalState::kFrameBytes + page_bytes) {
-      if (std::fseek(file, static_cast<long>(at), SEEK_SET) != 0) return {};
+      if (std::fseek(file, static_cast<long>(at), SEEK_SET) != 0) break;
       if (std::fread(frame.data(), 1, frame.size(), file) != frame.size()) break;
-      Salts found;
-      std::memcpy(found.data(), frame.data() + 8, 8);
-      if (found != Salts{}) ++seen[found];
+      std::memcpy(salts.data(), frame.data() + 8, 8);
+      if (salts != Salts{} && salts == before) return {};
+      before = salts;
+      if (first == Salts{}) first = salts;
     }
-    std::uint64_t most = 0;
-    for (const auto& [candidate, count] : seen) {
-      if (count > most) salts = candidate;
-      most = std::max(most, count);
-    }
+    salts = first;
     return {};
   }
 };
@@ -241,11 +249,14 @@ Result<WalState> read_wal(const std::string& path) {
   wal.file_bytes = std::filesystem::file_size(path, ignored);
   wal.header_intact = reader->header().intact;
   wal.page_bytes = reader->header().page_bytes;
+  wal.blank = reader->header().blank;
+  if (wal.blank) return wal;
   bool accepted = wal.header_intact;  // SQLite stops at the first frame that is not intact
   while (true) {
     TRY(const Frame* frame, reader->next());
     if (frame == nullptr) return wal;
     accepted = accepted && frame->intact;
+    if (frame->salted) wal.last_salted = frame->number;
     if (accepted && frame->commit != 0) {
       wal.frames = frame->number;
       wal.frames_behind = wal.commits_behind = 0;
@@ -258,9 +269,23 @@ Result<WalState> read_wal(const std::string& path) {
 }
 
 Result<void> cut_wal(const std::string& path, const WalState& wal) {
-  if (!wal.present || wal.frames == 0 || wal.file_bytes <= wal.bytes()) return {};
-  if (::truncate(path.c_str(), static_cast<off_t>(wal.bytes())) != 0) return failure(file_error(path, "cutting"));
+  const std::uint64_t kept = wal.frames > 0 ? wal.frames : wal.last_salted;
+  const std::uint64_t bytes = wal.blank ? 0 : WalState::kHeaderBytes + kept * (WalState::kFrameBytes + wal.page_bytes);
+  if (!wal.present || !(wal.blank || wal.header_intact) || wal.file_bytes <= bytes) return {};
+  if (::truncate(path.c_str(), static_cast<off_t>(bytes)) != 0) return failure(file_error(path, "cutting"));
   return sync_file(path);
+}
+
+Result<void> blank_wal(const std::string& path) {
+  const HeaderBytes bytes = blank_header();
+  const int file = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+  if (file < 0) return failure(file_error(path, "opening"));
+  const bool done =
+      ::pwrite(file, bytes.data(), bytes.size(), 0) == static_cast<ssize_t>(bytes.size()) && ::fdatasync(file) == 0;
+  const int failed = errno;
+  ::close(file);
+  errno = failed;
+  return done ? Result<void>() : failure(file_error(path, "blanking"));
 }
 
 Result<WalSalvage> salvage_wal(const std::string& path, const std::string& to, const std::string& database) {
