@@ -68,7 +68,7 @@ asio::awaitable<void> Ingress::stop(Deadline deadline) {
     co_await closed.wait();
     impl_->open.reset();
     impl_->thread.join();
-  } else {
+  } else if (impl_->shard) {
     co_await impl_->shard->stop();
   }
   impl_->server.reset();

@@ -213,7 +213,8 @@ class EngineTest : public testing::Test {
   }
   void start(std::vector<FlowPtr> flows) {
     flows_ = std::move(flows);
-    EngineDeps deps{context_.get_executor(), clock_, 7, *store_, *store_, *store_, transport_, source_};
+    Clock& clock = engine_clock_ != nullptr ? *engine_clock_ : clock_;
+    EngineDeps deps{context_.get_executor(), clock, 7, *store_, *store_, *store_, transport_, source_};
     engine_ = std::make_unique<Engine>(deps, limits_);
     Result<void> started;
     await(keep(engine_->start(config()), &started));
@@ -241,6 +242,11 @@ class EngineTest : public testing::Test {
     stop();
     store_ = std::move(next);
     start(flows_);
+  }
+  // The same; the engine looks at another clock from then on.
+  void crash_onto(Clock& clock) {
+    engine_clock_ = &clock;
+    crash();
   }
   template <class T>
   static asio::awaitable<void> keep(Async<T> task, Result<T>* out) {
@@ -305,6 +311,7 @@ class EngineTest : public testing::Test {
 
   asio::io_context context_;
   ManualClock clock_{*parse_time("2026-11-23T00:00:00Z")};
+  Clock* engine_clock_ = nullptr;  // where it is not that one
   std::unique_ptr<store::MemoryStore> store_ = std::make_unique<store::MemoryStore>(context_.get_executor(), clock_);
   ScriptedTransport transport_{clock_};
   NoSource source_;
@@ -981,6 +988,41 @@ TEST_F(EngineTest, RunsStayWithTheFlowTheyBeganWith) {
   EXPECT_EQ(state(pinned), RunState::kDelivered);
   EXPECT_EQ(transport_.count("/old2"), 2u);
   EXPECT_EQ(transport_.count("/new"), 1u);
+}
+
+// A clock on which every look takes a while, as on a shard that has no time.
+class BusyClock final : public Clock {
+ public:
+  explicit BusyClock(Clock& clock) : clock_(clock) {}
+  Time now() const override { return clock_.now(); }
+  Instant instant() const override { return clock_.instant() + Duration(looks_ += 1'000); }
+  asio::awaitable<void> sleep_until(Instant when) override { return clock_.sleep_until(when); }
+
+ private:
+  Clock& clock_;
+  mutable std::int64_t looks_ = 0;
+};
+
+TEST_F(EngineTest, ABusyShardBeginsNoMoreRunsThanStayWarm) {
+  transport_.latency = std::chrono::hours(1);
+  const std::size_t events = 300;
+  start({flow({step("a")})});
+  for (std::size_t i = 0; i < events; ++i) post("{}");
+  advance(1s);
+  EXPECT_EQ(transport_.sent.size(), events);  // it has time, and the vendor takes long
+
+  transport_.sent.clear();
+  BusyClock busy(clock_);
+  crash_onto(busy);
+  advance(1s);
+  const std::size_t warm = transport_.sent.size();
+  EXPECT_LT(warm, events / 2);
+  EXPECT_GT(warm, 50u);
+  advance(std::chrono::hours(1) + 1s);  // each that ends makes room for another
+  EXPECT_GT(transport_.sent.size(), warm);
+  for (int i = 0; i < 10; ++i) advance(std::chrono::hours(1) + 1s);
+  EXPECT_EQ(transport_.sent.size(), events);
+  stop();  // before its clock goes
 }
 
 TEST_F(EngineTest, ARemovedFlowFinishesItsRunsAndTakesNoMore) {

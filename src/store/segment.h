@@ -160,7 +160,8 @@ class SegmentReader {
 
   // Writes the sealed form to `path` (which must not exist) and syncs it: bodies compressed with zstd level 1, indexes
   // by run, by hash and by time. Rows that are corrupt are copied as they are.
-  Result<void> seal(const std::string& path, const std::string& vfs);
+  // `step` is called between parts of the work of some milliseconds each.
+  Result<void> seal(const std::string& path, const std::string& vfs, const std::function<void()>& step);
 
  private:
   Result<std::uint64_t> events_one_by_one(std::uint64_t first, std::uint64_t last, std::size_t count, std::size_t bytes,

@@ -26,7 +26,8 @@ constexpr const char* kBegin =
 class SegmentReader::Steps {
  public:
   // SQLite's lock on the file goes when this closes it: nobody else knows of it yet.
-  explicit Steps(const std::string& path) : file_(::open(path.c_str(), O_RDWR | O_CLOEXEC)) {}
+  Steps(const std::string& path, const std::function<void()>& taken)
+      : file_(::open(path.c_str(), O_RDWR | O_CLOEXEC)), taken_(taken) {}
   ~Steps() {
     if (file_ >= 0) ::close(file_);
   }
@@ -35,23 +36,27 @@ class SegmentReader::Steps {
 
   void inserted(std::uint64_t bytes) {
     bytes_ += bytes;
-    if (bytes_ < kStepBytes || file_ < 0) return;
+    if (bytes_ < kStepBytes) return;
     bytes_ = 0;
-    (void)::sync_file_range(file_, 0, 0,
-                            SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+    if (file_ >= 0) {
+      (void)::sync_file_range(file_, 0, 0,
+                              SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+    }
+    taken_();
   }
 
  private:
   const int file_;
+  const std::function<void()>& taken_;
   std::uint64_t bytes_ = 0;
 };
 
-Result<void> SegmentReader::seal(const std::string& path, const std::string& vfs) {
+Result<void> SegmentReader::seal(const std::string& path, const std::string& vfs, const std::function<void()>& step) {
   TRY(Database to, Database::open(path, Database::Mode::kCreate, vfs));
   TRY_VOID(to.run(kBegin));
   TRY_VOID(to.run(kSegmentSchema));
   TRY_VOID(to.run("create table time(seq integer primary key, ts int)"));
-  Steps steps(path);
+  Steps steps(path, step);
   TRY_VOID(copy_events(to, steps));
   TRY_VOID(copy_rest(to, steps));
   TRY_VOID(

@@ -4,15 +4,20 @@
 
 namespace tieline::store {
 
-void ShardWaits::resolved(std::uint64_t ticket, std::optional<Error> error, Position last) {
-  last_ = std::max(last_, last);
+bool ShardWaits::told(Position last) {
+  // Before the look at who waits, as beyond() looks again after it has begun to wait: one of the two sees the other.
+  if (last > this->last()) set_last(last);
+  return position_waits_ > 0;
+}
+
+void ShardWaits::resolved(std::uint64_t ticket, std::optional<Error> error) {
   for (Wait* wait : waits_) {
     if (!wait->waiter.waiting()) continue;  // woken already; its outcome stands
     if (wait->what == For::kTicket) {
       if (wait->value > ticket) continue;
       wait->error = error;
     } else if (wait->what == For::kPosition) {
-      if (last_.value <= wait->value) continue;
+      if (last().value <= wait->value) continue;
     }
     wait->waiter.wake();
   }
@@ -27,8 +32,9 @@ Async<void> ShardWaits::durable(std::uint64_t ticket, Deadline deadline) {
 }
 
 asio::awaitable<void> ShardWaits::beyond(Position after, Deadline deadline) {
-  if (last_ > after) co_return;
+  if (last() > after) co_return;
   Wait wait(*this, For::kPosition, after.value, deadline);
+  if (last() > after) co_return;
   co_await wait.waiter.wait();
 }
 

@@ -2,6 +2,7 @@
 // connections. It must never block its thread on anything but a read.
 #pragma once
 
+#include <atomic>
 #include <list>
 #include <unordered_map>
 
@@ -18,7 +19,8 @@ class ShardWaits final : public GroupListener {
       : executor_(executor), clock_(clock), tasks_(std::move(executor)) {}
 
   asio::any_io_executor executor() const override { return executor_; }
-  void resolved(std::uint64_t ticket, std::optional<Error> error, Position last) override;
+  bool told(Position last) override;
+  void resolved(std::uint64_t ticket, std::optional<Error> error) override;
 
   // kTimeout, or why the group failed.
   Async<void> durable(std::uint64_t ticket, Deadline deadline);
@@ -26,8 +28,8 @@ class ShardWaits final : public GroupListener {
   // Returns after the next group or fold; false at the deadline.
   asio::awaitable<bool> progress(Deadline deadline);
 
-  Position last() const { return last_; }
-  void set_last(Position last) { last_ = last; }
+  Position last() const { return Position(last_); }
+  void set_last(Position last) { last_ = last.value; }
   asio::awaitable<void> stop();
 
   bool kicking = false;  // the writer is about to be woken
@@ -37,9 +39,13 @@ class ShardWaits final : public GroupListener {
   struct Wait {  // in the list as long as it lives
     Wait(ShardWaits& in, For why, std::uint64_t until, Deadline at)
         : what(why), value(until), deadline(at), owner(in), place(in.waits_.insert(in.waits_.end(), this)) {
+      if (what == For::kPosition) ++owner.position_waits_;
       owner.watch(at);
     }
-    ~Wait() { owner.waits_.erase(place); }
+    ~Wait() {
+      if (what == For::kPosition) --owner.position_waits_;
+      owner.waits_.erase(place);
+    }
     Wait(const Wait&) = delete;
     Wait& operator=(const Wait&) = delete;
 
@@ -60,7 +66,9 @@ class ShardWaits final : public GroupListener {
   TaskGroup tasks_;
   std::list<Wait*> waits_;            // in order of arrival
   Instant watched_ = Instant::max();  // when the next expiry is looked at
-  Position last_;
+  // Written by the writer and by this shard; sequentially consistent, see told().
+  std::atomic<std::uint64_t> last_ = 0;
+  std::atomic<std::size_t> position_waits_ = 0;
 };
 
 class SqliteShard final : public ShardStore {

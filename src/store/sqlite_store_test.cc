@@ -505,6 +505,12 @@ TEST_F(SqliteStoreTest, ExpiredEntriesGoWithAFold) {
   EXPECT_TRUE(*run(shard_->get("once", "long")));
 }
 
+asio::awaitable<bool> waited_beyond(ShardStore& store, Position after) {
+  const Deadline never = Deadline::never();
+  co_await store.wait_beyond(after, never);
+  co_return store.last() > after;
+}
+
 TEST_F(SqliteStoreTest, ShardsShareOneLog) {
   open();
   auto other = store_->shard(loop_.executor());
@@ -517,6 +523,15 @@ TEST_F(SqliteStoreTest, ShardsShareOneLog) {
   EXPECT_EQ(run(shard_->create("polls", "a", "2")).error().code, Code::kConflict);
   EXPECT_TRUE(run(shard_->update("polls", "a", "2", *created)));
   EXPECT_EQ(run(other->get("polls", "a"))->value().value, "2");
+
+  // Each learns of what the other appends, whether it waits for it or not.
+  auto waiting = loop_.start(waited_beyond(*other, Position(3)));
+  loop_.turn();
+  EXPECT_FALSE(waiting->has_value());
+  fill(4, 1);
+  EXPECT_TRUE(loop_.wait(waiting));
+  fill(5, 1);
+  EXPECT_EQ(other->last(), Position(5));
   loop_.run(other->stop());
 }
 

@@ -1,6 +1,5 @@
 // The background thread: seals and folds full segments, lets old ones go, watches the disk. It must never remove a
 // segment before everything that is still owed from it stands on disk elsewhere.
-#include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -8,21 +7,20 @@
 
 #include "base/check.h"
 #include "store/store_core.h"
+#include "store/threads.h"
 
 namespace tieline::store {
 namespace {
 
 constexpr auto kTick = std::chrono::seconds(1);
-// Sealing is due some time, a webhook's answer now: where cores are short this thread waits. What it may fall behind is
-// bounded (kGenerationsMax), and then appends wait for it.
-constexpr int kNice = 10;
+constexpr Duration kRestMax = std::chrono::milliseconds(200);
 // Open forms that are kept because somebody may still read them: a shard that reads nothing keeps its readers open.
 constexpr std::size_t kLeavingMax = 1;
 
 }  // namespace
 
 void StoreCore::background_loop() {
-  (void)::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kNice);  // Linux: of this thread alone
+  yield_to_others();
   while (true) {
     std::optional<Sealing> work;
     std::uint64_t asked = 0;
@@ -136,6 +134,19 @@ void StoreCore::let_go() {
   }
 }
 
+// Sealing can wait, a burst of webhooks cannot: this thread rests the longer after each part of its work the fewer
+// segments wait for it. Sustained load lets them grow until it keeps up.
+void StoreCore::rest(Duration worked) {
+  std::unique_lock lock(mutex);
+  const auto behind = static_cast<std::int64_t>(sealing_.size());
+  constexpr std::int64_t kMost = kGenerationsMax - 1, kAlways = kMost * kMost * kMost;
+  if (behind >= kMost) return;
+  // It works a share of the time: the cube of behind / kMost, and a sixteenth at least.
+  const std::int64_t share = std::max(behind * behind * behind, kAlways / 16);
+  const Duration pause = std::min(worked * (kAlways - share) / share, kRestMax);
+  wake_background_.wait_for(lock, pause, [&] { return stopping_ || maintain_asked_ > maintain_done_; });
+}
+
 Result<Segment> StoreCore::seal(const Segment& segment) {
   Segment sealed = segment;
   sealed.in_use = std::make_shared<const char>();
@@ -144,7 +155,12 @@ Result<Segment> StoreCore::seal(const Segment& segment) {
   const std::string unfinished = sealed.path + ".tmp";
   remove_database(unfinished);
   TRY(SegmentReader reader, SegmentReader::open(segment.path, options.vfs));
-  if (auto written = reader.seal(unfinished, options.vfs); !written) {
+  Instant begun = clock.instant();
+  const auto step = [&] {
+    rest(clock.instant() - begun);
+    begun = clock.instant();
+  };
+  if (auto written = reader.seal(unfinished, options.vfs, step); !written) {
     remove_database(unfinished);
     return failure(std::move(written.error()));
   }

@@ -19,6 +19,9 @@
 
 namespace tieline::store {
 
+// Generations in memory, the hot one among them: more, and appends wait for the background thread.
+inline constexpr std::size_t kGenerationsMax = 8;
+
 // What the writer takes at once.
 struct Group {
   struct QueuedEvent {
@@ -46,13 +49,16 @@ struct Group {
   void clear();
 };
 
-// What the writer tells a shard, on the shard's executor.
+// What the writer tells a shard.
 class GroupListener {
  public:
   virtual ~GroupListener() = default;
   virtual asio::any_io_executor executor() const = 0;
-  // Calls up to `ticket` are durable, or failed with `error`; `last` is the newest durable event.
-  virtual void resolved(std::uint64_t ticket, std::optional<Error> error, Position last) = 0;
+  // On the writer's thread: `last` is the newest durable event. True when somebody waits for one, so that resolved()
+  // has to be called even if no call of this shard is.
+  virtual bool told(Position last) = 0;
+  // On the shard's executor: calls up to `ticket` are durable, or failed with `error`.
+  virtual void resolved(std::uint64_t ticket, std::optional<Error> error) = 0;
 };
 
 class StoreCore : public std::enable_shared_from_this<StoreCore> {
@@ -161,6 +167,7 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   void background_loop();
   Result<void> seal_and_fold(Sealing& work);
   Result<Segment> seal(const Segment& segment);
+  void rest(Duration worked);
   void let_go();
   Result<void> retire();
   std::optional<Segment> next_to_retire(std::vector<RunId>& working);

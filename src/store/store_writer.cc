@@ -7,13 +7,12 @@
 #include "base/check.h"
 #include "store/codec.h"
 #include "store/store_core.h"
+#include "store/threads.h"
 
 namespace tieline::store {
 namespace {
 
 constexpr auto kFullRetry = std::chrono::milliseconds(200);
-// Generations in memory, the hot one among them: more, and appends wait for the background thread.
-constexpr std::size_t kGenerationsMax = 8;
 
 }  // namespace
 
@@ -101,10 +100,14 @@ void StoreCore::notify(std::uint64_t shards, std::uint64_t ticket, const std::op
     last = Position(durable_seq);
   }
   const std::lock_guard lock(listeners_mutex_);
+  // All are told before one resumes: who has appended finds that every shard knows of it.
+  for (std::size_t i = 0; i < listeners_.size(); ++i) {
+    if (listeners_[i] != nullptr && listeners_[i]->told(last)) shards |= 1ull << i;
+  }
   for (std::size_t i = 0; i < listeners_.size(); ++i) {
     if (listeners_[i] == nullptr || (shards >> i & 1) == 0) continue;
     asio::post(listeners_[i]->executor(),
-               [listener = listeners_[i], ticket, error, last] { listener->resolved(ticket, error, last); });
+               [listener = listeners_[i], ticket, error] { listener->resolved(ticket, error); });
   }
 }
 
@@ -154,6 +157,7 @@ void StoreCore::report(const std::string& line) const {
 // The writer's side.
 
 void StoreCore::write_loop() {
+  wake_promptly();
   Group group;
   while (true) {
     {
@@ -297,8 +301,7 @@ void StoreCore::group_done(Group& group) {
     hot_bytes_ = 0;
     wake_background_.notify_one();
   }
-  // Every shard learns of new events; of the rest only who waits for it.
-  notify(group.events.empty() ? wake : ~0ull, group.ticket, std::nullopt);
+  notify(wake, group.ticket, std::nullopt);
   group.clear();
 }
 
