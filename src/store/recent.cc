@@ -15,6 +15,21 @@ void Recent::open(std::uint64_t first_lsn, std::uint64_t first_seq) {
   generations_.push_back(std::move(next));
 }
 
+void Recent::add_hash(std::uint64_t seq, std::uint64_t hash) {
+  Generation& hot = *generations_.back();
+  if (hot.hashes.empty()) hot.hashes_from = seq;
+  CHECK(seq == hot.hashes_from + hot.hashes.size());
+  hot.hashes.push_back(hash);
+}
+
+bool Recent::differs(std::uint64_t seq, std::uint64_t hash) const {
+  for (const auto& generation : generations_) {
+    const std::uint64_t at = seq - generation->hashes_from;
+    if (seq >= generation->hashes_from && at < generation->hashes.size()) return generation->hashes[at] != hash;
+  }
+  return false;
+}
+
 std::shared_ptr<Generation> Recent::drop_oldest() {
   CHECK(generations_.size() > 1);
   auto oldest = std::move(generations_.front());

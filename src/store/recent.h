@@ -59,6 +59,9 @@ struct Generation {
   std::uint64_t first_seq = 1;
   std::unordered_map<RunId, RecentRun, RunIdHash> runs;
   TextMap<TextMap<RecentEntry>> entries;  // by bucket, then key
+  // Hashes of dedupe keys, of the events from `hashes_from` on, as far as they came in this process.
+  std::vector<std::uint64_t> hashes;
+  std::uint64_t hashes_from = 0;
   // Set when it closes.
   std::uint64_t last_lsn = 0;
   std::uint64_t last_seq = 0;
@@ -73,6 +76,12 @@ class Recent {
   bool empty() const { return generations_.empty(); }
   const std::deque<std::shared_ptr<Generation>>& generations() const { return generations_; }
   std::shared_ptr<Generation> drop_oldest();
+
+  // Of the hot generation, in the order of their positions.
+  void add_hash(std::uint64_t seq, std::uint64_t hash);
+  // Whether the event is known to have another hash. Looking into a segment that is not sealed yet costs the reading of
+  // its log, which what agrees with a hash in half of its bits only is not worth.
+  bool differs(std::uint64_t seq, std::uint64_t hash) const;
 
   // Null when no generation has it: then state.db has the last word.
   const RecentRun* run(RunId run) const;

@@ -68,7 +68,8 @@ Result<void> SqliteShard::learn(const std::vector<std::shared_ptr<Event>>& event
     unknown.clear();
     for (std::size_t i = 0; i < events.size(); ++i) {
       core_->dedupe.each(hashes[i], [&](std::uint64_t seq) {
-        if (core_->tail.find(seq) == nullptr && !known_.contains(seq)) unknown.push_back(seq);
+        if (core_->tail.find(seq) != nullptr || known_.contains(seq) || core_->recent.differs(seq, hashes[i])) return;
+        unknown.push_back(seq);
       });
     }
     if (unknown.empty()) return {};
@@ -127,6 +128,7 @@ std::vector<Appended> SqliteShard::submit_events(std::vector<std::shared_ptr<Eve
     bytes += size;
     answers.push_back({Position(seq), false});
     core_->dedupe.add(hashes[i], seq);
+    core_->recent.add_hash(seq, hashes[i]);
     core_->tail.push(events[i], size);
     queue.events.push_back({std::move(events[i]), hashes[i]});
   }

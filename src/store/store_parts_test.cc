@@ -131,6 +131,23 @@ TEST(Dedupe, ForgetsWhatIsOlder) {
   EXPECT_LE(dedupe.bytes(), 4096u * 8);  // it does not grow for what is forgotten
 }
 
+TEST(Recent, KnowsWhichOfItsEventsHaveAnotherHash) {
+  Recent recent;
+  recent.open(1, 5);  // what stands before 7 came in an earlier process
+  recent.add_hash(7, 70);
+  recent.add_hash(8, 80);
+  recent.open(1, 9);
+  recent.add_hash(9, 90);
+  for (std::uint64_t seq = 7; seq <= 9; ++seq) {
+    EXPECT_FALSE(recent.differs(seq, seq * 10)) << seq;
+    EXPECT_TRUE(recent.differs(seq, 1)) << seq;
+  }
+  for (const std::uint64_t unknown : {0u, 1u, 6u, 10u}) EXPECT_FALSE(recent.differs(unknown, 1)) << unknown;
+  recent.drop_oldest();
+  EXPECT_FALSE(recent.differs(7, 1));
+  EXPECT_TRUE(recent.differs(9, 1));
+}
+
 class MemoryStoreTest : public ::testing::Test {
  protected:
   ~MemoryStoreTest() override { loop_.run(store_->stop()); }
