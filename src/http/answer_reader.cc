@@ -13,6 +13,7 @@ namespace {
 constexpr std::size_t kReserveMax = 64u << 10;
 constexpr std::size_t kUsualHeaders = 12;
 constexpr std::size_t kChunkLineBytesMax = 4096;  // size and extensions of one chunk
+constexpr std::size_t kChunkSizeDigits = 16;      // a line no longer than that costs nothing
 constexpr std::string_view kVersion = "HTTP/1.";
 
 bool is_blank(char c) { return c == ' ' || c == '\t'; }
@@ -167,12 +168,18 @@ void AnswerReader::end_header() {
   if (status < 200) {
     response_.headers.clear();
     has_length_ = chunked_ = false;
+    length_ = 0;
     part_ = Part::kStatus;
     return;
   }
   state_ = State::kBody;
   if (chunked_ && has_length_) keeps_ = false;
-  if (to_head_ || status == 204 || status == 304) return complete();
+  if (to_head_) return complete();
+  if (status == 204 || status == 304) {
+    // What says that it has a body may send one. A 304 may say the length of what it spares (RFC 9110 §8.6).
+    if (chunked_ || (status == 204 && length_ > 0)) keeps_ = false;
+    return complete();
+  }
   if (chunked_) {
     part_ = Part::kChunkSize;
   } else if (!has_length_) {
@@ -192,6 +199,8 @@ void AnswerReader::end_header() {
 
 // chunk-size [ chunk-ext ], RFC 9112 §7.1.
 void AnswerReader::read_chunk_size(std::string_view line) {
+  header_bytes_ += line.size() - std::min(line.size(), kChunkSizeDigits);
+  if (header_bytes_ > limits_.header_bytes_max) return refuse(Refusal::kHeaderBytes);
   std::size_t at = 0;
   std::uint64_t size = 0;
   for (; at < line.size(); ++at) {

@@ -12,7 +12,7 @@
 namespace tieline::http {
 
 struct AnswerLimits {
-  std::size_t header_bytes_max = 256u << 10;  // status lines, headers and trailers, with those of 1xx answers
+  std::size_t header_bytes_max = 256u << 10;  // status lines, headers, chunk extensions, trailers; of 1xx answers too
   std::size_t body_bytes_max = 4u << 20;
 };
 

@@ -66,8 +66,14 @@ TEST(AnswerReader, ReadsAnAnswerWholeOrByteByByte) {
        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nContent-Length: 7\r\nLink: a\r\n\r\n" + ok +
            "Content-Length: 2\r\n\r\nhi",
        200, "hi", true},
-      {"204 with a length", "HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n", 204, "", true},
+      {"204", "HTTP/1.1 204 No Content\r\n\r\n", 204, "", true},
+      {"204 with a length of zero", "HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n", 204, "", true},
+      {"204 with a length", "HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n", 204, "", false},
+      {"204, chunked", "HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n", 204, "", false},
+      {"204 behind a 1xx with a length",
+       "HTTP/1.1 103 Early Hints\r\nContent-Length: 7\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n", 204, "", true},
       {"304 with a length", "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", 304, "", true},
+      {"304, chunked", "HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n", 304, "", false},
       {"to a HEAD", ok + "Content-Length: 5000\r\n\r\n", 200, "", true, false, true},
       {"to a HEAD, chunked", ok + "Transfer-Encoding: chunked\r\n\r\n", 200, "", true, false, true},
       {"until the end", ok + "\r\nhello", 200, "hello", false, true},
@@ -136,6 +142,13 @@ TEST(AnswerReader, RefusesWhatItCannotTrust) {
        }(),
        Refusal::kHeaderBytes},
       {"large trailers", chunked + "0\r\nX: " + std::string(1000, 'x'), Refusal::kHeaderBytes},
+      {"many chunk extensions",
+       [&] {
+         std::string all = chunked;
+         for (int i = 0; i < 12; ++i) all += "1;" + std::string(100, 'x') + "\r\na\r\n";
+         return all;
+       }(),
+       Refusal::kHeaderBytes},
       {"an end before the status", "HTTP/1.1 2", Refusal::kCutShort, true},
       {"an end inside the header", ok + "X: a\r\n", Refusal::kCutShort, true},
       {"an end behind a 1xx", "HTTP/1.1 100 Continue\r\n\r\n", Refusal::kCutShort, true},

@@ -82,7 +82,9 @@ void Dialer::next() {
     if (next_ < addresses_.size()) poller_.set(*this, poller_.now() + kPatience);
     return;
   }
-  if (attempts_.empty()) caller_.not_connected(number_, denied_);
+  if (!attempts_.empty()) return;
+  poller_.clear(*this);  // set while the last attempt still had its time
+  caller_.not_connected(number_, denied_);
 }
 
 bool Dialer::open(Address& address) {

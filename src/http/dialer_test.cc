@@ -34,6 +34,7 @@ struct DialerTest : testing::Test, Dialer::Caller {
   int descriptor = -1, number = -1;
   std::string peer;
   bool denied = false, failed = false;
+  int failures = 0;
 
   void connected(int with, std::string to) override {
     descriptor = with;
@@ -44,6 +45,7 @@ struct DialerTest : testing::Test, Dialer::Caller {
     number = why;
     denied = was_denied;
     failed = true;
+    ++failures;
   }
   void dial(Addresses addresses, bool private_addresses = true) {
     Dialer::Caller& caller = *this;
@@ -95,6 +97,18 @@ TEST_F(DialerTest, SaysWhyTheLastOneFailed) {
   EXPECT_TRUE(failed);
   EXPECT_EQ(number, ECONNREFUSED);
   EXPECT_FALSE(denied);
+}
+
+TEST_F(DialerTest, ItFailsOnce) {
+  struct : Poller::Alarm {
+    void rings() override { rang = true; }
+    bool rang = false;
+  } later;
+  dial({address("127.0.0.2"), address("255.255.255.255")});  // refuses in a moment, and at once
+  ASSERT_TRUE(ends());
+  poller.set(later, poller.now() + std::chrono::milliseconds(260));  // beyond the time for each address
+  ASSERT_TRUE(pump(io, [&] { return later.rang; }));
+  EXPECT_EQ(failures, 1);
 }
 
 TEST_F(DialerTest, WithoutAddressesItFailsAtOnce) {

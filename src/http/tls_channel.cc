@@ -112,6 +112,7 @@ class OpenSslChannel final : public TlsChannel {
 
   void prepare(std::string host, TlsSession& session) {
     if (host.ends_with('.')) host.pop_back();
+    CHECK(!host.empty());  // OpenSSL would take any certificate
     X509_VERIFY_PARAM* verify = SSL_get0_param(ssl_);
     X509_VERIFY_PARAM_set_hostflags(verify, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
     if (is_address(host)) {
@@ -130,7 +131,10 @@ class OpenSslChannel final : public TlsChannel {
     ERR_clear_error();
     const int result = SSL_do_handshake(ssl_);
     usable_ = result == 1;
-    return result == 1 ? Io{Io::Kind::kBytes} : failed(result);
+    if (usable_) return {Io::Kind::kBytes};
+    const Io io = failed(result);
+    if (io.kind != Io::Kind::kAgain) forget_session();  // it may have failed because of it
+    return io;
   }
 
   Io send(std::string_view first, std::string_view second) override {
@@ -153,6 +157,11 @@ class OpenSslChannel final : public TlsChannel {
   std::string refusal() const override { return text_of_verdict(SSL_get_verify_result(ssl_)); }
 
  private:
+  void forget_session() {
+    auto* kept = static_cast<Session*>(SSL_get_app_data(ssl_));
+    SSL_SESSION_free(std::exchange(kept->latest, nullptr));
+  }
+
   Io failed(int result) {
     switch (SSL_get_error(ssl_, result)) {
       case SSL_ERROR_WANT_READ: return {Io::Kind::kAgain};

@@ -32,7 +32,8 @@ class TlsChannel : public Channel {
   virtual std::string refusal() const = 0;
 
  protected:
-  static TlsSession::Impl& inside(TlsSession& session) { return *session.impl_; }
+  using Session = TlsSession::Impl;
+  static Session& inside(TlsSession& session) { return *session.impl_; }
 };
 
 class TlsClient {

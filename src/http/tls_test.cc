@@ -283,6 +283,19 @@ TEST_F(TlsChannelTest, ASessionIsTakenUpAgain) {
   }
 }
 
+TEST_F(TlsChannelTest, ASessionWithWhichAHandshakeFailedIsNotOfferedAgain) {
+  Ends first;
+  shake_hands(first);
+  Ends broken;
+  broken.channel = client->open(broken.mine, "127.0.0.1", session);
+  EXPECT_EQ(broken.channel->shake_hands().kind, Io::Kind::kAgain);
+  ::close(std::exchange(broken.other, -1));
+  EXPECT_EQ(broken.channel->shake_hands().kind, Io::Kind::kBroken);
+  Ends after;
+  shake_hands(after);
+  EXPECT_EQ(SSL_session_reused(after.server.get()), 0);
+}
+
 TEST_F(TlsChannelTest, SaysWhichNameItWantsUnlessThatIsAnAddress) {
   for (const auto& [host, said] : {std::pair("a.example", "a.example"), std::pair("127.0.0.1", "")}) {
     Ends ends;

@@ -154,11 +154,9 @@ void Transfer::write() {
   while (written_ < out_.size() + rest_.size()) {
     const std::string_view head = std::string_view(out_).substr(std::min(written_, out_.size()));
     const std::string_view body = rest_.substr(written_ > out_.size() ? written_ - out_.size() : 0);
+    sent_ = sent_ || origin_->https;  // a part of a record may leave before sending it fails
     const Io io = connection_->channel->send(head, body);
-    if (io.kind == Io::Kind::kAgain) {
-      sent_ = sent_ || origin_->https;  // perhaps a part of a record
-      return want(io.wants_write);
-    }
+    if (io.kind == Io::Kind::kAgain) return want(io.wants_write);
     if (io.kind != Io::Kind::kBytes) return write_failed();
     written_ += io.bytes;
     sent_ = true;
@@ -181,8 +179,7 @@ void Transfer::write_failed() {
 
 void Transfer::read() {
   std::vector<char>& buffer = parts_.received;
-  // Of TLS all is read: what it holds back, no event tells.
-  for (int i = 0; i < kReadsAtOnce || origin_->https; ++i) {
+  for (int i = 0; i < kReadsAtOnce; ++i) {
     const Io io = connection_->channel->receive(buffer.data(), buffer.size());
     if (io.kind == Io::Kind::kAgain) return want(io.wants_write || writing_);
     if (io.kind != Io::Kind::kBytes) return peer_ended(io.kind == Io::Kind::kEnd);
@@ -191,6 +188,8 @@ void Transfer::read() {
     if (reader_.state() == AnswerReader::State::kRefused) return refused();
     if (!origin_->https && io.bytes < buffer.size()) return;
   }
+  // What TLS holds back, no event tells.
+  if (origin_->https) parts_.poller.set(next_turn_, parts_.poller.now());
 }
 
 void Transfer::peer_ended(bool properly) {
@@ -289,6 +288,7 @@ void Transfer::end() {
 }
 
 void Transfer::leave_connection() {
+  parts_.poller.clear(next_turn_);
   if (connection_ == nullptr) return;
   peer_ = connection_->peer;
   watches_writable_ = false;

@@ -48,6 +48,12 @@ class Transfer final : private Poller::Watcher, private Poller::Alarm, private R
  private:
   enum class Stage : std::uint8_t { kConnect, kHandshake, kExchange };
 
+  struct Turn final : Poller::Alarm {
+    explicit Turn(Transfer& t) : transfer(t) {}
+    void rings() override { transfer.read(); }
+    Transfer& transfer;
+  };
+
   void dial(SteadyTime now);
   void resolved(const Addresses& addresses) override;
   void connect(const Addresses& addresses);
@@ -83,6 +89,7 @@ class Transfer final : private Poller::Watcher, private Poller::Alarm, private R
   Connection* connection_ = nullptr;
   AnswerReader reader_;
   Waiter waiter_;
+  Turn next_turn_{*this};    // to read on
   std::string out_;          // the head, and a short body
   std::string_view rest_;    // the body, unless it stands in out_
   std::size_t written_ = 0;  // of both

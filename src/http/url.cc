@@ -1,7 +1,10 @@
 // RFC 3986 as far as http and https use it; hosts are letters, digits, '.', '-', '_', or an address in brackets.
 #include "http/url.h"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
+#include <string>
 
 #include "base/text.h"
 
@@ -10,7 +13,10 @@ namespace {
 
 bool is_alnum(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 bool is_host_char(char c) { return is_alnum(c) || c == '.' || c == '-' || c == '_'; }
-bool is_address_char(char c) { return is_alnum(c) || c == ':' || c == '.'; }
+bool is_address_6(std::string_view text) {
+  in6_addr address;
+  return ::inet_pton(AF_INET6, std::string(text).c_str(), &address) == 1;
+}
 
 tl::unexpected<Error> malformed() { return failure(Code::kInvalid, "the url is malformed"); }
 
@@ -36,7 +42,7 @@ Result<void> read_authority(Url& url) {
     if (end == std::string_view::npos) return malformed();
     url.host = rest.substr(1, end - 1);
     rest.remove_prefix(end + 1);
-    if (!std::all_of(url.host.begin(), url.host.end(), is_address_char)) return malformed();
+    if (!is_address_6(url.host)) return malformed();
   } else {
     url.host = rest.substr(0, rest.find(':'));
     rest.remove_prefix(url.host.size());
@@ -46,7 +52,8 @@ Result<void> read_authority(Url& url) {
       return failure(Code::kInvalid, "the url's host is not ASCII: write an international name in its \"xn--\" form");
     }
   }
-  if (url.host.empty() || (!rest.empty() && rest[0] != ':')) return malformed();
+  const bool names_nobody = url.host.find_first_not_of('.') == std::string_view::npos;
+  if (names_nobody || (!rest.empty() && rest[0] != ':')) return malformed();
   return read_port(rest.empty() ? rest : rest.substr(1), url);
 }
 
