@@ -6,7 +6,7 @@
 namespace tieline {
 
 asio::awaitable<void> ManualClock::sleep_until(Instant when) {
-  if (when <= instant_) co_return;
+  if (when <= instant()) co_return;
   struct Sleeper {
     std::map<std::pair<Instant, std::uint64_t>, Waiter*>& list;
     std::pair<Instant, std::uint64_t> place;
@@ -20,19 +20,19 @@ asio::awaitable<void> ManualClock::sleep_until(Instant when) {
 
 void ManualClock::advance(Duration d) {
   CHECK(d >= Duration::zero());
-  advance_to(instant_ + d);
+  advance_to(instant() + d);
 }
 
 void ManualClock::advance_to(Instant when) {
-  CHECK(when >= instant_);
+  CHECK(when >= instant());
   while (!sleepers_.empty() && sleepers_.begin()->first.first <= when) {
     auto first = sleepers_.begin();
-    instant_ = first->first.first;
+    elapsed_ = first->first.first.time_since_epoch().count();
     Waiter* waiter = first->second;
     sleepers_.erase(first);
     waiter->wake();
   }
-  instant_ = when;
+  elapsed_ = when.time_since_epoch().count();
 }
 
 std::optional<Instant> ManualClock::next_wake() const {

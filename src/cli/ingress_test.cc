@@ -84,7 +84,7 @@ class IngressTest : public testing::Test {
   std::unique_ptr<Ingress> ingress_;
 };
 
-TEST_F(IngressTest, TakesWebhooksInWhileItsOwnerDoesSomethingElse) {
+TEST_F(IngressTest, TakesWebhooksInOnAThreadOfItsOwn) {
   ingress_->door().configure({{"shop", std::make_shared<OneEvent>()}});
   ASSERT_TRUE(ingress_->start({}).has_value());
   EXPECT_EQ(post("/hooks/shop", "1"), 200);

@@ -23,7 +23,8 @@ using Log = std::function<void(LogLevel, std::string_view)>;
 std::string log_lines(Time now, LogLevel level, std::string_view text);
 
 // Says in plain words what the engine and the door tell: dead letters, held runs, connections that need authorization,
-// refused webhooks. Of refused ones the first of each connection and reason, then each tenth power.
+// refused webhooks. refused() is called on the door's thread, the rest on the shard's. Of refused ones the first of
+// each connection and reason, then each tenth power.
 class OperatorLog final : public engine::EngineObserver, public engine::DoorObserver {
  public:
   explicit OperatorLog(Log log) : log_(std::move(log)) {}

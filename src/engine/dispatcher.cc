@@ -74,11 +74,14 @@ asio::awaitable<void> Dispatcher::pump() {
   }
 }
 
-// Returns when the shard has time for one more run, or a place of the window has become free.
+// Returns when the shard has time for one more run, or fewer are taken. It looks once a turn, and turns are long as
+// long as there is no time.
 asio::awaitable<void> Dispatcher::unhurried() {
-  const Instant before = shard_.deps.clock.instant();
-  co_await next_turn();
-  if (shard_.deps.clock.instant() - before > kIdleTurn && taken() >= kWarmRuns) co_await room_.wait();
+  while (taken() >= kWarmRuns) {
+    const Instant before = shard_.deps.clock.instant();
+    co_await next_turn();
+    if (shard_.deps.clock.instant() - before <= kIdleTurn) co_return;
+  }
 }
 
 asio::awaitable<void> Dispatcher::take(EventPtr event) {

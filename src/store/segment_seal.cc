@@ -3,6 +3,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstring>
+
 #include "store/codec.h"
 #include "store/segment.h"
 
@@ -22,7 +25,8 @@ constexpr const char* kBegin =
 
 }  // namespace
 
-// Has the disk write what was inserted, in steps. It promises nothing: the sync at the end does, and tells of failures.
+// Has the disk write what was inserted, in steps. It makes nothing durable, the sync at the end does; but a failure
+// that Linux tells here it does not tell that sync again.
 class SegmentReader::Steps {
  public:
   // SQLite's lock on the file goes when this closes it: nobody else knows of it yet.
@@ -34,15 +38,18 @@ class SegmentReader::Steps {
   Steps(const Steps&) = delete;
   Steps& operator=(const Steps&) = delete;
 
-  void inserted(std::uint64_t bytes) {
+  Result<void> inserted(std::uint64_t bytes) {
     bytes_ += bytes;
-    if (bytes_ < kStepBytes) return;
+    if (bytes_ < kStepBytes) return {};
     bytes_ = 0;
-    if (file_ >= 0) {
-      (void)::sync_file_range(file_, 0, 0,
-                              SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+    constexpr unsigned kWritten = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
+    if (file_ >= 0 && ::sync_file_range(file_, 0, 0, kWritten) != 0) {
+      const bool full = errno == ENOSPC || errno == EDQUOT;
+      if (full || errno == EIO)
+        return failure(full ? Code::kFull : Code::kInternal, std::string("writing it: ") + std::strerror(errno));
     }
     taken_();
+    return {};
   }
 
  private:
@@ -88,7 +95,7 @@ Result<void> SegmentReader::copy_events(Database& to, Steps& steps) {
     }
     insert.bind(1, raw.seq).bind(2, raw.ts).bind(3, raw.codec).bind(4, raw.key_id).bind(5, crc);
     TRY_VOID(insert.bind_blob(6, raw.meta).bind_blob(7, raw.body).run());
-    steps.inserted(raw.meta.size() + raw.body.size());
+    TRY_VOID(steps.inserted(raw.meta.size() + raw.body.size()));
     if (in_block++ == 0) {
       block = raw.seq;
       latest = raw.ts;
@@ -107,7 +114,7 @@ Result<void> SegmentReader::copy_rest(Database& to, Steps& steps) {
       if (!row) return {};
       from.copy_row(into, columns);
       TRY_VOID(into.run());
-      steps.inserted(body < 0 ? kNarrowRow : kNarrowRow + from.bytes(body).size());
+      TRY_VOID(steps.inserted(body < 0 ? kNarrowRow : kNarrowRow + from.bytes(body).size()));
     }
   };
   TRY_VOID(copy("select seq, hash from seen order by seq", "insert into seen values(?,?)", 2));

@@ -66,7 +66,7 @@ class ShardWaits final : public GroupListener {
   TaskGroup tasks_;
   std::list<Wait*> waits_;            // in order of arrival
   Instant watched_ = Instant::max();  // when the next expiry is looked at
-  // Written by the writer and by this shard; sequentially consistent, see told().
+  // Written by the store's threads and by this shard; sequentially consistent, see told().
   std::atomic<std::uint64_t> last_ = 0;
   std::atomic<std::size_t> position_waits_ = 0;
 };

@@ -121,7 +121,7 @@ void StoreCore::let_go() {
   for (; !leaving_.empty(); leaving_.pop_front()) {
     const Segment& segment = leaving_.front();
     const bool unused = segment.in_use.use_count() == 1;
-    if (!unused && leaving_.size() <= kLeavingMax) return;
+    if (!unused && !disk_low_ && leaving_.size() <= kLeavingMax) return;
     if (unused && !disk_low_) {
       (void)next_files_.prepare();  // the writer may have taken the one before meanwhile
       next_files_.add_log(segment.path + "-wal", 2 * options.segment_bytes);
@@ -134,16 +134,28 @@ void StoreCore::let_go() {
   }
 }
 
-// Sealing can wait, a burst of webhooks cannot: this thread rests the longer after each part of its work the fewer
-// segments wait for it. Sustained load lets them grow until it keeps up.
+// An open form must not outlive the sealed one: the next start would take it for a segment of its own.
+void StoreCore::forget_leaving(std::uint64_t first_lsn) {
+  std::erase_if(leaving_, [&](const Segment& segment) {
+    if (segment.first_lsn != first_lsn) return false;
+    remove_database(segment.path);
+    return true;
+  });
+}
+
+Duration pause_of_sealing(Duration worked, std::size_t behind) {
+  constexpr std::int64_t kMost = kGenerationsMax - 1, kAlways = kMost * kMost * kMost;
+  const auto waiting = static_cast<std::int64_t>(behind);
+  if (waiting >= kMost) return Duration(0);
+  // The share of the time in which it works is the cube of waiting / kMost, and a sixteenth at least.
+  const std::int64_t share = std::max(waiting * waiting * waiting, kAlways / 16);
+  return std::min(worked * (kAlways - share) / share, kRestMax);
+}
+
 void StoreCore::rest(Duration worked) {
   std::unique_lock lock(mutex);
-  const auto behind = static_cast<std::int64_t>(sealing_.size());
-  constexpr std::int64_t kMost = kGenerationsMax - 1, kAlways = kMost * kMost * kMost;
-  if (behind >= kMost) return;
-  // It works a share of the time: the cube of behind / kMost, and a sixteenth at least.
-  const std::int64_t share = std::max(behind * behind * behind, kAlways / 16);
-  const Duration pause = std::min(worked * (kAlways - share) / share, kRestMax);
+  if (disk_low_ || disk_out_) return;  // what is sealed is smaller
+  const Duration pause = pause_of_sealing(worked, sealing_.size());
   wake_background_.wait_for(lock, pause, [&] { return stopping_ || maintain_asked_ > maintain_done_; });
 }
 
@@ -155,8 +167,12 @@ Result<Segment> StoreCore::seal(const Segment& segment) {
   const std::string unfinished = sealed.path + ".tmp";
   remove_database(unfinished);
   TRY(SegmentReader reader, SegmentReader::open(segment.path, options.vfs));
-  Instant begun = clock.instant();
+  Instant begun = clock.instant(), looked = begun;
   const auto step = [&] {
+    if (clock.instant() - looked >= kTick) {
+      check_disk();
+      looked = clock.instant();
+    }
     rest(clock.instant() - begun);
     begun = clock.instant();
   };
@@ -210,6 +226,7 @@ Result<void> StoreCore::retire() {
       counts.last_seq = oldest->last_seq;
       TRY_VOID(state_.keep(reader, counts, working));
     }
+    forget_leaving(oldest->first_lsn);
     auto written = state_.checkpoint();
     if (!written && written.error().code == Code::kUnavailable) return {};  // the next tick tries again
     TRY_VOID(std::move(written));

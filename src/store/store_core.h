@@ -20,7 +20,11 @@
 namespace tieline::store {
 
 // Generations in memory, the hot one among them: more, and appends wait for the background thread.
-inline constexpr std::size_t kGenerationsMax = 8;
+inline constexpr std::size_t kGenerationsMax = 12;
+
+// How long sealing rests after it has worked for a while, with so many full segments that wait: it can wait itself, a
+// burst of webhooks cannot. Sustained load lets them grow until it keeps up.
+Duration pause_of_sealing(Duration worked, std::size_t behind);
 
 // What the writer takes at once.
 struct Group {
@@ -54,8 +58,8 @@ class GroupListener {
  public:
   virtual ~GroupListener() = default;
   virtual asio::any_io_executor executor() const = 0;
-  // On the writer's thread: `last` is the newest durable event. True when somebody waits for one, so that resolved()
-  // has to be called even if no call of this shard is.
+  // On one of the store's threads, one call at a time: `last` is the newest durable event. True when somebody waits for
+  // one, so that resolved() has to be called even if no call of this shard is.
   virtual bool told(Position last) = 0;
   // On the shard's executor: calls up to `ticket` are durable, or failed with `error`.
   virtual void resolved(std::uint64_t ticket, std::optional<Error> error) = 0;
@@ -168,6 +172,7 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   Result<void> seal_and_fold(Sealing& work);
   Result<Segment> seal(const Segment& segment);
   void rest(Duration worked);
+  void forget_leaving(std::uint64_t first_lsn);
   void let_go();
   Result<void> retire();
   std::optional<Segment> next_to_retire(std::vector<RunId>& working);

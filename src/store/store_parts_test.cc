@@ -6,6 +6,7 @@
 #include "store/codec.h"
 #include "store/recent.h"
 #include "store/segment.h"
+#include "store/store_core.h"
 #include "store/store_fixture.h"
 
 namespace tieline::store {
@@ -129,6 +130,18 @@ TEST(Dedupe, ForgetsWhatIsOlder) {
     dedupe.forget_up_to(i - 10);
   }
   EXPECT_LE(dedupe.bytes(), 4096u * 8);  // it does not grow for what is forgotten
+}
+
+TEST(Sealing, RestsTheLessTheMoreWaits) {
+  const Duration worked = std::chrono::milliseconds(2);
+  EXPECT_NEAR(static_cast<double>(pause_of_sealing(worked, 1).count()), 15.0 * static_cast<double>(worked.count()),
+              500);
+  for (std::size_t behind = 1; behind < kGenerationsMax; ++behind)
+    EXPECT_LE(pause_of_sealing(worked, behind), pause_of_sealing(worked, behind - 1)) << behind;
+  EXPECT_LT(pause_of_sealing(worked, kGenerationsMax - 2), worked);
+  EXPECT_EQ(pause_of_sealing(worked, kGenerationsMax - 1), Duration(0));
+  EXPECT_EQ(pause_of_sealing(worked, kGenerationsMax), Duration(0));
+  EXPECT_LE(pause_of_sealing(std::chrono::hours(1), 1), std::chrono::seconds(1));
 }
 
 TEST(Recent, KnowsWhichOfItsEventsHaveAnotherHash) {
