@@ -62,6 +62,13 @@ int write_log(sqlite3_file* file, const void* bytes, int count, sqlite3_int64 at
   return SQLITE_OK;
 }
 
+// What is gathered goes first, then the base VFS's own method.
+template <auto kMethod, class... Arguments>
+int handed_on(sqlite3_file* file, Arguments... arguments) {
+  const int code = hand_on(log(file));
+  return code != SQLITE_OK ? code : (real(file)->pMethods->*kMethod)(real(file), arguments...);
+}
+
 // The log's lock stands in the database's file; what asks for the log's own one finds it whole all the same.
 const sqlite3_io_methods& log_methods() {
   static const sqlite3_io_methods all = [] {
@@ -70,26 +77,11 @@ const sqlite3_io_methods& log_methods() {
     m.xClose = close_log;
     m.xRead = read_log;
     m.xWrite = write_log;
-    m.xTruncate = [](sqlite3_file* f, sqlite3_int64 size) {
-      const int code = hand_on(log(f));
-      return code != SQLITE_OK ? code : real(f)->pMethods->xTruncate(real(f), size);
-    };
-    m.xSync = [](sqlite3_file* f, int flags) {
-      const int code = hand_on(log(f));
-      return code != SQLITE_OK ? code : real(f)->pMethods->xSync(real(f), flags);
-    };
-    m.xFileSize = [](sqlite3_file* f, sqlite3_int64* size) {
-      const int code = hand_on(log(f));
-      return code != SQLITE_OK ? code : real(f)->pMethods->xFileSize(real(f), size);
-    };
-    m.xLock = [](sqlite3_file* f, int level) {
-      const int code = hand_on(log(f));
-      return code != SQLITE_OK ? code : real(f)->pMethods->xLock(real(f), level);
-    };
-    m.xUnlock = [](sqlite3_file* f, int level) {
-      const int code = hand_on(log(f));
-      return code != SQLITE_OK ? code : real(f)->pMethods->xUnlock(real(f), level);
-    };
+    m.xTruncate = handed_on<&sqlite3_io_methods::xTruncate>;
+    m.xSync = handed_on<&sqlite3_io_methods::xSync>;
+    m.xFileSize = handed_on<&sqlite3_io_methods::xFileSize>;
+    m.xLock = handed_on<&sqlite3_io_methods::xLock>;
+    m.xUnlock = handed_on<&sqlite3_io_methods::xUnlock>;
     m.xCheckReservedLock = [](sqlite3_file* f, int* out) {
       return real(f)->pMethods->xCheckReservedLock(real(f), out);
     };

@@ -158,9 +158,9 @@ class SegmentReader {
   // SQLite's own check of the file's structure. kCorrupt.
   Result<void> check();
 
-  // Writes the sealed form to `path` (which must not exist) and syncs it: bodies compressed with zstd level 1, indexes
-  // by run, by hash and by time. Rows that are corrupt are copied as they are.
-  // `step` is called between parts of the work of some milliseconds each.
+  // Writes the sealed form to `path` (which must not exist), to be synced by the caller: bodies compressed with zstd
+  // level 1, indexes by run, by hash and by time. Rows that are corrupt are copied as they are. `step` is called
+  // between parts of the work of some milliseconds each.
   Result<void> seal(const std::string& path, const std::string& vfs, const std::function<void()>& step);
 
  private:

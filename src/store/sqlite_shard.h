@@ -12,7 +12,8 @@
 
 namespace tieline::store {
 
-// Who waits on one shard, for which ticket or position. On the shard's thread; the writer only posts to it.
+// Who waits on one shard, for which ticket or position. On the shard's thread, but for told(); else the store's threads
+// only post to it.
 class ShardWaits final : public GroupListener {
  public:
   ShardWaits(asio::any_io_executor executor, Clock& clock)
