@@ -31,6 +31,20 @@ struct WaiterTest : testing::Test {
   std::vector<std::string> notes;
 };
 
+asio::awaitable<void> woken_between(Waiter& waiter, std::vector<std::string>& notes) {
+  auto waiting = waiter.wait();
+  waiter.wake();
+  co_await std::move(waiting);
+  notes.emplace_back("woke");
+}
+
+TEST_F(WaiterTest, IsNotLostBetweenTheCallAndItsAwaiting) {
+  Waiter waiter;
+  group.spawn(woken_between(waiter, notes));
+  poll();
+  EXPECT_EQ(notes, std::vector<std::string>{"woke"});
+}
+
 TEST_F(WaiterTest, ReturnsAtOnceWhenWokenBefore) {
   Waiter waiter;
   waiter.wake();

@@ -135,6 +135,11 @@ TEST(RecordBody, ReadsBackWhatItWrote) {
   const auto back = decode(bytes);
   ASSERT_TRUE(back.has_value());
   EXPECT_EQ(encode(*back), bytes);
+  // All but the exchange is what a run goes on with.
+  const Bytes conclusion = encode(body.conclusion());
+  body.request.reset();
+  body.response.reset();
+  EXPECT_EQ(conclusion, encode(body));
   EXPECT_EQ(back->response->status, 409);
   EXPECT_EQ(encode(RecordBody()), "{}");
   EXPECT_FALSE(decode("nonsense").has_value());
