@@ -1,0 +1,329 @@
+// What tests of the whole engine stand on: the store's fake, a scripted vendor, a clock that they move.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <boost/asio/io_context.hpp>
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "async/manual_clock.h"
+#include "async/task_group.h"
+#include "engine/engine.h"
+#include "store/memory_store.h"
+
+namespace tieline::engine {
+
+// Answers by script, then with 200; remembers what it was sent.
+class ScriptedTransport final : public Transport {
+ public:
+  explicit ScriptedTransport(Clock& clock) : clock_(clock) {}
+  asio::awaitable<Exchange> send(Request request, Deadline) override {
+    sent.push_back(request);
+    Exchange exchange;
+    exchange.phase = Phase::kAnswered;
+    exchange.response.status = 200;
+    exchange.response.body = "{\"id\":" + std::to_string(sent.size()) + "}";
+    if (!script.empty()) {
+      exchange = script.front();
+      script.pop_front();
+    } else if (const auto fixed = by_path.find(request.url.substr(request.url.rfind('/'))); fixed != by_path.end()) {
+      exchange = fixed->second;
+    }
+    co_await clock_.sleep(latency);
+    co_return exchange;
+  }
+  std::size_t count(std::string_view path) const {
+    return static_cast<std::size_t>(std::count_if(sent.begin(), sent.end(), [&](const Request& request) {
+      return std::string_view(request.url).ends_with(path);
+    }));
+  }
+  std::deque<Exchange> script;
+  std::map<std::string, Exchange> by_path;
+  std::vector<Request> sent;
+  Duration latency{1'000};
+
+ private:
+  Clock& clock_;
+};
+
+inline Exchange status(int code, Headers headers = {}, Bytes body = "{}") {
+  Exchange exchange;
+  exchange.phase = Phase::kAnswered;
+  exchange.response = Response{code, std::move(headers), std::move(body)};
+  return exchange;
+}
+
+inline Exchange lost() {
+  Exchange exchange;
+  exchange.phase = Phase::kSent;
+  exchange.error = Error{Code::kUnavailable, "connection reset", {}};
+  return exchange;
+}
+
+struct ActionSpec {
+  Safety safety = Safety::kRepeatable;
+  bool find = false, key = false;
+  std::size_t pages = 1;
+  Duration key_keep{0};
+};
+
+class TestAction final : public Action {
+ public:
+  static constexpr const char* kBucket = "calls";  // without a limit unless a test configures one
+  TestAction(std::string path, ActionSpec spec) : path_(std::move(path)), pages_(spec.pages) {
+    name_ = "api." + path_;
+    connection_ = "api";
+    safety_ = spec.safety;
+    has_find_ = spec.find;
+    has_idempotency_key_ = spec.key;
+    settle_ = 2s;
+    idempotency_keep_ = spec.key_keep;
+    buckets_ = {kBucket};
+  }
+  Result<Request> render(const json::Document& args, const CallIdentity& identity) const override {
+    if (args.root()["bad"].truthy()) return failure(Code::kInvalid, "bad does not fit");
+    Request request;
+    request.method = "POST";
+    request.url = "https://api.example/" + path_;
+    request.headers = {{"Authorization", "Bearer hush-hush"}, {"X-Key", identity.key}};
+    request.body = json::print(args.root());
+    request.secrets = {"hush-hush"};
+    return request;
+  }
+  Verdict judge(const Exchange& exchange, Time now) const override {
+    Verdict verdict;
+    verdict.category = classify(exchange, safety_);
+    verdict.wait = retry_after(exchange.response.headers, now, std::chrono::hours(1));
+    if (verdict.category == Category::kDelivered) {
+      auto result = json::parse(exchange.response.body);
+      if (!result) {
+        verdict.category = Category::kValidation;
+        verdict.happened = safety_ != Safety::kSafe;
+        verdict.message = "the call was made, and its answer cannot be read";
+        return verdict;
+      }
+      verdict.result = std::move(*result);
+      verdict.empty = verdict.result.root().is_array() && verdict.result.root().size() == 0;
+    }
+    verdict.message = "said " + exchange.response.body;
+    return verdict;
+  }
+  std::vector<Spend> spends(const json::Document& args) const override {
+    const json::Value cost = args.root()["cost"];
+    return {{kBucket, std::string(args.root()["channel"].as_string()), cost.is_number() ? cost.as_double() : 1}};
+  }
+  std::vector<BudgetReading> observe(const Exchange& exchange, const json::Document& args) const override {
+    const std::string used(find_header(exchange.response.headers, "X-Used"));
+    if (used.empty()) return {};
+    BudgetReading reading;
+    reading.bucket = kBucket;
+    reading.key = std::string(args.root()["channel"].as_string());
+    reading.used = std::stod(used);
+    return {reading};
+  }
+  Result<std::optional<Request>> next_page(const Request& request, const Exchange&) const override {
+    const std::size_t page =
+        request.url.back() >= '1' && request.url.back() <= '9' ? static_cast<std::size_t>(request.url.back() - '0') : 1;
+    if (page >= pages_) return std::optional<Request>();
+    Request next = request;
+    next.url = "https://api.example/" + path_ + std::to_string(page + 1);
+    return std::optional<Request>(next);
+  }
+  Result<Request> render_find(const json::Document&, const CallIdentity&) const override {
+    Request request;
+    request.url = "https://api.example/find";
+    return request;
+  }
+  Verdict judge_find(const Exchange& exchange, Time now) const override { return judge(exchange, now); }
+
+ private:
+  std::string path_;
+  std::size_t pages_;
+};
+
+class TestCall final : public Step {
+ public:
+  TestCall(std::string path, ActionSpec spec) : action_(std::make_shared<TestAction>(std::move(path), spec)) {
+    kind_ = "call";
+  }
+  asio::awaitable<StepResult> run(RunContext& context) const override {
+    CallRequest request;
+    request.action = action_;
+    request.args = from_bound ? context.variables()[kFixedSlots] : context.input();
+    request.on = &on;
+    request.on_unknown = on_unknown;
+    if (once) request.once = std::string(context.input().root()["once"].as_string());
+    RunContext::CallResult result = co_await context.call(std::move(request));
+    if (result.step.kind == StepResult::Kind::kNext) context.bind(kFixedSlots, result.value);
+    co_return result.step;
+  }
+  std::vector<AnswerRule> on;
+  OnUnknown on_unknown = OnUnknown::kHold;
+  bool once = false;
+  bool from_bound = false;  // the last result is what it sends
+
+ private:
+  ActionPtr action_;
+};
+
+class Member final : public json::Program {
+ public:
+  explicit Member(std::string name) : Program(std::move(name)) {}
+  Result<std::vector<json::Document>> run(const json::Document& input, std::span<const json::Document>,
+                                          const json::RunLimits&) const override {
+    if (input.root()["fail"].truthy()) return failure(Code::kInvalid, "it fails");
+    return std::vector<json::Document>{input.part(input.root()[source()])};
+  }
+};
+
+class NoSource final : public FlowSource {
+ public:
+  Result<FlowPtr> compile(const std::string&, const std::string& hash, const std::string&) override {
+    const auto found = known.find(hash);
+    if (found == known.end()) return failure(Code::kInvalid, "it does not compile");
+    return found->second;
+  }
+  std::map<std::string, FlowPtr> known;
+};
+
+class EngineTest : public testing::Test {
+ protected:
+  void TearDown() override { stop(); }
+
+  std::shared_ptr<TestCall> step(std::string path, ActionSpec spec = {}) {
+    return std::make_shared<TestCall>(std::move(path), spec);
+  }
+  std::shared_ptr<Flow> flow(std::vector<std::shared_ptr<const Step>> steps, bool keyed = false) {
+    auto out = std::make_shared<Flow>();
+    out->name = "f";
+    out->hash = "h1";
+    out->source = "source";
+    out->triggers = {{"shop", {"order"}}};
+    out->variables = {"event", "vars", "flow", "run", "result"};
+    out->steps = std::move(steps);
+    if (keyed) out->key = std::make_shared<Member>("key");
+    out->retry.first = 10s;
+    out->retry.max = 100s;
+    out->retry.tries = 3;
+    return out;
+  }
+  void start(std::vector<FlowPtr> flows) {
+    flows_ = std::move(flows);
+    Clock& clock = engine_clock_ != nullptr ? *engine_clock_ : clock_;
+    EngineDeps deps{context_.get_executor(), clock, 7, *store_, *store_, *store_, transport_, source_};
+    engine_ = std::make_unique<Engine>(deps, limits_);
+    Result<void> started;
+    await(keep(engine_->start(config()), &started));
+    ASSERT_TRUE(started.has_value()) << started.error().message;
+    settle();
+  }
+  EngineConfig config() const {
+    EngineConfig config;
+    config.flows = flows_;
+    ConnectionInfo api;
+    api.name = "api";
+    api.buckets = buckets_;
+    config.connections = {api};
+    return config;
+  }
+  void stop() {
+    if (!engine_) return;
+    await(engine_->halt());
+    engine_.reset();
+    await(store_->stop());
+  }
+  // Kills the process and starts another one on what was durable.
+  void crash() {
+    auto next = store_->crash();
+    stop();
+    store_ = std::move(next);
+    start(flows_);
+  }
+  // The same; the engine looks at another clock from then on.
+  void crash_onto(Clock& clock) {
+    engine_clock_ = &clock;
+    crash();
+  }
+  template <class T>
+  static asio::awaitable<void> keep(Async<T> task, Result<T>* out) {
+    *out = co_await std::move(task);
+  }
+  void await(asio::awaitable<void> task) {
+    TaskGroup group(context_.get_executor());
+    group.spawn(std::move(task));
+    for (int i = 0; i < 10'000 && group.running() > 0; ++i) {
+      settle();
+      if (group.running() > 0 && clock_.next_wake()) clock_.advance_to(*clock_.next_wake());
+    }
+    ASSERT_EQ(group.running(), 0u);
+  }
+  void settle() {
+    context_.restart();
+    while (context_.poll() > 0) context_.restart();
+  }
+  void advance(Duration by) {
+    settle();
+    const Instant end = clock_.instant() + by;
+    while (clock_.next_wake() && *clock_.next_wake() <= end) {
+      clock_.advance_to(*clock_.next_wake());
+      settle();
+    }
+    clock_.advance_to(end);
+    settle();
+  }
+  Position post(std::string data, std::string type = "order") {
+    std::vector<NewEvent> events(1);
+    events[0].source = "shop";
+    events[0].id = "e" + std::to_string(++posted_);
+    events[0].type = std::move(type);
+    events[0].time = events[0].received = clock_.now();
+    events[0].data = std::make_shared<std::string>(std::move(data));
+    Result<std::vector<Appended>> appended;
+    const Deadline never;
+    await(keep(store_->append(std::move(events), never), &appended));
+    return appended->front().at;
+  }
+  std::optional<RunStatus> run_of(Position event) {
+    Result<std::optional<RunStatus>> found;
+    await(keep(store_->status(RunId{FlowId(1), event}), &found));
+    return *found;
+  }
+  RunState state(Position event) {
+    const auto found = run_of(event);
+    EXPECT_TRUE(found.has_value()) << "no run on event " << event.value;
+    return found ? found->state : RunState::kDiscarded;
+  }
+  std::vector<Record> records(Position event) {
+    Result<std::vector<Record>> found;
+    await(keep(store_->read(RunId{FlowId(1), event}), &found));
+    return *found;
+  }
+  Result<void> settle_held(Position event, HeldAnswer answer) {
+    Result<void> done;
+    await(keep(engine_->settle_held(RunId{FlowId(1), event}, answer, "ada"), &done));
+    settle();
+    return done;
+  }
+
+  asio::io_context context_;
+  ManualClock clock_{*parse_time("2026-11-23T00:00:00Z")};
+  Clock* engine_clock_ = nullptr;  // where it is not that one
+  std::unique_ptr<store::MemoryStore> store_ = std::make_unique<store::MemoryStore>(context_.get_executor(), clock_);
+  ScriptedTransport transport_{clock_};
+  NoSource source_;
+  EngineLimits limits_;
+  std::vector<FlowPtr> flows_;
+  std::vector<Bucket> buckets_;
+  std::unique_ptr<Engine> engine_;
+  int posted_ = 0;
+};
+
+inline constexpr ActionSpec kUnsafeSpec{Safety::kUnsafe, false, false, 1, Duration(0)};
+
+}  // namespace tieline::engine
