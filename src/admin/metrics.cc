@@ -52,7 +52,7 @@ struct ActionSeries {
   std::array<Counter*, static_cast<std::size_t>(Category::kMissing) + 1> attempts{};
 };
 struct FlowSeries {
-  std::array<Counter*, static_cast<std::size_t>(RunState::kDiscarded) + 1> runs{};
+  std::array<Counter*, static_cast<std::size_t>(kLastRunState) + 1> runs{};
   Histogram* seconds = nullptr;
 };
 

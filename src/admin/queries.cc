@@ -15,9 +15,9 @@
 namespace tieline::admin {
 namespace {
 
-constexpr std::array kAllStates{RunState::kRunning, RunState::kRetrying,  RunState::kParked,
-                                RunState::kHeld,    RunState::kDelivered, RunState::kSkipped,
-                                RunState::kStale,   RunState::kDead,      RunState::kDiscarded};
+constexpr std::array kAllStates{RunState::kRunning,   RunState::kRetrying, RunState::kParked,   RunState::kHeld,
+                                RunState::kDelivered, RunState::kSkipped,  RunState::kStale,    RunState::kDead,
+                                RunState::kDiscarded, RunState::kWaiting,  RunState::kCancelled};
 
 constexpr std::string_view kPending = "pending", kUnmatched = "unmatched";
 
@@ -41,7 +41,8 @@ Result<FlowId> flow_named(const FlowNames& names, std::string_view wanted) {
 
 Result<std::vector<RunState>> states_named(std::string_view wanted) {
   if (wanted.empty()) return std::vector<RunState>{};
-  if (wanted == kPending) return std::vector{RunState::kRunning, RunState::kRetrying, RunState::kParked};
+  if (wanted == kPending)
+    return std::vector{RunState::kRunning, RunState::kRetrying, RunState::kParked, RunState::kWaiting};
   std::vector<std::string> known{std::string(kPending), std::string(kUnmatched)};
   for (const RunState state : kAllStates) {
     if (run_state_name(state) == wanted) return std::vector{state};
@@ -69,7 +70,8 @@ void put_run(json::Builder& out, const RunStatus& status, const std::string& flo
   const std::string position = std::to_string(status.run.event.value);
   out.key("run").string(flow + "/" + position).key("flow").string(flow);
   out.key("state").string(run_state_name(status.state)).key("changed").string(format_time(status.changed));
-  if (status.state == RunState::kRetrying) out.key("due").string(format_time(status.due));
+  const bool has_due = status.state == RunState::kRetrying || status.state == RunState::kWaiting;
+  if (has_due && status.due != Time::max()) out.key("due").string(format_time(status.due));
   if (!status.summary.empty()) out.key("summary").string(status.summary);
   const bool stands = is_terminal(status.state) || status.state == RunState::kHeld;
   if (event != nullptr && stands) out.key("took_us").integer((status.changed - event->received).count());

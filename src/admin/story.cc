@@ -27,6 +27,7 @@ std::string resolution_words(const RecordBody& body) {
     case engine::Resolved::kNotFound: return body.action + ": looked for it, and it had not happened";
     case engine::Resolved::kDropped: return body.action + ": the answer is unknown; dropped, as the flow says";
     case engine::Resolved::kOnce: return body.action + ": done before by another run (`once`); its result is used";
+    case engine::Resolved::kShadow: return body.action + ": not sent, the flow is a shadow";
     case engine::Resolved::kAnswer: return {};
   }
   return {};
@@ -51,12 +52,21 @@ std::string outcome_words(const RecordBody& body, std::uint16_t attempt, Time at
   return out;
 }
 
+std::string answer_words(const RecordBody& body) {
+  switch (*body.answer) {
+    case engine::HeldAnswer::kDelivered: return "it was delivered";
+    case engine::HeldAnswer::kRepeat: return body.hold == engine::Hold::kBrake ? "let it pass" : "send it again";
+    case engine::HeldAnswer::kApproved: return "approved";
+    case engine::HeldAnswer::kDeclined: return "declined";
+  }
+  return {};
+}
+
 std::string state_words(const Record& record, const RecordBody& body) {
   switch (record.state) {
     case RunState::kRunning:
       if (body.answer)
-        return std::string("decided by ") + (body.by.empty() ? "a person" : body.by) + ": " +
-               (*body.answer == engine::HeldAnswer::kRepeat ? "send it again" : "it was delivered");
+        return std::string("decided by ") + (body.by.empty() ? "a person" : body.by) + ": " + answer_words(body);
       return "taken up";
     case RunState::kRetrying:
       return "will try again at " + format_time(record.due) +
@@ -68,6 +78,8 @@ std::string state_words(const Record& record, const RecordBody& body) {
     case RunState::kStale: return "stale: a newer version was delivered before";
     case RunState::kDead: return "dead letter: " + record.summary;
     case RunState::kDiscarded: return "discarded";
+    case RunState::kWaiting: return record.summary;
+    case RunState::kCancelled: return "cancelled: " + record.summary;
   }
   return "unknown state";
 }

@@ -61,6 +61,15 @@ struct StepResult {
   static StepResult suspend() { return {Kind::kSuspend, {}, {}}; }
 };
 
+// A wait outside of the run's lane, durable: until a moment, or until a person answers.
+struct Pause {
+  Time until = Time::max();
+  bool approval = false;
+  std::string who;  // of an approval: who is asked, as written; may be empty
+  enum class Then : std::uint8_t { kGoOn, kSkip, kFail } then = Then::kGoOn;  // at `until`
+  bool keep = false;  // a newer run of its key does not cancel it
+};
+
 // What a step may use of the run it works in. Owned by the engine; valid during Step::run.
 class RunContext {
  public:
@@ -78,6 +87,12 @@ class RunContext {
     json::Document value;
   };
   virtual asio::awaitable<CallResult> call(CallRequest request) = 0;
+
+  // The time of the shard's clock.
+  virtual Time now() const = 0;
+  // kNext when the moment has come or a person agreed; else return it from the step as it is. The moment of the first
+  // time counts: the step runs again whenever the run is resumed.
+  virtual StepResult pause(const Pause& pause) = 0;
 };
 
 class Step {
@@ -104,6 +119,26 @@ struct WebhookTrigger {
   std::vector<std::string> types;  // event types; empty: all
 };
 
+// live; shadow: calls are rendered and journaled, nothing is sent; paused: the flow takes no events.
+enum class FlowMode : std::uint8_t { kLive, kShadow, kPaused };
+// What the journal keeps of a call beside what it came to: the whole exchange (cut to a bound), or nothing.
+enum class HistoryKept : std::uint8_t { kFull, kBrief };
+
+// Where a flow that the journal does not know yet begins to read.
+struct StartFrom {
+  enum class Kind : std::uint8_t { kNow, kEarliest, kTime } kind = Kind::kNow;
+  Time time;  // of receipt, with kTime
+};
+
+// More than `max` of something within `window` hold the flow's runs until a person releases them.
+struct Brake {
+  std::uint32_t max = 0;
+  Duration window{0};
+  std::string of;        // as written: "deletes", "runs", or an action's name
+  std::optional<Op> op;  // counts the events of this op
+  std::string action;    // counts the calls of this action; empty with `op`, and for all runs
+};
+
 struct IndexKey {
   std::string name;
   std::shared_ptr<const json::Program> value;
@@ -121,6 +156,13 @@ struct Flow {
   std::shared_ptr<const json::Program> key, version;  // may be null
   std::vector<IndexKey> index;
   RetryPolicy retry;
+  FlowMode mode = FlowMode::kLive;
+  HistoryKept history = HistoryKept::kFull;
+  std::uint32_t concurrency = 0;  // runs at work at once; 0: no limit but the window
+  bool coalesce = false;          // of the runs of one key that wait, only the newest works
+  std::optional<Brake> brake;
+  StartFrom from;
+  std::string was;                     // the name under which the journal may know it; or empty
   json::Document workspace_variables;  // `$vars`
   // By slot: false where no program can see the variable, which is then not made.
   std::array<bool, kFixedSlots> visible{true, true, true, true};

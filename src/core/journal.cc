@@ -13,10 +13,12 @@ std::string_view run_state_name(RunState state) {
     case RunState::kStale: return "stale";
     case RunState::kDead: return "dead";
     case RunState::kDiscarded: return "discarded";
+    case RunState::kWaiting: return "waiting";
+    case RunState::kCancelled: return "cancelled";
   }
   return "unknown";
 }
 
-bool is_terminal(RunState state) { return state >= RunState::kDelivered; }
+bool is_terminal(RunState state) { return state >= RunState::kDelivered && state != RunState::kWaiting; }
 
 }  // namespace tieline

@@ -33,10 +33,13 @@ enum class RunState : std::uint8_t {
   kSkipped = 5,
   kStale = 6,
   kDead = 7,
-  kDiscarded = 8,  // a dead letter that a person gave up
+  kDiscarded = 8,   // a dead letter that a person gave up
+  kWaiting = 9,     // outside of its lane, until `due` or until a person answers
+  kCancelled = 10,  // gave up waiting, for a newer run of its key
 };
+inline constexpr RunState kLastRunState = RunState::kCancelled;
 std::string_view run_state_name(RunState state);
-// Delivered, skipped, stale, dead, discarded: the run works no more. (A dead letter still keeps its event.)
+// Delivered, skipped, stale, dead, discarded, cancelled: the run works no more. (A dead letter still keeps its event.)
 bool is_terminal(RunState state);
 
 // What a record tells; the values are stored: append only.
@@ -66,9 +69,9 @@ struct Record {
   std::vector<KeyPut> puts;
   // Only with kState: the state after this record, and what finding the run again needs.
   RunState state = RunState::kRunning;
-  Time due = Time::max();  // with kRetrying
+  Time due = Time::max();  // with kRetrying, kWaiting
   std::uint64_t lane = 0;  // hash of flow and key; 0: a lane of its own
-  std::string summary;     // with kHeld, kDead, kSkipped: the cause, one line, redacted
+  std::string summary;     // with kHeld, kDead, kSkipped, kWaiting, kCancelled: the cause, one line, redacted
 };
 
 // kWait returns when the record is durable. kWithNext returns at once; the record is durable soon, and no later than
@@ -101,7 +104,8 @@ struct FlowCursor {
 
 struct FlowCounts {
   std::uint64_t delivered = 0, skipped = 0, stale = 0, dead = 0, discarded = 0;  // since the store began
-  std::uint64_t running = 0, retrying = 0, parked = 0, held = 0;                 // now
+  std::uint64_t running = 0, retrying = 0, parked = 0, held = 0, waiting = 0;    // now
+  std::uint64_t cancelled = 0;                                                   // since the store began
 };
 
 // One shard's handle: call it from that shard's thread only.
@@ -112,6 +116,9 @@ class Journal {
   // The flow's number; a new flow's cursor starts at `start` (durable on return).
   virtual Async<FlowId> open_flow(std::string name, Position start) = 0;
   virtual Async<std::vector<std::pair<FlowId, std::string>>> flows() = 0;
+  // The flow keeps its number, cursor and runs. kNotFound when none is called `from`; kConflict when one is called
+  // `to`. Durable on return.
+  virtual Async<void> rename_flow(std::string from, std::string to) = 0;
 
   // Which flows are configured, at a start and after each reload. History goes without regard to the cursors of others,
   // and until it is told, of none: their unfinished, held and dead runs keep what they need. A flow that comes back

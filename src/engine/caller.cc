@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "engine/runner.h"
 
 namespace tieline::engine {
 
@@ -165,7 +166,9 @@ asio::awaitable<Caller::Ending> Caller::claim_once() {
 }
 
 asio::awaitable<Caller::Ending> Caller::attempt() {
+  if (run_.flow->mode == FlowMode::kShadow) co_return co_await shadow();
   if (Ending held = gate()) co_return held;
+  if (Ending held = brake()) co_return held;
   if (request_.once) {
     if (Ending known = co_await claim_once()) co_return known;
   }
@@ -199,6 +202,36 @@ asio::awaitable<Caller::Ending> Caller::attempt() {
   co_return co_await leave(std::move(*request), std::move(*permit));
 }
 
+// Of a flow that is a shadow: what would be sent is kept, nothing is sent or claimed, and the call binds null.
+asio::awaitable<Caller::Ending> Caller::shadow() {
+  auto request = action_.render(request_.args, action_.has_idempotency_key() ? identity() : CallIdentity());
+  if (!request) co_return dead(Category::kValidation, action_.name() + ": " + request.error().message);
+  RecordBody body;
+  body.category = Category::kDelivered;
+  body.resolved = Resolved::kShadow;
+  body.message = "not sent: the flow is a shadow";
+  body.request = kept(*request);
+  body.result = json::Document();
+  RecordBody conclusion = body.conclusion();
+  auto written = co_await append_record(shard_, run_, draft(RecordKind::kOutcome, std::move(body)), Sync::kWithNext);
+  if (!written) co_return refused(written.error());
+  history_.outcome(std::move(conclusion), history_.attempts, shard_.now());
+  co_return follow(*history_.last);
+}
+
+// A flow that does too much at once waits for a person. Each call counts once, however often it is tried.
+Caller::Ending Caller::brake() {
+  const auto& brake = run_.flow->brake;
+  if (!brake || brake->action != action_.name() || history_.attempts > 0 || counted_) return std::nullopt;
+  if (!passes_brake(shard_, run_)) {
+    Ending held = hold(Hold::kBrake, {});
+    transition_->summary = braked_summary(*brake);
+    return held;
+  }
+  counted_ = true;
+  return std::nullopt;
+}
+
 // The intent where one is needed, the request, its outcome.
 asio::awaitable<Caller::Ending> Caller::leave(Request request, Budget::Permit permit) {
   const std::uint32_t number = history_.attempts + 1;
@@ -206,7 +239,7 @@ asio::awaitable<Caller::Ending> Caller::leave(Request request, Budget::Permit pe
   sent.request = std::move(request);
   if (journals_intent()) {
     RecordBody body;
-    body.request = kept(sent.request);
+    if (run_.flow->history == HistoryKept::kFull) body.request = kept(sent.request);
     RecordDraft intent = draft(RecordKind::kIntent, std::move(body));
     intent.attempt = static_cast<std::uint16_t>(number);
     if (request_.once) intent.puts.push_back(once_entry(OnceEntry::State::kClaimed, json::Document()));

@@ -33,6 +33,7 @@ class Caller {
   asio::awaitable<Ending> look_up();
   asio::awaitable<Ending> claim_once();
   asio::awaitable<Ending> attempt();
+  asio::awaitable<Ending> shadow();
   asio::awaitable<Ending> leave(Request request, Budget::Permit permit);
   asio::awaitable<bool> pages(Sent& sent, Budget::Permit& permit, std::uint32_t number);
   asio::awaitable<bool> turn_page(Sent& sent, Budget::Permit& permit, const Request& request, std::uint32_t number);
@@ -40,6 +41,7 @@ class Caller {
 
   Ending limited(Duration shut);
   Ending gate();
+  Ending brake();
   Ending follow(const RecordBody& outcome);
   Ending try_again(const RecordBody& outcome);
   Ending wait_until(Time due, std::string summary, Category category);
@@ -74,6 +76,7 @@ class Caller {
   const std::uint16_t step_;
   const std::uint32_t call_;
   OnceGuard once_;
+  bool counted_ = false;  // at the flow's brake
   bool probing_ = false;  // this call is the one that tries whether its connection works again
   Transition* transition_ = nullptr;
 };

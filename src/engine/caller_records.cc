@@ -24,16 +24,19 @@ RecordBody Caller::outcome_of(const Sent& sent, bool lookup) {
   body.empty = sent.verdict.empty;
   body.happened = sent.verdict.happened;
   body.pages = sent.pages;
+  const bool full = run_.flow->history == HistoryKept::kFull;
   // An intent holds its request already.
-  if (lookup || !journals_intent()) body.request = kept(sent.request);
+  if (full && (lookup || !journals_intent())) body.request = kept(sent.request);
   KeptResponse response;
   response.status = sent.exchange.response.status;
   response.phase = sent.exchange.phase == Phase::kAnswered
                        ? "answered"
                        : (sent.exchange.phase == Phase::kSent ? "sent" : "not sent");
-  response.headers = harmless_headers(sent.exchange.response.headers);
-  for (auto& [name, value] : response.headers) value = redactor.text(std::move(value));
-  response.body = redactor.body(sent.exchange.response.body, shard_.limits.kept_body_bytes);
+  if (full) {
+    response.headers = harmless_headers(sent.exchange.response.headers);
+    for (auto& [name, value] : response.headers) value = redactor.text(std::move(value));
+    response.body = redactor.body(sent.exchange.response.body, shard_.limits.kept_body_bytes);
+  }
   body.response = std::move(response);
   if (sent.verdict.category == Category::kDelivered) body.result = redactor.document(sent.verdict.result);
   return body;

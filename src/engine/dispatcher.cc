@@ -39,11 +39,13 @@ void Dispatcher::begin() {
 
 // Reading.
 
+bool Dispatcher::reads() const { return flow_ != nullptr && flow_->mode != FlowMode::kPaused && has_room(); }
+
 bool Dispatcher::has_room() const { return taken() < shard_.limits.window && waiting() < shard_.limits.waiting_max; }
 
 asio::awaitable<void> Dispatcher::pump() {
   while (true) {
-    while (flow_ == nullptr || !has_room()) co_await room_.wait();
+    while (!reads()) co_await room_.wait();
     // A store that takes no records is asked again now and then with one event.
     if (shard_.store_refuses) co_await shard_.deps.clock.sleep(shard_.limits.store_retry);
     ReadLimits limits;
@@ -61,7 +63,7 @@ asio::awaitable<void> Dispatcher::pump() {
     }
     for (EventPtr& event : *events) {
       if (taken() >= kWarmRuns) co_await unhurried();
-      if (flow_ == nullptr || !has_room()) break;
+      if (!reads()) break;
       read_to_ = event->position;
       ++ordinal_;
       if (flow_->matches(*event)) {
@@ -130,8 +132,33 @@ asio::awaitable<void> Dispatcher::settle_old() {
 
 // Working.
 
+bool Dispatcher::may_work() const {
+  const std::uint32_t most = last_flow_ != nullptr ? last_flow_->concurrency : 0;
+  return most == 0 || working_ + loading_ - resumed_active_ < most;
+}
+
+// Of the runs of one key that wait, only the newest is worth working on.
+void Dispatcher::supersede(Run& run) const {
+  if (run.lane == 0 || run.flow == nullptr || !run.flow->coalesce) return;
+  if (const Position newest = lanes_.last(run.lane); newest > run.id.event) run.superseded_by = newest;
+}
+
+void Dispatcher::start_idle() {
+  while (!idle_.empty() && may_work()) {
+    const auto found = active_.find(idle_.front().value);
+    idle_.pop_front();
+    CHECK(found != active_.end());
+    start(*found->second);
+  }
+}
+
 void Dispatcher::start(Run& run) {
   CHECK(!run.working);
+  if (!may_work()) {
+    idle_.push_back(run.id.event);
+    return;
+  }
+  supersede(run);
   run.working = true;
   ++working_;
   ++shard_.working;
@@ -160,7 +187,7 @@ void Dispatcher::make_ready(const Ready& ready) {
 }
 
 void Dispatcher::start_ready() {
-  while (!ready_.empty() && loading_ < shard_.limits.window && !shard_.draining) {
+  while (!ready_.empty() && loading_ < shard_.limits.window && may_work() && !shard_.draining) {
     const Ready next = ready_.front();
     ready_.pop_front();
     ++loading_;
@@ -181,6 +208,8 @@ asio::awaitable<void> Dispatcher::load(Ready ready) {
   if (!stop) {
     prepare(*run);
     run->lane = ready.lane;
+    run->brake_released = ready.brake_released;
+    supersede(*run);
   }
   Run& resumed = *run;
   resumed.working = true;
@@ -270,6 +299,7 @@ asio::awaitable<void> Dispatcher::finish(Run& run, Transition end) {
   }
   if (end.kind == Transition::Kind::kAbandoned) co_return;
   const bool waits = end.kind == Transition::Kind::kRefused || !is_terminal(end.state);
+  const bool leaves = end.kind == Transition::Kind::kState && end.state == RunState::kWaiting;
   if (waits) {
     Waiting entry;
     entry.lane = lane;
@@ -289,22 +319,19 @@ asio::awaitable<void> Dispatcher::finish(Run& run, Transition end) {
         shard_.due.changed().notify_all();
       }
     }
+    if (leaves) {
+      entry.pause = pause_marks(end.summary);
+      if (lane != 0) outside_[lane].push_back(event);
+    }
     wait_again(event, entry);
   }
   if (end.kind == Transition::Kind::kState) observe(run, end);
-  if (waits && end.kind == Transition::Kind::kState && lane != 0) co_await park_followers(lane);
-  if (!waits && lane != 0 && !lanes_.is_head(lane, event)) {
-    lanes_.erase(lane, event);
-  } else if (!waits && lane != 0) {
-    if (const Position next = lanes_.pop(lane); next != Position()) start_head(lane, next);
-  }
+  if (waits && !leaves && end.kind == Transition::Kind::kState && lane != 0) co_await park_followers(lane);
+  if (leaves || end.state == RunState::kDelivered) co_await cancel_older(lane, event);
+  if ((!waits || leaves) && lane != 0) leave_lane(lane, event);
   room_.notify_all();
   start_ready();
-}
-
-void Dispatcher::wait_again(Position event, const Waiting& entry) {
-  waiting_[event.value] = entry;
-  shard_.due.push(entry.due, RunId{id_, event});
+  start_idle();
 }
 
 void Dispatcher::start_head(std::uint64_t lane, Position event) {
@@ -341,107 +368,13 @@ asio::awaitable<void> Dispatcher::park_followers(std::uint64_t lane) {
   }
 }
 
-void Dispatcher::due(Position event, Time at) {
-  const auto found = waiting_.find(event.value);
-  if (found == waiting_.end() || found->second.due != at) return;
-  const Waiting& entry = found->second;
-  leave_waiting(event, entry.state == RunState::kHeld && waits_for_a_person(entry.hold));
-}
-
-// Back to work; or into its lane, where a changed key has put an older run before it since.
-void Dispatcher::leave_waiting(Position event, bool expired) {
-  auto node = waiting_.extract(event.value);
-  const std::uint64_t lane = node.mapped().lane;
-  if (lane != 0 && !lanes_.is_head(lane, event)) {
-    ++parked_;
-    return;
-  }
-  Ready ready;
-  ready.event = event;
-  ready.lane = lane;
-  ready.expired = expired;
-  make_ready(ready);
-}
-
-void Dispatcher::release(Position event, Hold hold) {
-  const auto found = waiting_.find(event.value);
-  if (found == waiting_.end() || found->second.state != RunState::kHeld || found->second.hold != hold) return;
-  leave_waiting(event, false);
-}
-
-void Dispatcher::release_all(Hold hold) {
-  std::vector<Position> held;
-  for (const auto& [position, entry] : waiting_) {
-    if (entry.state == RunState::kHeld && entry.hold == hold) held.push_back(Position(position));
-  }
-  std::sort(held.begin(), held.end());
-  for (const Position event : held) release(event, hold);
-}
-
-Async<void> Dispatcher::settle_held(Position event, HeldAnswer answer, std::string by) {
-  const auto found = waiting_.find(event.value);
-  if (found == waiting_.end() || found->second.state != RunState::kHeld)
-    co_return failure(Code::kNotFound, "no held run of flow " + name_ + " on event " + std::to_string(event.value));
-  if (answer == HeldAnswer::kDelivered && found->second.hold != Hold::kUnknownOutcome)
-    co_return failure(Code::kInvalid, "the run is held (" + std::string(hold_name(found->second.hold)) +
-                                          "): only an unknown outcome can be said to be delivered");
-  const Waiting before = found->second;
-  found->second.state = RunState::kRunning;  // nobody else may decide it meanwhile
-  found->second.due = Time::max();
-  Run run;
-  run.id = RunId{id_, event};
-  run.lane = before.lane;
-  auto draft = co_await decision(run, before.hold, answer);
-  Result<void> written;
-  if (draft) {
-    draft->body.by = std::move(by);
-    written = co_await append_record(shard_, run, std::move(*draft), Sync::kWait);
-  } else {
-    written = failure(draft.error());
-  }
-  const bool damaged = !written && written.error().code == Code::kCorrupt;
-  if (!written && !damaged) {
-    wait_again(event, before);
-    co_return written;
-  }
-  // Whoever loads a damaged journal holds the run for it.
-  for (Connection* connection : shard_.connections.all()) connection->held.erase(run.id);
-  leave_waiting(event, false);
-  co_return written;
-}
-
-// The record that says what a person decided; the numbers of `run` are filled in.
-Async<RecordDraft> Dispatcher::decision(Run& run, Hold hold, HeldAnswer answer) {
-  CO_TRY(const auto status, co_await shard_.deps.journal.status(run.id));
-  CO_TRY(const std::vector<Record> records, co_await shard_.deps.journal.read(run.id));
-  run.records = status ? status->records : 0;
-  auto history = RunHistory::of(records, run.records);
-  RecordDraft draft;
-  draft.state = RunState::kRunning;
-  draft.body.answer = answer;
-  if (hold == Hold::kJournal) {
-    if (last_flow_ == nullptr)
-      co_return failure(Code::kInvalid, "flow " + name_ + " is removed: the run cannot begin again");
-    draft.body.start = RecordBody::Start{last_flow_->hash, shard_.now()};
-    co_return draft;
-  }
-  if (!history) co_return failure(std::move(history.error()).in(std::string(hold_name(Hold::kJournal))));
-  const auto body = history->held() ? decode(history->held()->body) : Result<RecordBody>();
-  if (!history->held() || !body)
-    co_return failure(Code::kCorrupt, "the journal of the held run does not say why it is held");
-  draft.step = history->held()->step;
-  draft.attempt = history->held()->attempt;
-  draft.body.call = body->call;
-  draft.body.action = body->action;
-  co_return draft;
-}
-
 void Dispatcher::observe(const Run& run, const Transition& end) {
   switch (end.state) {
     case RunState::kDelivered: ++counts_.delivered; break;
     case RunState::kSkipped: ++counts_.skipped; break;
     case RunState::kStale: ++counts_.stale; break;
     case RunState::kDead: ++counts_.dead; break;
+    case RunState::kCancelled: ++counts_.cancelled; break;
     default: break;
   }
   if (shard_.deps.observer == nullptr) return;
@@ -467,6 +400,8 @@ FlowSnapshot Dispatcher::snapshot() const {
   out.name = name_;
   out.id = id_;
   out.removed = flow_ == nullptr;
+  out.paused = flow_ != nullptr && flow_->mode == FlowMode::kPaused;
+  if (const auto brake = shard_.brakes.find(id_); brake != shard_.brakes.end()) out.braked = brake->second.holds();
   out.full = flow_ != nullptr && waiting() >= shard_.limits.waiting_max;
   out.read_to = read_to_;
   const Position last = shard_.deps.log.last();
@@ -479,6 +414,9 @@ FlowSnapshot Dispatcher::snapshot() const {
   for (const auto& [position, entry] : waiting_) {
     if (entry.state == RunState::kHeld) {
       ++out.held;
+    } else if (entry.state == RunState::kWaiting) {
+      ++out.waiting;
+      continue;
     } else {
       ++out.retrying;
     }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/lane_table.h"
+#include "engine/pause.h"
 #include "engine/shard.h"
 
 namespace tieline::engine {
@@ -23,6 +24,7 @@ class Dispatcher {
 
   FlowId id() const { return id_; }
   const std::string& name() const { return name_; }
+  void rename(std::string name) { name_ = std::move(name); }
   // Nothing: the flow is removed; it takes no more events.
   void set_flow(FlowPtr flow);
 
@@ -36,6 +38,8 @@ class Dispatcher {
   // Lets a run go on that is held for `hold`.
   void release(Position event, Hold hold);
   void release_all(Hold hold);
+  // As Engine::release_brake.
+  Result<void> release_brake();
   // As Engine::settle_held.
   Async<void> settle_held(Position event, HeldAnswer answer, std::string by);
 
@@ -49,11 +53,14 @@ class Dispatcher {
     std::uint64_t lane = 0;
     Hold hold = Hold::kUnknownOutcome;
     Time received;
+    PauseMarks pause{};       // kWaiting
+    bool lane_ready = false;  // kWaiting: it goes on as soon as its lane is free
   };
   struct Ready {
     Position event;
     std::uint64_t lane = 0;
-    bool expired = false;  // held for too long
+    bool expired = false;         // held for too long
+    bool brake_released = false;  // a person let go all that the brake held
   };
   struct Unsettled {
     std::uint64_t ordinal;
@@ -65,12 +72,16 @@ class Dispatcher {
   asio::awaitable<void> unhurried();
   asio::awaitable<void> take(EventPtr event);
   asio::awaitable<void> settle_old();
+  bool reads() const;
   bool has_room() const;
   std::size_t taken() const { return active_.size() - resumed_active_; }
   std::size_t waiting() const { return waiting_.size() + parked_ + ready_.size(); }
 
   // Working.
+  bool may_work() const;
   void start(Run& run);
+  void start_idle();
+  void supersede(Run& run) const;
   asio::awaitable<void> work_on(Run* run);
   asio::awaitable<void> load(Ready ready);
   asio::awaitable<std::optional<Transition>> restore(Run& run, bool expired);
@@ -79,7 +90,11 @@ class Dispatcher {
   asio::awaitable<void> park_followers(std::uint64_t lane);
   Async<RecordDraft> decision(Run& run, Hold hold, HeldAnswer answer);
   void wait_again(Position event, const Waiting& entry);
-  void leave_waiting(Position event, bool expired);
+  void leave_waiting(Position event, bool expired, bool brake_released = false);
+  void rejoin_lane(Position event);
+  void leave_lane(std::uint64_t lane, Position event);
+  asio::awaitable<bool> cancel(Position waiting, Position newer);
+  asio::awaitable<void> cancel_older(std::uint64_t lane, Position event);
   void start_head(std::uint64_t lane, Position event);
   void make_ready(const Ready& ready);
   void start_ready();
@@ -98,7 +113,7 @@ class Dispatcher {
 
   Shard& shard_;
   const FlowId id_;
-  const std::string name_;
+  std::string name_;
   FlowPtr flow_;       // present, or null
   FlowPtr last_flow_;  // the latest that there was
   Position read_to_;
@@ -107,11 +122,13 @@ class Dispatcher {
   LaneTable lanes_;
   std::unordered_map<std::uint64_t, std::unique_ptr<Run>> active_;  // by position: in memory, working or queued
   std::size_t resumed_active_ = 0;
-  std::size_t working_ = 0;                             // of active_
-  std::size_t loading_ = 0;                             // resumed runs between ready_ and their end
-  std::unordered_map<std::uint64_t, Waiting> waiting_;  // by position
-  std::size_t parked_ = 0;                              // in lanes_ only
-  std::deque<Ready> ready_;                             // to be loaded
+  std::size_t working_ = 0;                                           // of active_
+  std::size_t loading_ = 0;                                           // resumed runs between ready_ and their end
+  std::unordered_map<std::uint64_t, Waiting> waiting_;                // by position
+  std::size_t parked_ = 0;                                            // in lanes_ only
+  std::unordered_map<std::uint64_t, std::vector<Position>> outside_;  // by lane: those of waiting_ that left it
+  std::deque<Position> idle_;  // of active_: heads that the flow's concurrency keeps back
+  std::deque<Ready> ready_;    // to be loaded
   Signal room_;
   FlowSnapshot counts_;
 };

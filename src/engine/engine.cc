@@ -30,6 +30,7 @@ struct Engine::Impl {
     shard.authorized = [this](Connection& connection) { authorized(connection); };
   }
 
+  Async<FlowId> open(const Flow& flow);
   Async<void> open_new(const EngineConfig& config, std::vector<std::unique_ptr<Dispatcher>>& opened);
   void swap(const EngineConfig& config);
   void tell_configured(const EngineConfig& config);
@@ -69,8 +70,7 @@ Async<void> Engine::start(EngineConfig config) {
   CHECK(!impl.started);
   CO_TRY_VOID(check_names(config));
   for (const FlowPtr& flow : config.flows) CO_TRY_VOID(co_await impl.shard.flows.keep(flow));
-  const Position last = impl.shard.deps.log.last();
-  for (const FlowPtr& flow : config.flows) CO_TRY_VOID(co_await impl.shard.deps.journal.open_flow(flow->name, last));
+  for (const FlowPtr& flow : config.flows) CO_TRY_VOID(co_await impl.open(*flow));
   CO_TRY(const auto known, co_await impl.shard.deps.journal.flows());
   for (const auto& [id, name] : known) impl.dispatchers.emplace(id, std::make_unique<Dispatcher>(impl.shard, id, name));
   for (const FlowPtr& flow : config.flows) impl.find(flow->name)->set_flow(flow);
@@ -83,12 +83,29 @@ Async<void> Engine::start(EngineConfig config) {
   co_return Result<void>();
 }
 
+// Its number; where the journal knows neither it nor its former name, it begins where it says.
+Async<FlowId> Engine::Impl::open(const Flow& flow) {
+  if (!flow.was.empty()) {
+    auto renamed = co_await shard.deps.journal.rename_flow(flow.was, flow.name);
+    const bool done = renamed || renamed.error().code == Code::kConflict || renamed.error().code == Code::kNotFound;
+    if (!done) co_return failure(std::move(renamed.error()));
+    if (Dispatcher* former = renamed ? find(flow.was) : nullptr) former->rename(flow.name);
+  }
+  Position start = shard.deps.log.last();
+  if (flow.from.kind == StartFrom::Kind::kEarliest) start = Position(0);
+  if (flow.from.kind == StartFrom::Kind::kTime) {
+    CO_TRY(const Position first, co_await shard.deps.log.first_at_or_after(flow.from.time));
+    start = Position(first.value - 1);
+  }
+  co_return co_await shard.deps.journal.open_flow(flow.name, start);
+}
+
 Async<void> Engine::Impl::open_new(const EngineConfig& config, std::vector<std::unique_ptr<Dispatcher>>& opened) {
   for (const FlowPtr& flow : config.flows) CO_TRY_VOID(co_await shard.flows.keep(flow));
-  const Position last = shard.deps.log.last();
   for (const FlowPtr& flow : config.flows) {
     if (find(flow->name) != nullptr) continue;
-    CO_TRY(const FlowId id, co_await shard.deps.journal.open_flow(flow->name, last));
+    CO_TRY(const FlowId id, co_await open(*flow));
+    if (find(flow->name) != nullptr) continue;  // by its former name
     opened.push_back(std::make_unique<Dispatcher>(shard, id, flow->name));
     opened.back()->set_flow(flow);
     CO_TRY_VOID(co_await opened.back()->recover());
@@ -183,6 +200,12 @@ void Engine::Impl::authorized(Connection& connection) {
     if (shard.deps.observer != nullptr) shard.deps.observer->authorization_changed(connection.name(), false);
   }
   release(std::exchange(connection.held, {}), Hold::kAuthorization);
+}
+
+Result<void> Engine::release_brake(std::string_view flow) {
+  Dispatcher* found = impl_->find(flow);
+  if (found == nullptr) return failure(Code::kNotFound, "no flow is called " + std::string(flow));
+  return found->release_brake();
 }
 
 Result<void> Engine::authorized(std::string_view connection) {

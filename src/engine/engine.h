@@ -97,17 +97,23 @@ struct EngineConfig {
 
 // Why a run is held. Its summary begins with the name, then ": ".
 // The names are stored: append only.
-enum class Hold : std::uint8_t { kUnknownOutcome, kAuthorization, kFlow, kJournal };
-// "unknown outcome", "needs authorization", "flow does not compile", "its journal is damaged"
+enum class Hold : std::uint8_t { kUnknownOutcome, kAuthorization, kFlow, kJournal, kBrake };
+// "unknown outcome", "needs authorization", "flow does not compile", "its journal is damaged", "brake"
 std::string_view hold_name(Hold hold);
 std::optional<Hold> hold_of_summary(std::string_view summary);
 // Nothing else ends it: neither renewed credentials nor another flow.
-inline bool waits_for_a_person(Hold hold) { return hold == Hold::kUnknownOutcome || hold == Hold::kJournal; }
+inline bool waits_for_a_person(Hold hold) {
+  return hold == Hold::kUnknownOutcome || hold == Hold::kJournal || hold == Hold::kBrake;
+}
 
 enum class HeldAnswer : std::uint8_t {
   kDelivered,  // it happened: the call counts as delivered and binds null
-  kRepeat,     // it did not: send it again. With a damaged journal: begin again, whatever was done before
+  kRepeat,    // it did not: send it again. With a damaged journal: begin again, whatever was done before. With a brake:
+              // let this run pass
+  kApproved,  // of a run that waits for approval: it goes on
+  kDeclined,  // … it ends as skipped
 };
+std::string_view held_answer_name(HeldAnswer answer);  // "delivered", "repeat", "approved", "declined"
 
 struct FlowSnapshot {
   std::string name;
@@ -117,9 +123,11 @@ struct FlowSnapshot {
   Position read_to;       // the dispatcher has seen every event up to here
   std::uint64_t lag = 0;  // positions of the log beyond read_to: at least as many as events not yet looked at
   std::size_t running = 0, queued = 0;  // in memory: working; behind an older run of their key
-  std::size_t retrying = 0, parked = 0, held = 0;
-  std::uint64_t delivered = 0, skipped = 0, stale = 0, dead = 0;  // since this engine started
-  Duration oldest{0};  // since the receipt of the oldest event not ended, parked ones left out
+  std::size_t retrying = 0, parked = 0, held = 0, waiting = 0;
+  bool paused = false;  // by its `mode:`
+  bool braked = false;  // its brake holds: what comes is held until a person lets it go
+  std::uint64_t delivered = 0, skipped = 0, stale = 0, dead = 0, cancelled = 0;  // since this engine started
+  Duration oldest{0};  // since the receipt of the oldest event not ended; parked and waiting ones left out
 };
 
 struct BucketSnapshot {
@@ -171,10 +179,13 @@ class Engine {
   // Cancels everything at once and leaves the rest to the next start, as a crash does.
   asio::awaitable<void> halt();
 
-  // Decides a held run, durably, and lets it go on. kNotFound when there is no such held run; kInvalid for kDelivered
-  // unless it is held for an unknown outcome, and for a damaged journal when no flow is left to begin with; kCorrupt
-  // when its journal turns out to be damaged, for which it is held then. `by` names who decided, for the timeline.
+  // Decides a run that is held or waits for approval, durably, and lets it go on. kNotFound when there is no such run;
+  // kInvalid for an answer that is not one to what it waits for (kDelivered: to an unknown outcome), and for a damaged
+  // journal when no flow is left to begin with; kCorrupt when its journal turns out to be damaged, for which it is held
+  // then. `by` names who decided, for the timeline.
   Async<void> settle_held(RunId run, HeldAnswer answer, std::string by);
+  // Lets go what the flow's brake holds, and counts anew. kNotFound; kInvalid when its brake does not hold.
+  Result<void> release_brake(std::string_view flow);
   // Tries the connection's held runs again (its credentials were renewed). kNotFound.
   Result<void> authorized(std::string_view connection);
 

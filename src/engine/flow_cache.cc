@@ -8,6 +8,9 @@ Async<void> FlowCache::keep(FlowPtr flow) {
   const std::string bucket(kFlowSourceBucket);
   CO_TRY(const auto present, co_await state_.get(bucket, flow->hash));
   if (present) co_return Result<void>();
+  // A flow may get another name, and is compiled by the one that it had.
+  auto named = co_await state_.create(std::string(kFlowNameBucket), flow->hash, flow->name);
+  if (!named && named.error().code != Code::kConflict) co_return failure(std::move(named.error()));
   auto created = co_await state_.create(bucket, flow->hash, flow->source);
   if (!created && created.error().code != Code::kConflict) co_return failure(std::move(created.error()));
   co_return Result<void>();
@@ -20,6 +23,8 @@ Async<FlowPtr> FlowCache::find(std::string name, std::string hash) {
   const std::string bucket(kFlowSourceBucket);
   CO_TRY(const auto source, co_await state_.get(bucket, hash));
   if (!source) co_return failure(Code::kNotFound, "the source of the flow it began with is not kept");
+  CO_TRY(const auto had, co_await state_.get(std::string(kFlowNameBucket), hash));
+  if (had) name = had->value;
   CO_TRY(FlowPtr flow, source_.compile(name, hash, source->value));
   flows_[hash] = flow;
   co_return flow;

@@ -109,9 +109,33 @@ void CallHistory::answered(HeldAnswer answer) {
   last = std::move(delivered);
 }
 
+const PauseHistory* RunHistory::pause(std::uint16_t step, std::uint32_t call) const {
+  const auto found = pauses_.find({step, call});
+  return found == pauses_.end() ? nullptr : &found->second;
+}
+
 bool RunHistory::began() const {
   return std::any_of(calls_.begin(), calls_.end(),
                      [](const auto& entry) { return entry.second.attempts > 0 || entry.second.last.has_value(); });
+}
+
+void RunHistory::answered(const Record& record, const RecordBody& body) {
+  switch (*body.answer) {
+    case HeldAnswer::kApproved:
+    case HeldAnswer::kDeclined: {
+      PauseHistory& pause = pauses_[{record.step, body.call}];
+      pause.answer = body.answer;
+      pause.by = body.by;
+      return;
+    }
+    case HeldAnswer::kDelivered:
+    case HeldAnswer::kRepeat: break;
+  }
+  if (body.hold == Hold::kBrake) {
+    passed_brake_ = true;
+  } else {
+    call(record.step, body.call).answered(*body.answer);
+  }
 }
 
 void RunHistory::take(const Record& record, const RecordBody& body) {
@@ -137,7 +161,11 @@ void RunHistory::take(const Record& record, const RecordBody& body) {
         call.stand(record.at);
         held_ = record;
       }
-      if (body.answer) call.answered(*body.answer);
+      if (record.state == RunState::kWaiting) {
+        pauses_[{record.step, body.call}].until = record.due;
+        held_ = record;
+      }
+      if (body.answer) answered(record, body);
       break;
     case RecordKind::kNote: break;
   }

@@ -47,6 +47,13 @@ struct CallHistory {
   void answered(HeldAnswer answer);
 };
 
+// One pause of a run, as it was first journaled.
+struct PauseHistory {
+  Time until = Time::max();
+  std::optional<HeldAnswer> answer;
+  std::string by;
+};
+
 class RunHistory {
  public:
   // `known`: the highest number that the store has seen. kCorrupt, with which record, when one does not decode or is
@@ -58,18 +65,25 @@ class RunHistory {
   bool began() const;                                 // some call of it was attempted
   std::uint32_t records() const { return records_; }  // the highest number
   bool stated() const { return stated_; }             // has a state record
-  // Of the last state record, where the run is held.
+  // Of the last state record, where the run is held or waits.
   const std::optional<Record>& held() const { return held_; }
+  // Null where the run never came to it.
+  const PauseHistory* pause(std::uint16_t step, std::uint32_t call) const;
+  bool paused() const { return !pauses_.empty(); }
+  bool passed_brake() const { return passed_brake_; }  // a person let it pass
 
  private:
   Result<void> take(std::span<const Record> records);
   void take(const Record& record, const RecordBody& body);
+  void answered(const Record& record, const RecordBody& body);
 
   std::map<std::pair<std::uint16_t, std::uint32_t>, CallHistory> calls_;
+  std::map<std::pair<std::uint16_t, std::uint32_t>, PauseHistory> pauses_;
   std::optional<RecordBody::Start> start_;
   std::optional<Record> held_;
   std::uint32_t records_ = 0;
   bool stated_ = false;
+  bool passed_brake_ = false;
 };
 
 }  // namespace tieline::engine

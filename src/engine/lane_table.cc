@@ -21,6 +21,17 @@ void LaneTable::insert(std::uint64_t lane, Position run) {
   found.runs.insert(at, run);
 }
 
+void LaneTable::rejoin(std::uint64_t lane, Position run) {
+  Lane& found = lanes_[lane];
+  const auto first = found.runs.begin() + static_cast<std::ptrdiff_t>(found.first);
+  found.runs.insert(std::lower_bound(first, found.runs.end(), run), run);
+}
+
+Position LaneTable::last(std::uint64_t lane) const {
+  const auto found = lanes_.find(lane);
+  return found == lanes_.end() ? Position() : found->second.runs.back();
+}
+
 Position LaneTable::head(std::uint64_t lane) const {
   const auto found = lanes_.find(lane);
   return found == lanes_.end() ? Position() : found->second.runs[found->second.first];

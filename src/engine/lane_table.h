@@ -17,8 +17,11 @@ class LaneTable {
   bool push(std::uint64_t lane, Position run);
   // Where its position belongs, however late it is found: only before anything of the lane has started.
   void insert(std::uint64_t lane, Position run);
+  // Where its position belongs, while nothing of the lane is at work.
+  void rejoin(std::uint64_t lane, Position run);
   bool is_head(std::uint64_t lane, Position run) const { return head(lane) == run; }
   Position head(std::uint64_t lane) const;  // 0 when the lane is empty
+  Position last(std::uint64_t lane) const;  // 0 when the lane is empty
   // Takes the head off and returns the next one, or 0.
   Position pop(std::uint64_t lane);
   // Takes one that is not the head out of the middle.

@@ -7,9 +7,10 @@
 namespace tieline::engine {
 namespace {
 
-constexpr std::array<std::string_view, 5> kResolved{"answer", "found", "not found", "dropped", "once"};
-constexpr std::array<std::string_view, 4> kHolds{"unknown outcome", "needs authorization", "flow does not compile",
-                                                 "its journal is damaged"};
+constexpr std::array<std::string_view, 6> kResolved{"answer", "found", "not found", "dropped", "once", "shadow"};
+constexpr std::array<std::string_view, 5> kHolds{"unknown outcome", "needs authorization", "flow does not compile",
+                                                 "its journal is damaged", "brake"};
+constexpr std::array<std::string_view, 4> kAnswers{"delivered", "repeat", "approved", "declined"};
 
 void put_text(json::TextBuilder& out, std::string_view key, std::string_view text) {
   if (!text.empty()) out.key(key).string(text);
@@ -75,6 +76,8 @@ void read_exchange(json::Value root, RecordBody& body) {
 
 std::string_view resolved_name(Resolved resolved) { return kResolved[static_cast<std::size_t>(resolved)]; }
 
+std::string_view held_answer_name(HeldAnswer answer) { return kAnswers[static_cast<std::size_t>(answer)]; }
+
 std::string_view hold_name(Hold hold) { return kHolds[static_cast<std::size_t>(hold)]; }
 
 std::optional<Hold> hold_of_summary(std::string_view summary) {
@@ -130,7 +133,7 @@ Bytes encode(const RecordBody& body) {
   if (body.response) put_response(out, *body.response);
   if (body.result) out.key("result").copy(body.result->root());
   if (body.hold) out.key("hold").string(hold_name(*body.hold));
-  if (body.answer) out.key("answer").string(*body.answer == HeldAnswer::kDelivered ? "delivered" : "repeat");
+  if (body.answer) out.key("answer").string(held_answer_name(*body.answer));
   put_text(out, "by", body.by);
   out.end_object();
   return out.finish();
@@ -165,8 +168,11 @@ Result<RecordBody> decode(std::string_view bytes) {
   read_exchange(root, body);
   if (root.has("result")) body.result = document->part(root["result"]);
   if (const auto index = index_of(kHolds, root["hold"].as_string())) body.hold = static_cast<Hold>(*index);
-  if (root.has("answer"))
-    body.answer = root["answer"].as_string() == "delivered" ? HeldAnswer::kDelivered : HeldAnswer::kRepeat;
+  if (root.has("answer")) {
+    const auto index = index_of(kAnswers, root["answer"].as_string());
+    if (!index) return failure(Code::kCorrupt, "a journal record has an unknown answer");
+    body.answer = static_cast<HeldAnswer>(*index);
+  }
   body.by = text_of(root, "by");
   return body;
 }

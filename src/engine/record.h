@@ -42,8 +42,9 @@ enum class Resolved : std::uint8_t {
   kNotFound,  // … and it did not
   kDropped,   // `on_unknown: drop`
   kOnce,      // another run made the effect; its result is bound
+  kShadow,    // the flow is a shadow: it was rendered, and not sent
 };
-std::string_view resolved_name(Resolved resolved);  // "answer", "found", "not found", "dropped", "once"
+std::string_view resolved_name(Resolved resolved);  // "answer", "found", "not found", "dropped", "once", …
 
 struct RecordBody {
   struct Start {

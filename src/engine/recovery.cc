@@ -38,7 +38,7 @@ Async<void> Dispatcher::recover() {
 Async<void> Dispatcher::find_unfinished(Found& found) {
   RunQuery query;
   query.flow = id_;
-  query.states = {RunState::kRunning, RunState::kRetrying, RunState::kParked, RunState::kHeld};
+  query.states = {RunState::kRunning, RunState::kRetrying, RunState::kParked, RunState::kHeld, RunState::kWaiting};
   query.count = kPage;
   while (true) {
     CO_TRY(const std::vector<RunStatus> page, co_await shard_.deps.journal.runs(query));
@@ -77,7 +77,9 @@ asio::awaitable<std::uint64_t> Dispatcher::find_lane(RunStatus status) {
 
 void Dispatcher::recovered(const RunStatus& status, std::uint64_t lane) {
   const Position event = status.run.event;
-  if (lane != 0) lanes_.insert(lane, event);
+  const bool outside = status.state == RunState::kWaiting;
+  if (lane != 0 && outside) outside_[lane].push_back(event);
+  if (lane != 0 && !outside) lanes_.insert(lane, event);
   Waiting entry;
   entry.state = status.state;
   entry.lane = lane;
@@ -87,9 +89,11 @@ void Dispatcher::recovered(const RunStatus& status, std::uint64_t lane) {
     entry.hold = hold_of_summary(status.summary).value_or(Hold::kUnknownOutcome);
     // Flows may be different now: those are simply tried again.
     entry.due = waits_for_a_person(entry.hold) ? status.changed + shard_.limits.held_keep : shard_.now();
+    if (entry.hold == Hold::kBrake) shard_.brakes[id_].hold();
     if (entry.hold == Hold::kAuthorization && held_again(status)) entry.due = status.changed + shard_.limits.held_keep;
   }
-  if (status.state == RunState::kRetrying || status.state == RunState::kHeld) {
+  entry.pause = pause_marks(status.summary);
+  if (status.state == RunState::kRetrying || status.state == RunState::kHeld || outside) {
     wait_again(event, entry);
   } else if (lane != 0) {
     ++parked_;

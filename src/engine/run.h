@@ -25,7 +25,9 @@ struct Run {
   std::uint32_t records = 0;  // the highest number used
   bool stated = false;        // a state record is appended: the event is settled for the cursor
   bool working = false;
-  bool resumed = false;  // came back from the journal, and fills no place of the window
+  bool resumed = false;                     // came back from the journal, and fills no place of the window
+  bool brake_released = false;              // a person let go all that the flow's brake held
+  std::optional<Position> superseded_by{};  // the newest run behind it, where its flow works on the newest only
   std::optional<Time> started;
 };
 

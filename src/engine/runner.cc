@@ -6,12 +6,14 @@
 #include "base/text.h"
 #include "engine/caller.h"
 #include "engine/index_key.h"
+#include "engine/pause.h"
 #include "engine/version.h"
 
 namespace tieline::engine {
 namespace {
 
 constexpr std::size_t kIndexValueBytesMax = 512;
+constexpr std::size_t kSummaryBytesMax = 300;
 
 class Context final : public RunContext {
  public:
@@ -30,6 +32,9 @@ class Context final : public RunContext {
     co_return co_await caller.perform(transition);
   }
 
+  Time now() const override { return shard_.now(); }
+  StepResult pause(const Pause& pause) override;
+
   void begin_step(std::uint16_t step) {
     step_ = step;
     calls_ = 0;
@@ -45,10 +50,34 @@ class Context final : public RunContext {
   std::uint32_t calls_ = 0;
 };
 
+StepResult Context::pause(const Pause& asked) {
+  const std::uint32_t call = calls_++;
+  const PauseHistory* known = run_.history.pause(step_, call);
+  Pause pause = asked;
+  if (known != nullptr) pause.until = known->until;
+  if (known != nullptr && known->answer == HeldAnswer::kApproved) return StepResult::next();
+  if (known != nullptr && known->answer) return StepResult::skip("declined by " + known->by);
+  if (shard_.now() >= pause.until) {
+    switch (pause.then) {
+      case Pause::Then::kGoOn: return StepResult::next();
+      case Pause::Then::kSkip: return StepResult::skip("nobody approved it until " + format_time(pause.until));
+      case Pause::Then::kFail:
+        return StepResult::fail(Error{Code::kInvalid, "nobody approved it until " + format_time(pause.until), {}});
+    }
+  }
+  transition = Transition();
+  transition.state = RunState::kWaiting;
+  transition.due = pause.until;
+  transition.summary = truncated(pause_summary(pause), kSummaryBytesMax);
+  transition.step = step_;
+  transition.body.call = call;
+  return StepResult::suspend();
+}
+
 Transition ended(RunState state, std::string summary = {}) {
   Transition out;
   out.state = state;
-  out.summary = truncated(summary, 300);
+  out.summary = truncated(summary, kSummaryBytesMax);
   return out;
 }
 
@@ -84,8 +113,8 @@ asio::awaitable<VersionCheck> check_version(Shard& shard, const Run& run,
   put.bucket = std::string(kVersionBucket);
   put.key = version_key(run);
   put.value = json::print(version->root());
-  // A run that has begun was newer when it did, and nothing of its lane has completed since.
-  if (!run.history.began()) {
+  // A run that has begun was newer when it did, and nothing of its lane has completed since: unless it waited outside.
+  if (!run.history.began() || run.history.paused()) {
     auto stored = co_await shard.deps.state.get(put.bucket, put.key);
     if (!stored) {
       shard.store_failed(stored.error());
@@ -129,6 +158,19 @@ asio::awaitable<Transition> steps(Run& run, Context& context) {
     }
   }
   co_return ended(RunState::kDelivered);
+}
+
+// Where a run goes that does not begin: its flow's brake holds it, or a newer one of its key stands for it.
+std::optional<Transition> kept_back(Shard& shard, const Run& run) {
+  if (run.history.began() || run.history.paused()) return std::nullopt;
+  if (run.superseded_by)
+    return ended(RunState::kSkipped, "event " + std::to_string(run.superseded_by->value) + " of its key is newer");
+  const auto& brake = run.flow->brake;
+  if (!brake || !brake->action.empty() || (brake->op && brake->op != run.event->op)) return std::nullopt;
+  if (passes_brake(shard, run)) return std::nullopt;
+  Transition held = ended(RunState::kHeld, braked_summary(*brake));
+  held.hold = held.body.hold = Hold::kBrake;
+  return held;
 }
 
 asio::awaitable<void> journal_end(Shard& shard, Run& run, Transition& end, std::vector<KeyPut> puts) {
@@ -203,6 +245,17 @@ std::vector<KeyPut> index_puts(const Run& run, const std::vector<json::Document>
   return out;
 }
 
+bool passes_brake(Shard& shard, const Run& run) {
+  if (run.brake_released || run.history.passed_brake()) return true;
+  return shard.brakes[run.id.flow].pass(*run.flow->brake, shard.deps.clock.instant());
+}
+
+std::string braked_summary(const Brake& brake) {
+  const std::string what = brake.action.empty() ? brake.of : "calls of " + brake.of;
+  return std::string(hold_name(Hold::kBrake)) + ": more than " + std::to_string(brake.max) + " " + what + " in " +
+         format_duration(brake.window);
+}
+
 asio::awaitable<Transition> work(Shard& shard, Run& run) {
   if (!run.started) run.started = shard.now();
   Transition end;
@@ -216,10 +269,13 @@ asio::awaitable<Transition> work(Shard& shard, Run& run) {
     if (has_version(run)) version = co_await check_version(shard, run, context.variables());
     if (version.stop) {
       end = std::move(*version.stop);
+    } else if (auto back = kept_back(shard, run)) {
+      end = std::move(*back);
     } else {
       end = co_await steps(run, context);
     }
-    const bool completed = end.state == RunState::kDelivered || end.state == RunState::kSkipped;
+    const bool completed = (end.state == RunState::kDelivered || end.state == RunState::kSkipped) &&
+                           !run.superseded_by && run.flow->mode != FlowMode::kShadow;
     if (version.put && completed) puts.push_back(std::move(*version.put));
   }
   if (end.kind == Transition::Kind::kState) co_await journal_end(shard, run, end, std::move(puts));

@@ -7,7 +7,7 @@
 namespace tieline::engine {
 
 inline constexpr std::string_view kVersionBucket = "version";
-inline constexpr std::string_view kFlowSourceBucket = "flow_source";
+inline constexpr std::string_view kFlowSourceBucket = "flow_source", kFlowNameBucket = "flow_name";
 
 // Fills data, key and lane of a new run from its event. A key that does not evaluate leaves run.broken.
 void prepare(Run& run);
@@ -16,6 +16,11 @@ void prepare(Run& run);
 std::vector<KeyPut> index_puts(const Run& run, const std::vector<json::Document>& variables);
 // `.` and the fixed variables as every program of the run sees them.
 std::vector<json::Document> fixed_variables(const Run& run, Time started);
+
+// Counts it at its flow's brake, which it must have; false when it is to be held.
+bool passes_brake(Shard& shard, const Run& run);
+// "brake: more than 50 deletes in 5m".
+std::string braked_summary(const Brake& brake);
 
 // Works until the run ends or waits; the record that says so is durable on return, unless the transition is kAbandoned
 // or kRefused.

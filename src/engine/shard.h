@@ -2,12 +2,14 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <set>
 #include <string>
 
 #include "async/sync.h"
 #include "async/task_group.h"
 #include "base/prng.h"
+#include "engine/brake.h"
 #include "engine/connections.h"
 #include "engine/due_queue.h"
 #include "engine/engine.h"
@@ -40,6 +42,8 @@ struct Shard {
   bool store_refuses = false;  // the last record was refused
   std::string store_error;
   std::uint64_t store_errors = 0;
+
+  std::map<FlowId, BrakeCounter> brakes;  // of flows that have one
 
   // `once` keys that a run is about to claim or is sending for: others of the same key wait.
   std::set<std::string> once_busy;

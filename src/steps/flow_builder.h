@@ -33,6 +33,7 @@ class FlowBuilder {
   // Of the first ones: whether a program that was compiled may see it.
   const std::array<bool, kFixedSlots>& visible() const { return visible_; }
   spec::Problems& problems() { return problems_; }
+  const std::string& zone() const { return options_.zone; }  // the workspace's
 
   // Null after reporting: a syntax error, an unknown variable, a name that only a later step binds. An empty text is
   // null without a report: it could not be read.

@@ -92,6 +92,8 @@ StepKind map_step();
 StepKind assert_step();
 StepKind call_step();
 StepKind stop_step();
+StepKind wait_step();
+StepKind approve_step();
 
 }  // namespace tieline::steps
 

@@ -182,7 +182,7 @@ Result<void> decode_record(std::string_view bytes, Record& record) {
   record.number = static_cast<std::uint32_t>(reader.varint());
   if (flags & kHasState) {
     const std::uint8_t state = reader.byte();
-    if (state > static_cast<std::uint8_t>(RunState::kDiscarded)) return failure(Code::kCorrupt, "unknown run state");
+    if (state > static_cast<std::uint8_t>(kLastRunState)) return failure(Code::kCorrupt, "unknown run state");
     record.state = static_cast<RunState>(state);
   }
   if (flags & kHasDue) record.due = from_unix_us(unzigzag(reader.varint()));

@@ -16,6 +16,8 @@ std::uint64_t* counter(FlowCounts& counts, RunState state) {
     case RunState::kStale: return &counts.stale;
     case RunState::kDead: return &counts.dead;
     case RunState::kDiscarded: return &counts.discarded;
+    case RunState::kWaiting: return &counts.waiting;
+    case RunState::kCancelled: return &counts.cancelled;
   }
   return nullptr;
 }

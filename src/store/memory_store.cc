@@ -39,6 +39,8 @@ std::uint64_t MemoryStore::apply(Op op) {
     by_key_[dedupe_key((*event)->source, (*event)->id)] = (*event)->position;
   } else if (auto* record = std::get_if<std::shared_ptr<const Record>>(&op)) {
     apply_record(*record, number);
+  } else if (auto* renamed = std::get_if<RenameFlow>(&op)) {
+    flows_[renamed->flow.value - 1].name = renamed->name;
   } else if (auto* flow = std::get_if<OpenFlow>(&op)) {
     flows_.push_back({flow->name, Cursor(flow->start), {}});
     for (const Position lost : corrupt_) flows_.back().cursor.settle(lost);
@@ -230,6 +232,21 @@ Async<std::vector<std::pair<FlowId, std::string>>> MemoryStore::flows() {
   std::vector<std::pair<FlowId, std::string>> all;
   for (const Flow& flow : flows_) all.emplace_back(static_cast<std::uint32_t>(all.size() + 1), flow.name);
   co_return all;
+}
+
+Async<void> MemoryStore::rename_flow(std::string from, std::string to) {
+  const auto named = [&](const std::string& name) {
+    return std::find_if(flows_.begin(), flows_.end(), [&](const Flow& flow) { return flow.name == name; });
+  };
+  if (to.empty() || to.size() > kKeyBytesMax) co_return failure(Code::kInvalid, "a flow's name is empty or too long");
+  if (named(to) != flows_.end()) co_return failure(Code::kConflict, "there is a flow " + to + " already");
+  const auto known = named(from);
+  if (known == flows_.end()) co_return failure(Code::kNotFound, "no flow " + from);
+  CO_TRY_VOID(writable());
+  const FlowId id(static_cast<std::uint32_t>(known - flows_.begin()) + 1);
+  const std::size_t wait_for = apply(RenameFlow{id, std::move(to)});
+  CO_TRY_VOID(co_await durable_through(wait_for, Deadline::never()));
+  co_return Result<void>();
 }
 
 void MemoryStore::configured(std::vector<FlowId> flows) {

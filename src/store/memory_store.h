@@ -63,6 +63,7 @@ class MemoryStore final : public ShardStore {
 
   Async<FlowId> open_flow(std::string name, Position start) override;
   Async<std::vector<std::pair<FlowId, std::string>>> flows() override;
+  Async<void> rename_flow(std::string from, std::string to) override;
   void configured(std::vector<FlowId> flows) override;  // history is kept for ever here
   Async<void> append(Record record, Sync sync) override;
   void settle(FlowId flow, Position event) override;
@@ -86,6 +87,10 @@ class MemoryStore final : public ShardStore {
     std::string name;
     Position start;
   };
+  struct RenameFlow {
+    FlowId flow;
+    std::string name;
+  };
   struct Settle {
     FlowId flow;
     Position event;
@@ -94,7 +99,7 @@ class MemoryStore final : public ShardStore {
     std::string bucket, key;
     std::optional<Bytes> value;
   };
-  using Op = std::variant<EventPtr, std::shared_ptr<const Record>, OpenFlow, Settle, Put>;
+  using Op = std::variant<EventPtr, std::shared_ptr<const Record>, OpenFlow, RenameFlow, Settle, Put>;
 
   struct Flow {
     std::string name;

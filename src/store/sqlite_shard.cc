@@ -300,6 +300,32 @@ Async<FlowId> SqliteShard::open_flow(std::string name, Position start) {
   co_return id;
 }
 
+Async<void> SqliteShard::rename_flow(std::string from, std::string to) {
+  if (to.empty() || to.size() > kKeyBytesMax) co_return failure(Code::kInvalid, "a flow's name is empty or too long");
+  CO_TRY(const bool ready, room_now());
+  if (!ready) CO_TRY_VOID(co_await room(Deadline::never()));
+  std::uint64_t ticket = 0;
+  {
+    const Lock lock(core_->mutex);
+    CO_TRY_VOID(core_->writable());
+    FlowState* renamed = nullptr;
+    FlowId id;
+    for (FlowState& flow : core_->flows) {
+      if (flow.name == to) co_return failure(Code::kConflict, "there is a flow " + to + " already");
+      if (flow.name != from) continue;
+      renamed = &flow;
+      id = FlowId(static_cast<std::uint32_t>(renamed - core_->flows.data()) + 1);
+    }
+    if (renamed == nullptr) co_return failure(Code::kNotFound, "no flow " + from);
+    renamed->name = to;
+    core_->queue().flows.push_back({id, to});
+    ticket = core_->submitted(shard_, to.size() + 64, true);
+  }
+  kick_soon();
+  CO_TRY_VOID(co_await waits_->durable(ticket, Deadline::never()));
+  co_return Result<void>();
+}
+
 void SqliteShard::configured(std::vector<FlowId> flows) {
   const Lock lock(core_->mutex);
   for (FlowState& flow : core_->flows) flow.configured = false;

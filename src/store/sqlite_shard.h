@@ -87,6 +87,7 @@ class SqliteShard final : public ShardStore {
   Duration dedupe_window() const override { return core_->options.dedupe_window; }
 
   Async<FlowId> open_flow(std::string name, Position start) override;
+  Async<void> rename_flow(std::string from, std::string to) override;
   Async<std::vector<std::pair<FlowId, std::string>>> flows() override;
   void configured(std::vector<FlowId> flows) override;
   Async<void> append(Record record, Sync sync) override;

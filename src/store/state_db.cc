@@ -32,8 +32,8 @@ constexpr std::string_view kRunColumns =
 
 Bytes encode_counts(const FlowCounts& c) {
   Bytes out;
-  for (const std::uint64_t n :
-       {c.delivered, c.skipped, c.stale, c.dead, c.discarded, c.running, c.retrying, c.parked, c.held}) {
+  for (const std::uint64_t n : {c.delivered, c.skipped, c.stale, c.dead, c.discarded, c.running, c.retrying, c.parked,
+                                c.held, c.waiting, c.cancelled}) {
     put_varint(out, n);
   }
   return out;
@@ -45,6 +45,10 @@ Result<FlowCounts> decode_counts(std::string_view bytes) {
   for (std::uint64_t* n :
        {&c.delivered, &c.skipped, &c.stale, &c.dead, &c.discarded, &c.running, &c.retrying, &c.parked, &c.held}) {
     *n = reader.varint();
+  }
+  // Added later than the others.
+  for (std::uint64_t* n : {&c.waiting, &c.cancelled}) {
+    if (!reader.at_end()) *n = reader.varint();
   }
   if (!reader.ok()) return failure(Code::kCorrupt, "a flow's counts do not decode");
   return c;

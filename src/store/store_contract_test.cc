@@ -393,6 +393,24 @@ TYPED_TEST(StoreContract, RecordsComeBackAsTheyWereByNumber) {
   EXPECT_EQ(*this->run(this->store().status({flow, Position(999)})), std::nullopt);
 }
 
+TYPED_TEST(StoreContract, ARenamedFlowKeepsItsNumberCursorAndRuns) {
+  const std::uint64_t event = this->append_one("a");
+  const FlowId flow = this->open_flow("orders"), other = this->open_flow("refunds");
+  ASSERT_TRUE(this->journal(make_state(flow, event, 1, RunState::kHeld)));
+  EXPECT_EQ(this->run(this->store().rename_flow("ordres", "sales")).error().code, Code::kNotFound);
+  EXPECT_EQ(this->run(this->store().rename_flow("orders", "refunds")).error().code, Code::kConflict);
+  EXPECT_EQ(this->run(this->store().rename_flow("orders", "")).error().code, Code::kInvalid);
+  ASSERT_TRUE(this->run(this->store().rename_flow("orders", "sales")));
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_EQ(this->open_flow("sales"), flow);
+    EXPECT_EQ(this->status(flow, event).state, RunState::kHeld);
+    EXPECT_EQ(this->open_flow("refunds"), other);
+    for (int i = 0; i < 12; ++i) this->append_one("filler " + std::to_string(round) + std::to_string(i));
+    this->restart();
+  }
+  EXPECT_EQ(this->open_flow("orders").value, 3u) << "the old name is free again";
+}
+
 TYPED_TEST(StoreContract, RepeatOfARecordChangesNothing) {
   const std::uint64_t event = this->append_one("a");
   const FlowId flow = this->open_flow("orders");

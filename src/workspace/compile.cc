@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "base/text.h"
 #include "steps/flow_builder.h"
 #include "workspace/flow_file.h"
 
@@ -62,6 +63,29 @@ void add_names_of_broken_steps(const spec::Node& flow, std::vector<steps::BoundN
   }
 }
 
+std::optional<Brake> compile_brake(const BrakeFile& file, FlowBuilder& builder) {
+  Brake brake;
+  brake.max = static_cast<std::uint32_t>(file.max.count);
+  brake.window = file.max.per;
+  brake.of = file.of.value;
+  if (brake.of == "runs") return brake;
+  if (brake.of == "creates") brake.op = Op::kCreated;
+  if (brake.of == "updates") brake.op = Op::kUpdated;
+  if (brake.of == "deletes") brake.op = Op::kDeleted;
+  if (brake.op) return brake;
+  if (brake.of.find('.') == std::string::npos) {
+    static const std::vector<std::string> words{"runs", "creates", "updates", "deletes"};
+    builder.problems().error(
+        file.of.place, "expected runs, creates, updates, deletes or an action like hubspot.deals.upsert, found \"" +
+                           brake.of + "\"" + did_you_mean(brake.of, words));
+    return std::nullopt;
+  }
+  const auto action = builder.resolve(file.of);
+  if (!action) return std::nullopt;
+  brake.action = action->action->name();
+  return brake;
+}
+
 std::shared_ptr<Flow> compile_parts(const FlowFile& file, FlowBuilder& builder) {
   auto flow = std::make_shared<Flow>();
   const auto program = [&](const spec::ProgramText& text) { return text.empty() ? nullptr : builder.compile(text); };
@@ -73,6 +97,13 @@ std::shared_ptr<Flow> compile_parts(const FlowFile& file, FlowBuilder& builder) 
     flow->triggers.push_back({trigger.webhook.connection.value, trigger.webhook.types});
   }
   flow->retry = file.retry;
+  flow->mode = file.mode;
+  flow->history = file.history;
+  flow->concurrency = file.concurrency;
+  flow->coalesce = file.coalesce;
+  flow->from = file.from;
+  if (file.was) flow->was = file.was->value;
+  if (file.brake) flow->brake = compile_brake(*file.brake, builder);
   flow->variables = builder.variables();
   flow->visible = builder.visible();
   return flow;

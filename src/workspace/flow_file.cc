@@ -1,6 +1,81 @@
 #include "workspace/flow_file.h"
 
+#include "base/text.h"
+
+namespace tieline {
+
+const spec::Names<FlowMode>& describe(const FlowMode*) {
+  static const spec::Names<FlowMode> names{
+      {FlowMode::kLive, "live", "it works"},
+      {FlowMode::kShadow, "shadow", "its calls are rendered and kept, nothing is sent, each binds null"},
+      {FlowMode::kPaused, "paused", "it takes no events; they wait in the log"}};
+  return names;
+}
+
+const spec::Names<HistoryKept>& describe(const HistoryKept*) {
+  static const spec::Names<HistoryKept> names{
+      {HistoryKept::kFull, "full", "requests and answers, cut to 4 KiB and without secrets"},
+      {HistoryKept::kBrief, "brief", "what each call came to, without its request and answer"}};
+  return names;
+}
+
+namespace {
+
+std::optional<StartFrom> read_start(const spec::Node& node, spec::Problems& problems) {
+  StartFrom from;
+  if (node.is_scalar() && node.text() == "now") return from;
+  from.kind = StartFrom::Kind::kEarliest;
+  if (node.is_scalar() && node.text() == "earliest") return from;
+  from.kind = StartFrom::Kind::kTime;
+  if (node.is_scalar()) {
+    const auto time = parse_time(node.text());
+    if (time) {
+      from.time = *time;
+      return from;
+    }
+  }
+  static const std::vector<std::string> words{"now", "earliest"};
+  problems.error(node.place(), "expected now, earliest or a time like 2026-11-29T08:00:00Z, found " +
+                                   (node.is_scalar() ? "\"" + node.text() + "\"" + did_you_mean(node.text(), words)
+                                                     : std::string(node.kind_name())));
+  return std::nullopt;
+}
+
+}  // namespace
+
+const spec::Custom<StartFrom>& describe(const StartFrom*) {
+  static const spec::Custom<StartFrom> custom{
+      .what = "now, earliest or a time",
+      .word = "now, earliest, time",
+      .schema = R"({"type": "string"})",
+      .read = read_start,
+      .print =
+          [](const StartFrom& from) {
+            switch (from.kind) {
+              case StartFrom::Kind::kNow: return std::string("now");
+              case StartFrom::Kind::kEarliest: return std::string("earliest");
+              case StartFrom::Kind::kTime: return format_time(from.time);
+            }
+            return std::string();
+          },
+  };
+  return custom;
+}
+
+}  // namespace tieline
+
 namespace tieline::workspace {
+
+const spec::Table<BrakeFile>& describe(const BrakeFile*) {
+  static const auto table =
+      spec::Table<BrakeFile>("brake", "Holds the flow when it does too much at once, until a person lets it go on")
+          .field("max", &BrakeFile::max, {.doc = "At most so many per so long", .example = "50/5m", .required = true})
+          .field("of", &BrakeFile::of,
+                 {.doc = "Of what: `runs`; `creates`, `updates` or `deletes`, by the events' op; or an action, as "
+                         "CONNECTION.RESOURCE.ACTION",
+                  .example = "deletes"});
+  return table;
+}
 
 const spec::Table<WebhookTriggerFile>& describe(const WebhookTriggerFile*) {
   static const auto table =
@@ -57,16 +132,38 @@ const spec::Table<FlowFile>& describe(const FlowFile*) {
                  {.doc = "What people will search by", .example = "{ order: .order_number, email: .email }"})
           .field("retry", &FlowFile::retry, {.doc = "How calls that failed for a passing reason are tried again"})
           .field("steps", &FlowFile::steps, {.doc = "What is done, in this order", .required = true})
+          .field("mode", &FlowFile::mode, {.doc = "Whether it works"})
+          .field(
+              "from", &FlowFile::from,
+              {.doc = "Where a flow that is new begins: with the next event, with the oldest one in the log, or with "
+                      "the first one received at or after a time. A flow that has run goes on where it was",
+               .example = "earliest"})
+          .field("was", &FlowFile::was,
+                 {.doc = "The flow's former name, whose cursor, runs and dead letters it keeps",
+                  .example = "orders-to-hubspot"})
+          .field("concurrency", &FlowFile::concurrency,
+                 {.doc = "How many runs work at once; 0 is no limit but the flow's window",
+                  .example = "5",
+                  .min = "0",
+                  .max = "512"})
+          .field(
+              "coalesce", &FlowFile::coalesce,
+              {.doc = "Of the runs of one key that wait, only the newest works; the others end as skipped. For flows "
+                      "whose every event tells the whole state"})
+          .field("brake", &FlowFile::brake,
+                 {.doc = "Holds the flow when it does too much at once", .example = "{ max: 50/5m, of: deletes }"})
+          .field("history", &FlowFile::history, {.doc = "What is kept of each call for people to read"})
           .reserved("batch", "One run over several events")
-          .reserved("brake", "Holds the flow when it does too much at once")
-          .reserved("mode", "live, shadow or paused")
           .reserved("priority", "high, normal or low, where budgets are short")
-          .reserved("was", "The flow's former name, whose state it keeps")
           .check([](const FlowFile& flow, const spec::Node& node, spec::Problems& problems) {
             if (flow.on.empty())
               problems.error(node.find("on")->place(), "`on` is an empty list: name at least one trigger");
             if (flow.steps.empty()) {
               problems.error(node.find("steps")->place(), "a flow without steps does nothing: write at least one step");
+            }
+            if (flow.coalesce && flow.key.empty()) {
+              problems.error(node.find("coalesce")->place(),
+                             "`coalesce` is about runs of one key, and the flow has no `key`: add one");
             }
           });
   return table;

@@ -10,6 +10,14 @@
 #include "steps/policy.h"
 #include "steps/step_kind.h"
 
+namespace tieline {
+
+const spec::Names<FlowMode>& describe(const FlowMode*);
+const spec::Names<HistoryKept>& describe(const HistoryKept*);
+const spec::Custom<StartFrom>& describe(const StartFrom*);
+
+}  // namespace tieline
+
 namespace tieline::workspace {
 
 struct WebhookTriggerFile {
@@ -25,11 +33,24 @@ struct TriggerFile {
 };
 const spec::Union<TriggerFile>& describe(const TriggerFile*);
 
+struct BrakeFile {
+  spec::Rate max;
+  spec::At<std::string> of{"runs", {}};
+};
+const spec::Table<BrakeFile>& describe(const BrakeFile*);
+
 struct FlowFile {
   std::vector<TriggerFile> on;
   spec::ProgramText key, version;
   spec::Map<spec::ProgramText> index;
   RetryPolicy retry;
+  FlowMode mode = FlowMode::kLive;
+  HistoryKept history = HistoryKept::kFull;
+  std::uint32_t concurrency = 0;
+  bool coalesce = false;
+  std::optional<BrakeFile> brake;
+  StartFrom from;
+  std::optional<spec::At<std::string>> was;
   std::vector<steps::StepDraft> steps;
 };
 const spec::Table<FlowFile>& describe(const FlowFile*);

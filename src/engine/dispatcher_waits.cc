@@ -1,0 +1,226 @@
+// What a dispatcher does with runs that wait: for a time, for their lane, for a person. It must never start a run of a
+// lane in which another one is at work.
+#include <algorithm>
+#include <iterator>
+
+#include "base/check.h"
+#include "engine/dispatcher.h"
+#include "engine/runner.h"
+
+namespace tieline::engine {
+
+// The next one of the lane goes on: one that comes back from outside before all that are younger.
+void Dispatcher::leave_lane(std::uint64_t lane, Position event) {
+  if (!lanes_.is_head(lane, event)) {
+    lanes_.erase(lane, event);
+    return;
+  }
+  Position next = lanes_.pop(lane);
+  if (const auto outside = outside_.find(lane); outside != outside_.end()) {
+    std::vector<Position> back;
+    std::copy_if(outside->second.begin(), outside->second.end(), std::back_inserter(back),
+                 [&](Position waiting) { return waiting_.at(waiting.value).lane_ready; });
+    for (const Position waiting : back) {
+      std::erase(outside->second, waiting);
+      waiting_.erase(waiting.value);
+      lanes_.rejoin(lane, waiting);
+      ++parked_;
+    }
+    if (outside->second.empty()) outside_.erase(outside);
+    next = lanes_.head(lane);
+  }
+  if (next != Position()) start_head(lane, next);
+}
+
+// What a run of the key has done stands for what an older one waits to do.
+asio::awaitable<void> Dispatcher::cancel_older(std::uint64_t lane, Position event) {
+  const auto outside = outside_.find(lane);
+  if (lane == 0 || outside == outside_.end()) co_return;
+  std::vector<Position> older;
+  std::copy_if(outside->second.begin(), outside->second.end(), std::back_inserter(older), [&](Position waiting) {
+    const Waiting& entry = waiting_.at(waiting.value);
+    return waiting < event && !entry.pause.keep && entry.state == RunState::kWaiting;
+  });
+  for (const Position waiting : older) {
+    if (!co_await cancel(waiting, event)) continue;  // the store refuses: the next one of the key cancels it
+    waiting_.erase(waiting.value);
+    std::erase(outside_[lane], waiting);
+  }
+  if (outside_[lane].empty()) outside_.erase(lane);
+}
+
+asio::awaitable<bool> Dispatcher::cancel(Position waiting, Position newer) {
+  const Waiting before = waiting_.at(waiting.value);
+  waiting_.at(waiting.value).state = RunState::kRunning;  // nobody else may decide it meanwhile
+  waiting_.at(waiting.value).due = Time::max();
+  Run run;
+  run.id = RunId{id_, waiting};
+  run.lane = before.lane;
+  Transition end;
+  end.state = RunState::kCancelled;
+  end.summary = "the run of event " + std::to_string(newer.value) + " of its key is newer";
+  const auto status = co_await shard_.deps.journal.status(run.id);
+  bool written = false;
+  if (status && status->has_value()) {
+    run.records = (*status)->records;
+    RecordDraft draft;
+    draft.state = end.state;
+    draft.summary = end.summary;
+    written = (co_await append_record(shard_, run, std::move(draft), Sync::kWithNext)).has_value();
+  }
+  if (written) {
+    observe(run, end);
+  } else {
+    wait_again(waiting, before);
+  }
+  co_return written;
+}
+
+void Dispatcher::wait_again(Position event, const Waiting& entry) {
+  waiting_[event.value] = entry;
+  shard_.due.push(entry.due, RunId{id_, event});
+}
+
+void Dispatcher::due(Position event, Time at) {
+  const auto found = waiting_.find(event.value);
+  if (found == waiting_.end() || found->second.due != at) return;
+  const Waiting& entry = found->second;
+  if (entry.state == RunState::kWaiting) {
+    rejoin_lane(event);
+  } else {
+    leave_waiting(event, entry.state == RunState::kHeld && waits_for_a_person(entry.hold));
+  }
+}
+
+// One that waited outside of its lane goes on, at once or when those that work now have ended.
+void Dispatcher::rejoin_lane(Position event) {
+  Waiting& entry = waiting_.at(event.value);
+  const std::uint64_t lane = entry.lane;
+  if (lane != 0 && lanes_.head(lane) != Position()) {
+    entry.lane_ready = true;
+    return;
+  }
+  if (lane != 0) {
+    lanes_.push(lane, event);
+    std::vector<Position>& outside = outside_.at(lane);
+    std::erase(outside, event);
+    if (outside.empty()) outside_.erase(lane);
+  }
+  leave_waiting(event, false);
+}
+
+// Back to work; or into its lane, where a changed key has put an older run before it since.
+void Dispatcher::leave_waiting(Position event, bool expired, bool brake_released) {
+  auto node = waiting_.extract(event.value);
+  const std::uint64_t lane = node.mapped().lane;
+  if (lane != 0 && !lanes_.is_head(lane, event)) {
+    ++parked_;
+    return;
+  }
+  Ready ready;
+  ready.event = event;
+  ready.lane = lane;
+  ready.expired = expired;
+  ready.brake_released = brake_released;
+  make_ready(ready);
+}
+
+Result<void> Dispatcher::release_brake() {
+  BrakeCounter& brake = shard_.brakes[id_];
+  if (!brake.holds()) return failure(Code::kInvalid, "the brake of flow " + name_ + " does not hold");
+  brake.release();
+  std::vector<Position> held;
+  for (const auto& [position, entry] : waiting_) {
+    if (entry.state == RunState::kHeld && entry.hold == Hold::kBrake) held.push_back(Position(position));
+  }
+  std::sort(held.begin(), held.end());
+  for (const Position event : held) leave_waiting(event, false, true);
+  return {};
+}
+
+void Dispatcher::release(Position event, Hold hold) {
+  const auto found = waiting_.find(event.value);
+  if (found == waiting_.end() || found->second.state != RunState::kHeld || found->second.hold != hold) return;
+  leave_waiting(event, false);
+}
+
+void Dispatcher::release_all(Hold hold) {
+  std::vector<Position> held;
+  for (const auto& [position, entry] : waiting_) {
+    if (entry.state == RunState::kHeld && entry.hold == hold) held.push_back(Position(position));
+  }
+  std::sort(held.begin(), held.end());
+  for (const Position event : held) release(event, hold);
+}
+
+Async<void> Dispatcher::settle_held(Position event, HeldAnswer answer, std::string by) {
+  const auto found = waiting_.find(event.value);
+  const bool asked =
+      found != waiting_.end() && found->second.state == RunState::kWaiting && found->second.pause.approval;
+  if (found == waiting_.end() || (found->second.state != RunState::kHeld && !asked))
+    co_return failure(Code::kNotFound, "no held run of flow " + name_ + " on event " + std::to_string(event.value));
+  const bool approval = answer == HeldAnswer::kApproved || answer == HeldAnswer::kDeclined;
+  if (approval != asked)
+    co_return failure(Code::kInvalid, asked ? "the run waits for approval: say yes or no to it"
+                                            : "the run does not wait for approval: it is held (" +
+                                                  std::string(hold_name(found->second.hold)) + ")");
+  if (answer == HeldAnswer::kDelivered && found->second.hold != Hold::kUnknownOutcome)
+    co_return failure(Code::kInvalid, "the run is held (" + std::string(hold_name(found->second.hold)) +
+                                          "): only an unknown outcome can be said to be delivered");
+  const Waiting before = found->second;
+  found->second.state = RunState::kRunning;  // nobody else may decide it meanwhile
+  found->second.due = Time::max();
+  Run run;
+  run.id = RunId{id_, event};
+  run.lane = before.lane;
+  auto draft = co_await decision(run, before.hold, answer);
+  Result<void> written;
+  if (draft) {
+    draft->body.by = std::move(by);
+    written = co_await append_record(shard_, run, std::move(*draft), Sync::kWait);
+  } else {
+    written = failure(draft.error());
+  }
+  const bool damaged = !written && written.error().code == Code::kCorrupt;
+  if (!written && !damaged) {
+    wait_again(event, before);
+    co_return written;
+  }
+  // Whoever loads a damaged journal holds the run for it.
+  for (Connection* connection : shard_.connections.all()) connection->held.erase(run.id);
+  if (asked) {
+    rejoin_lane(event);
+  } else {
+    leave_waiting(event, false);
+  }
+  co_return written;
+}
+
+// The record that says what a person decided; the numbers of `run` are filled in.
+Async<RecordDraft> Dispatcher::decision(Run& run, Hold hold, HeldAnswer answer) {
+  CO_TRY(const auto status, co_await shard_.deps.journal.status(run.id));
+  CO_TRY(const std::vector<Record> records, co_await shard_.deps.journal.read(run.id));
+  run.records = status ? status->records : 0;
+  auto history = RunHistory::of(records, run.records);
+  RecordDraft draft;
+  draft.state = RunState::kRunning;
+  draft.body.answer = answer;
+  if (hold == Hold::kBrake) draft.body.hold = hold;
+  if (hold == Hold::kJournal) {
+    if (last_flow_ == nullptr)
+      co_return failure(Code::kInvalid, "flow " + name_ + " is removed: the run cannot begin again");
+    draft.body.start = RecordBody::Start{last_flow_->hash, shard_.now()};
+    co_return draft;
+  }
+  if (!history) co_return failure(std::move(history.error()).in(std::string(hold_name(Hold::kJournal))));
+  const auto body = history->held() ? decode(history->held()->body) : Result<RecordBody>();
+  if (!history->held() || !body)
+    co_return failure(Code::kCorrupt, "the journal of the held run does not say why it is held");
+  draft.step = history->held()->step;
+  draft.attempt = history->held()->attempt;
+  draft.body.call = body->call;
+  draft.body.action = body->action;
+  co_return draft;
+}
+
+}  // namespace tieline::engine

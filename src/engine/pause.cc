@@ -1,0 +1,27 @@
+#include "engine/pause.h"
+
+namespace tieline::engine {
+namespace {
+
+constexpr std::string_view kApproval = "waits for approval", kKeep = "; newer runs of its key leave it alone";
+
+}  // namespace
+
+std::string pause_summary(const Pause& pause) {
+  std::string out(pause.approval ? kApproval : "waits");
+  if (!pause.who.empty()) out += " by " + pause.who;
+  if (pause.until != Time::max()) out += (pause.approval ? ", until " : " until ") + format_time(pause.until);
+  if (pause.approval && pause.until != Time::max())
+    out += pause.then == Pause::Then::kSkip ? ", then it is skipped" : ", then it fails";
+  if (pause.keep && !pause.approval) out += kKeep;
+  return out;
+}
+
+PauseMarks pause_marks(std::string_view summary) {
+  PauseMarks marks;
+  marks.approval = summary.starts_with(kApproval);
+  marks.keep = marks.approval || summary.ends_with(kKeep);
+  return marks;
+}
+
+}  // namespace tieline::engine
