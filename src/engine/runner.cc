@@ -65,13 +65,13 @@ asio::awaitable<VersionCheck> check_version(Shard& shard, const Run& run,
   co_return check;
 }
 
-asio::awaitable<Transition> steps(Run& run, Scope& scope) {
-  StepResult result = co_await scope.go_through(run.flow->steps, 0);
-  if (result.kind == StepResult::Kind::kSuspend) co_return std::move(scope.transition);
-  if (result.kind == StepResult::Kind::kNext) co_return ended(RunState::kDelivered);
+// Where the run goes whose steps came to this.
+Transition conclude(StepResult result, Scope& scope) {
+  if (result.kind == StepResult::Kind::kSuspend) return std::move(scope.transition);
+  if (result.kind == StepResult::Kind::kNext) return ended(RunState::kDelivered);
   Transition skipped = ended(RunState::kSkipped, result.reason);
   skipped.step = scope.step();
-  co_return skipped;
+  return skipped;
 }
 
 asio::awaitable<void> journal_end(Shard& shard, Run& run, Transition& end, std::vector<KeyPut> puts) {
@@ -161,7 +161,8 @@ asio::awaitable<Transition> work(Shard& shard, Run& run) {
     if (version.stop) {
       end = std::move(*version.stop);
     } else {
-      end = co_await steps(run, scope);
+      StepResult result = co_await scope.go_through(run.flow->steps, 0);
+      end = conclude(std::move(result), scope);
     }
     const bool completed = end.state == RunState::kDelivered || end.state == RunState::kSkipped;
     if (version.put && completed) puts.push_back(std::move(*version.put));
