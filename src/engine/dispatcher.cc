@@ -120,6 +120,10 @@ asio::awaitable<void> Dispatcher::settle_old() {
     if (found != active_.end() && !found->second->stated) {
       if (ordinal_ - oldest.ordinal <= shard_.limits.unsettled_span) co_return;
       Run& run = *found->second;
+      // Not while another record of it is being written; and what its own work writes from now on waits for this one.
+      if (run.appending || (run.turns != nullptr && !run.turns->try_enter())) co_return;
+      if (run.turns != nullptr) run.turns->leave();
+      if (run.turns == nullptr) run.turns = std::make_unique<Gate>(1);
       RecordDraft draft;
       draft.state = RunState::kRunning;
       draft.puts = index_puts(run, fixed_variables(run, shard_.now()));

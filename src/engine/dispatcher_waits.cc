@@ -219,6 +219,8 @@ Async<RecordDraft> Dispatcher::decision(Run& run, Hold hold, HeldAnswer answer) 
   draft.step = history->held()->step;
   draft.attempt = history->held()->attempt;
   draft.body.call = body->call;
+  draft.body.items = body->items;
+  draft.body.path = body->path;
   draft.body.action = body->action;
   co_return draft;
 }

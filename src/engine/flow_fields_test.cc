@@ -24,7 +24,7 @@ class TestPause final : public Step {
       pause.who = who_;
       pause.then = Pause::Then::kFail;
     }
-    co_return context.pause(pause);
+    co_return co_await context.pause(std::move(pause));
   }
 
  private:

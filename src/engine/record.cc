@@ -90,6 +90,7 @@ RecordBody RecordBody::conclusion() const {
   RecordBody out;
   out.start = start;
   out.call = call;
+  out.items = items;
   out.action = action;
   out.once = once;
   out.category = category;
@@ -102,6 +103,7 @@ RecordBody RecordBody::conclusion() const {
   out.happened = happened;
   out.resolved = resolved;
   out.pages = pages;
+  out.next = next;
   out.result = result;
   out.hold = hold;
   out.answer = answer;
@@ -117,6 +119,12 @@ Bytes encode(const RecordBody& body) {
     out.key("started").integer(to_unix_us(body.start->started));
   }
   if (body.call != 0) out.key("call").integer(body.call);
+  if (!body.items.empty()) {
+    out.key("items").begin_array();
+    for (const std::uint32_t item : body.items) out.integer(item);
+    out.end_array();
+  }
+  put_text(out, "path", body.path);
   put_text(out, "action", body.action);
   put_text(out, "once", body.once);
   if (body.category) out.key("category").string(category_name(*body.category));
@@ -124,11 +132,13 @@ Bytes encode(const RecordBody& body) {
   put_text(out, "message", body.message);
   if (body.took.count() != 0) out.key("took").integer(body.took.count());
   if (body.wait) out.key("wait").integer(body.wait->count());
+  if (body.until) out.key("until").integer(to_unix_us(*body.until));
   if (body.lookup) out.key("lookup").boolean(true);
   if (body.empty) out.key("empty").boolean(true);
   if (body.happened) out.key("happened").boolean(true);
   if (body.resolved != Resolved::kAnswer) out.key("resolved").string(resolved_name(body.resolved));
   if (body.pages != 1) out.key("pages").integer(body.pages);
+  put_text(out, "next", body.next);
   if (body.request) put_request(out, *body.request);
   if (body.response) put_response(out, *body.response);
   if (body.result) out.key("result").copy(body.result->root());
@@ -149,6 +159,9 @@ Result<RecordBody> decode(std::string_view bytes) {
   if (const auto started = root["started"].as_int64())
     body.start = RecordBody::Start{text_of(root, "flow"), from_unix_us(*started)};
   body.call = static_cast<std::uint32_t>(root["call"].as_int64().value_or(0));
+  for (const json::Value item : root["items"].elements())
+    body.items.push_back(static_cast<std::uint32_t>(item.as_int64().value_or(0)));
+  body.path = text_of(root, "path");
   body.action = text_of(root, "action");
   body.once = text_of(root, "once");
   if (root.has("category")) {
@@ -159,12 +172,14 @@ Result<RecordBody> decode(std::string_view bytes) {
   body.message = text_of(root, "message");
   body.took = duration_of(root, "took").value_or(Duration(0));
   body.wait = duration_of(root, "wait");
+  if (const auto until = root["until"].as_int64()) body.until = from_unix_us(*until);
   body.lookup = root["lookup"].as_bool();
   body.empty = root["empty"].as_bool();
   body.happened = root["happened"].as_bool();
   if (const auto index = index_of(kResolved, root["resolved"].as_string()))
     body.resolved = static_cast<Resolved>(*index);
   body.pages = static_cast<std::uint32_t>(root["pages"].as_int64().value_or(1));
+  body.next = text_of(root, "next");
   read_exchange(root, body);
   if (root.has("result")) body.result = document->part(root["result"]);
   if (const auto index = index_of(kHolds, root["hold"].as_string())) body.hold = static_cast<Hold>(*index);

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
+#include "async/sync.h"
 #include "core/event.h"
 #include "core/flow.h"
 #include "core/journal.h"
@@ -23,12 +25,16 @@ struct Run {
   std::optional<Error> broken;  // its key does not evaluate: dead as soon as it works
   RunHistory history;
   std::uint32_t records = 0;  // the highest number used
+  bool appending = false;     // a record of it is on its way into the store
   bool stated = false;        // a state record is appended: the event is settled for the cursor
   bool working = false;
   bool resumed = false;                     // came back from the journal, and fills no place of the window
   bool brake_released = false;              // a person let go all that the flow's brake held
   std::optional<Position> superseded_by{};  // the newest run behind it, where its flow works on the newest only
   std::optional<Time> started;
+  // Where several of its calls may be under way at once: records are appended one after the other.
+  std::unique_ptr<Gate> turns;
+  std::size_t items = 0;  // that its `foreach` steps have met, all of them together, since it came into memory
 };
 
 // Where a run goes when its work ends. What it is called with is journaled by the runner.
@@ -45,6 +51,7 @@ struct Transition {
   std::string summary;
   std::uint16_t step = 0, attempt = 0;
   RecordBody body;
+  bool behind = false;  // kRetrying only because another call of the same run has not ended
 };
 
 }  // namespace tieline::engine

@@ -6,8 +6,15 @@ namespace tieline::engine {
 
 namespace {
 
+struct Appending {
+  Run& run;
+  explicit Appending(Run& of) : run(of) { run.appending = true; }
+  ~Appending() { run.appending = false; }
+};
+
 Async<void> append(Shard& shard, Run& run, Record record, Sync sync) {
   const bool states = record.kind == RecordKind::kState;
+  const Appending appending(run);
   auto written = co_await shard.deps.journal.append(std::move(record), sync);
   // A number that a refused record kept would look like a lost one.
   if (written) {
@@ -20,10 +27,7 @@ Async<void> append(Shard& shard, Run& run, Record record, Sync sync) {
   co_return written;
 }
 
-}  // namespace
-
-Async<void> append_record(Shard& shard, Run& run, RecordDraft&& draft, Sync sync) {
-  CHECK(run.flow != nullptr || run.records > 0);
+Record numbered(Shard& shard, Run& run, RecordDraft&& draft) {
   Record record;
   record.run = run.id;
   record.number = run.records + 1;
@@ -43,7 +47,25 @@ Async<void> append_record(Shard& shard, Run& run, RecordDraft&& draft, Sync sync
     record.summary = std::move(draft.summary);
   }
   record.lane = run.lane;
-  return append(shard, run, std::move(record), sync);
+  return record;
+}
+
+Async<void> append_in_turn(Shard& shard, Run& run, RecordDraft draft, Sync sync) {
+  co_await run.turns->enter();
+  struct Turn {
+    Gate& gate;
+    explicit Turn(Gate& entered) : gate(entered) {}
+    ~Turn() { gate.leave(); }
+  } turn(*run.turns);
+  co_return co_await append(shard, run, numbered(shard, run, std::move(draft)), sync);
+}
+
+}  // namespace
+
+Async<void> append_record(Shard& shard, Run& run, RecordDraft&& draft, Sync sync) {
+  CHECK(run.flow != nullptr || run.records > 0);
+  if (run.turns != nullptr) return append_in_turn(shard, run, std::move(draft), sync);
+  return append(shard, run, numbered(shard, run, std::move(draft)), sync);
 }
 
 }  // namespace tieline::engine

@@ -76,7 +76,7 @@ class ApproveStep final : public Step {
       pause.until = context.now() + after_->after;
       pause.then = after_->then;
     }
-    co_return context.pause(pause);
+    co_return co_await context.pause(std::move(pause));
   }
 
  private:

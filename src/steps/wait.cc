@@ -102,7 +102,7 @@ class WaitStep final : public Step {
       if (!until) co_return StepResult::fail(until.error());
       pause.until = *until;
     }
-    co_return context.pause(pause);
+    co_return co_await context.pause(std::move(pause));
   }
 
  private:
