@@ -51,12 +51,25 @@ std::string outcome_words(const RecordBody& body, std::uint16_t attempt, Time at
   return out;
 }
 
+std::string person(const RecordBody& body) { return body.by.empty() ? "a person" : body.by; }
+
+std::string replay_words(const RecordBody& body) {
+  std::string out = "replayed by " + person(body) + ", from the " + (body.replay->start ? "start" : "failed step");
+  if (body.replay->as_now) out += ", with the flow as it is now";
+  if (body.replay->damaged) out += ", whatever its journal says";
+  if (body.redo) out += ", `once` or not (--redo)";
+  if (body.replay->job != 0) out += " (job " + std::to_string(body.replay->job) + ")";
+  return out;
+}
+
 std::string state_words(const Record& record, const RecordBody& body) {
   switch (record.state) {
     case RunState::kRunning:
+      if (body.replay) return replay_words(body);
       if (body.answer)
-        return std::string("decided by ") + (body.by.empty() ? "a person" : body.by) + ": " +
-               (*body.answer == engine::HeldAnswer::kRepeat ? "send it again" : "it was delivered");
+        return "decided by " + person(body) + ": " +
+               (*body.answer == engine::HeldAnswer::kRepeat ? "send it again" : "it was delivered") +
+               (body.redo ? ", although another run made it (--redo)" : "");
       return "taken up";
     case RunState::kRetrying:
       return "will try again at " + format_time(record.due) +
@@ -67,7 +80,7 @@ std::string state_words(const Record& record, const RecordBody& body) {
     case RunState::kSkipped: return "skipped: " + record.summary;
     case RunState::kStale: return "stale: a newer version was delivered before";
     case RunState::kDead: return "dead letter: " + record.summary;
-    case RunState::kDiscarded: return "discarded";
+    case RunState::kDiscarded: return "discarded by " + person(body);
   }
   return "unknown state";
 }
@@ -80,23 +93,33 @@ void put_headers(json::Builder& out, const Headers& headers) {
 
 }  // namespace
 
+StoryLine story_line(const Record& record) {
+  const auto body = engine::decode(record.body);
+  if (!body) return {"unreadable", "a record that cannot be read: " + body.error().message};
+  switch (record.kind) {
+    case RecordKind::kIntent: return {"intent", intent_words(*body, record.attempt)};
+    case RecordKind::kOutcome: return {"outcome", outcome_words(*body, record.attempt, record.at)};
+    case RecordKind::kState: return {"state", state_words(record, *body)};
+    case RecordKind::kNote: break;
+  }
+  return {"note", body->data ? "data edited by " + person(*body) + "; the event stays as it came" : body->message};
+}
+
+void put_missing_records(json::Builder& out, std::uint32_t first, std::uint32_t last) {
+  const std::string which = first == last ? "record " + std::to_string(first) + " is"
+                                          : "records " + std::to_string(first) + " to " + std::to_string(last) + " are";
+  out.begin_object().key("at").string("").key("number").integer(first).key("kind").string("missing");
+  out.key("text").string(which + " missing: corrupt in the store (`tieline store verify`), or let go of").end_object();
+}
+
 void put_story_entry(json::Builder& out, const Record& record) {
+  const StoryLine line = story_line(record);
   out.begin_object().key("at").string(format_time(record.at)).key("number").integer(record.number);
+  out.key("kind").string(line.kind).key("text").string(line.text);
   const auto body = engine::decode(record.body);
   if (!body) {
-    out.key("kind").string("unreadable").key("text").string("a record that cannot be read: " + body.error().message);
     out.end_object();
     return;
-  }
-  switch (record.kind) {
-    case RecordKind::kIntent:
-      out.key("kind").string("intent").key("text").string(intent_words(*body, record.attempt));
-      break;
-    case RecordKind::kOutcome:
-      out.key("kind").string("outcome").key("text").string(outcome_words(*body, record.attempt, record.at));
-      break;
-    case RecordKind::kState: out.key("kind").string("state").key("text").string(state_words(record, *body)); break;
-    case RecordKind::kNote: out.key("kind").string("note").key("text").string(body->message); break;
   }
   if (record.kind == RecordKind::kOutcome) out.key("step").integer(record.step);
   if (body->request) {

@@ -29,6 +29,7 @@ class Caller {
   };
 
   Ending remembered();
+  Ending made_before();
   asio::awaitable<Ending> resolve();
   asio::awaitable<Ending> look_up();
   asio::awaitable<Ending> claim_once();

@@ -120,7 +120,7 @@ asio::awaitable<void> Dispatcher::settle_old() {
       Run& run = *found->second;
       RecordDraft draft;
       draft.state = RunState::kRunning;
-      draft.puts = index_puts(run, fixed_variables(run, shard_.now()));
+      draft.puts = index_puts(run, fixed_variables(run, shard_.now()), shard_.index_until());
       auto written = co_await append_record(shard_, run, std::move(draft), Sync::kWithNext);
       if (!written) co_return;
     }
@@ -235,6 +235,7 @@ asio::awaitable<std::optional<Transition>> Dispatcher::restore(Run& run, bool ex
   if (!events->empty()) run.event = events->front();
   if (history) {
     run.history = std::move(*history);
+    if (run.event) use_edited_data(run);
     run.records = run.history.records();
     run.stated = run.history.stated();
     if (run.history.start()) run.started = run.history.start()->started;
@@ -325,7 +326,8 @@ asio::awaitable<void> Dispatcher::park(std::unique_ptr<Run> run) {
   ++parked_;
   RecordDraft draft;
   draft.state = RunState::kParked;
-  if (!run->stated && !run->broken) draft.puts = index_puts(*run, fixed_variables(*run, shard_.now()));
+  if (!run->stated && !run->broken)
+    draft.puts = index_puts(*run, fixed_variables(*run, shard_.now()), shard_.index_until());
   // Where the store refuses the record the event stays unsettled, and a restart reads it again.
   (void)co_await append_record(shard_, *run, std::move(draft), Sync::kWithNext);
 }
@@ -376,64 +378,6 @@ void Dispatcher::release_all(Hold hold) {
   }
   std::sort(held.begin(), held.end());
   for (const Position event : held) release(event, hold);
-}
-
-Async<void> Dispatcher::settle_held(Position event, HeldAnswer answer, std::string by) {
-  const auto found = waiting_.find(event.value);
-  if (found == waiting_.end() || found->second.state != RunState::kHeld)
-    co_return failure(Code::kNotFound, "no held run of flow " + name_ + " on event " + std::to_string(event.value));
-  if (answer == HeldAnswer::kDelivered && found->second.hold != Hold::kUnknownOutcome)
-    co_return failure(Code::kInvalid, "the run is held (" + std::string(hold_name(found->second.hold)) +
-                                          "): only an unknown outcome can be said to be delivered");
-  const Waiting before = found->second;
-  found->second.state = RunState::kRunning;  // nobody else may decide it meanwhile
-  found->second.due = Time::max();
-  Run run;
-  run.id = RunId{id_, event};
-  run.lane = before.lane;
-  auto draft = co_await decision(run, before.hold, answer);
-  Result<void> written;
-  if (draft) {
-    draft->body.by = std::move(by);
-    written = co_await append_record(shard_, run, std::move(*draft), Sync::kWait);
-  } else {
-    written = failure(draft.error());
-  }
-  const bool damaged = !written && written.error().code == Code::kCorrupt;
-  if (!written && !damaged) {
-    wait_again(event, before);
-    co_return written;
-  }
-  // Whoever loads a damaged journal holds the run for it.
-  for (Connection* connection : shard_.connections.all()) connection->held.erase(run.id);
-  leave_waiting(event, false);
-  co_return written;
-}
-
-// The record that says what a person decided; the numbers of `run` are filled in.
-Async<RecordDraft> Dispatcher::decision(Run& run, Hold hold, HeldAnswer answer) {
-  CO_TRY(const auto status, co_await shard_.deps.journal.status(run.id));
-  CO_TRY(const std::vector<Record> records, co_await shard_.deps.journal.read(run.id));
-  run.records = status ? status->records : 0;
-  auto history = RunHistory::of(records, run.records);
-  RecordDraft draft;
-  draft.state = RunState::kRunning;
-  draft.body.answer = answer;
-  if (hold == Hold::kJournal) {
-    if (last_flow_ == nullptr)
-      co_return failure(Code::kInvalid, "flow " + name_ + " is removed: the run cannot begin again");
-    draft.body.start = RecordBody::Start{last_flow_->hash, shard_.now()};
-    co_return draft;
-  }
-  if (!history) co_return failure(std::move(history.error()).in(std::string(hold_name(Hold::kJournal))));
-  const auto body = history->held() ? decode(history->held()->body) : Result<RecordBody>();
-  if (!history->held() || !body)
-    co_return failure(Code::kCorrupt, "the journal of the held run does not say why it is held");
-  draft.step = history->held()->step;
-  draft.attempt = history->held()->attempt;
-  draft.body.call = body->call;
-  draft.body.action = body->action;
-  co_return draft;
 }
 
 void Dispatcher::observe(const Run& run, const Transition& end) {

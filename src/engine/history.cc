@@ -5,9 +5,10 @@
 namespace tieline::engine {
 namespace {
 
-// A person had a run with a damaged journal begin from nothing: only such a record has both.
+// A person had a run with a damaged journal begin from nothing.
 bool begins_again(const Record& record, const RecordBody& body) {
-  return record.kind == RecordKind::kState && body.start && body.answer == HeldAnswer::kRepeat;
+  const bool decided = body.answer == HeldAnswer::kRepeat || (body.replay && body.replay->damaged);
+  return record.kind == RecordKind::kState && body.start && decided;
 }
 
 }  // namespace
@@ -31,6 +32,7 @@ void CallHistory::begin(Time at) {
 }
 
 void CallHistory::intent(std::uint32_t attempt, Time at) {
+  if (open) key_used = true;
   if (reread) restart();
   begin(at);
   if (!first_sent) first_sent = at;
@@ -46,7 +48,7 @@ void CallHistory::intent(std::uint32_t attempt, Time at) {
 }
 
 void CallHistory::unanswered(const char* message, Time at) {
-  open = false;
+  open = key_used = false;
   undecided = true;
   last_at = at;
   last = RecordBody();
@@ -78,7 +80,7 @@ void CallHistory::outcome(RecordBody body, std::uint32_t attempt, Time at) {
   open = body.category == Category::kUnknown;
   if (open) {
     open_since = at;
-    open_known = true;
+    open_known = key_used = true;
   }
   if (body.category == Category::kRateLimited) {
     --policy.tries;
@@ -97,6 +99,7 @@ void CallHistory::answered(HeldAnswer answer) {
     // Whoever asks for it again gives it a whole policy's worth of tries.
     policy = AttemptHistory();
     first_sent.reset();
+    key_used = false;
     conflicts = 0;
     standing_since.reset();
     last.reset();
@@ -109,38 +112,99 @@ void CallHistory::answered(HeldAnswer answer) {
   last = std::move(delivered);
 }
 
-bool RunHistory::began() const {
-  return std::any_of(calls_.begin(), calls_.end(),
-                     [](const auto& entry) { return entry.second.attempts > 0 || entry.second.last.has_value(); });
+void CallHistory::again(std::uint32_t replay, bool from_start, bool failed) {
+  const bool happened = last && last->happened;
+  const bool delivered = last && last->category == Category::kDelivered;
+  replayed = replay;
+  if (last && !last->action.empty()) keyed_for = last->action;
+  if (happened) {
+    open = open_known = true;
+    open_since = last_at;
+  }
+  if (from_start && last && !open && !failed) earlier = last;
+  // What is known to have failed is another request: its key would only bring the same answer again. But of an attempt
+  // before it nothing may be known, and only the same key keeps that from happening twice.
+  if (last && !open && !delivered && !key_used) {
+    key_round = replay;
+    first_sent.reset();
+  }
+  restart();
+  repeat_asked = false;
+  lookups = 0;
+  lookups_standing = Duration(0);
+}
+
+const CallHistory* RunHistory::uncertain() const {
+  for (const auto& [key, call] : calls_) {
+    if (call.open || (call.last && call.last->happened)) return &call;
+  }
+  return nullptr;
+}
+
+void RunHistory::begin_again(const RecordBody& body) {
+  const bool from_start = body.start.has_value();
+  stated_ = true;
+  began_ = false;
+  ++replays_;
+  held_.reset();
+  for (auto& [key, call] : calls_) {
+    const bool failed = key == failed_;
+    const bool known = call.last && call.last->category == Category::kDelivered && !call.last->happened;
+    // From the failed step on: what is done stays done.
+    if (from_start || failed || (key.first >= failed_step_ && !known)) call.again(replays_, from_start, failed);
+    call.redo = body.redo;
+  }
+  redo_ = body.redo;
+  failed_.reset();
+  failed_step_ = 0;
 }
 
 void RunHistory::take(const Record& record, const RecordBody& body) {
-  CallHistory& call = this->call(record.step, body.call);
   switch (record.kind) {
-    case RecordKind::kIntent: call.intent(record.attempt, record.at); break;
-    case RecordKind::kOutcome: call.outcome(body.conclusion(), record.attempt, record.at); break;
-    case RecordKind::kState:
-      stated_ = true;
-      held_.reset();
-      // Whoever wrote this knew of the open attempt, and was not under way with it any more.
-      if (call.open && !call.open_known && (record.state == RunState::kRetrying || record.state == RunState::kHeld)) {
-        call.open_since = record.at;
-        call.open_known = true;
-      }
-      if (record.state == RunState::kRetrying || record.state == RunState::kHeld) call.undecided = false;
-      if (record.state == RunState::kRetrying) call.stand(record.due);
-      if (record.state == RunState::kRetrying && body.category == Category::kConflict) {
-        const auto from = calls_.find({record.step, body.call});
-        for (auto earlier = calls_.begin(); earlier != from; ++earlier) earlier->second.reread = true;
-      }
-      if (record.state == RunState::kHeld) {
-        call.stand(record.at);
-        held_ = record;
-      }
-      if (body.answer) call.answered(*body.answer);
+    case RecordKind::kIntent:
+      began_ = true;
+      call(record.step, body.call).intent(record.attempt, record.at);
       break;
-    case RecordKind::kNote: break;
+    case RecordKind::kOutcome:
+      began_ = true;
+      call(record.step, body.call).outcome(body.conclusion(), record.attempt, record.at);
+      break;
+    case RecordKind::kState: take_state(record, body); break;
+    case RecordKind::kNote:
+      if (body.data) data_ = body.data;
+      break;
   }
+}
+
+void RunHistory::take_state(const Record& record, const RecordBody& body) {
+  CallHistory& call = this->call(record.step, body.call);
+  stated_ = true;
+  held_.reset();
+  // Whoever wrote this knew of the open attempt, and was not under way with it any more.
+  if (call.open && !call.open_known && (record.state == RunState::kRetrying || record.state == RunState::kHeld)) {
+    call.open_since = record.at;
+    call.open_known = true;
+  }
+  if (record.state == RunState::kRetrying || record.state == RunState::kHeld) call.undecided = false;
+  if (record.state == RunState::kRetrying) call.stand(record.due);
+  if (record.state == RunState::kRetrying && body.category == Category::kConflict) {
+    const auto from = calls_.find({record.step, body.call});
+    for (auto earlier = calls_.begin(); earlier != from; ++earlier) earlier->second.reread = true;
+  }
+  if (record.state == RunState::kHeld) {
+    call.stand(record.at);
+    held_ = record;
+  }
+  if (body.answer) {
+    call.answered(*body.answer);
+    call.redo = body.redo;
+  }
+  if (record.state == RunState::kDead) {
+    failed_step_ = record.step;
+    failed_.reset();
+    if (!body.action.empty()) failed_ = {record.step, body.call};
+  }
+  if (record.state == RunState::kDelivered || record.state == RunState::kSkipped) completed_ = true;
 }
 
 Result<void> RunHistory::take(std::span<const Record> records) {
@@ -152,7 +216,9 @@ Result<void> RunHistory::take(std::span<const Record> records) {
     records_ = record.number;
     if (body->start) start_ = body->start;
     if (!start_) return failure(Code::kCorrupt, "its first record does not say which flow it began with");
-    if (begins_again(record, *body)) {
+    if (record.kind == RecordKind::kState && body->replay) {
+      begin_again(*body);
+    } else if (begins_again(record, *body)) {
       stated_ = true;
     } else {
       take(record, *body);

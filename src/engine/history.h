@@ -34,6 +34,14 @@ struct CallHistory {
 
   bool reread = false;  // a later call ended in a conflict: what this one read, if it only reads, is old
 
+  // Of a run that began again.
+  std::optional<RecordBody> earlier;  // from the start: what the call came to before
+  std::string keyed_for;              // the action of the last attempt before
+  bool key_used = false;              // an attempt with the present key may have happened, whatever came of later ones
+  std::uint32_t key_round = 0;        // tells its idempotency key from the earlier ones; 0: the first one's
+  std::uint32_t replayed = 0;         // the last replay's number; 0: none
+  bool redo = false;                  // made again, whatever the table of `once` says
+
   // Forgets what the call came to, so that it is made anew, with a whole policy's worth of tries.
   void restart();
   // An attempt or a look-up begins.
@@ -45,6 +53,9 @@ struct CallHistory {
   // The call waits for something else than its own failures from now on: a limit, its budget, a person.
   void stand(Time at) { standing_since = standing_since.value_or(at); }
   void answered(HeldAnswer answer);
+  // The run begins again for the `replay`-th time, and this call is made again. What may have happened stays to be
+  // found out. `from_start`: what it came to is remembered in `earlier`, unless it is why the run `failed`.
+  void again(std::uint32_t replay, bool from_start, bool failed);
 };
 
 class RunHistory {
@@ -53,23 +64,38 @@ class RunHistory {
   // missing: but for what stands before the record with which a person had the run begin again.
   static Result<RunHistory> of(const std::vector<Record>& records, std::uint32_t known = 0);
 
-  CallHistory& call(std::uint16_t step, std::uint32_t call) { return calls_[{step, call}]; }
+  CallHistory& call(std::uint16_t step, std::uint32_t call) {
+    const auto [found, fresh] = calls_.try_emplace({step, call});
+    if (fresh) found->second.redo = redo_;
+    return found->second;
+  }
   const std::optional<RecordBody::Start>& start() const { return start_; }
-  bool began() const;                                 // some call of it was attempted
+  bool began() const { return began_; }               // some call of it was attempted, since it began again last
   std::uint32_t records() const { return records_; }  // the highest number
   bool stated() const { return stated_; }             // has a state record
   // Of the last state record, where the run is held.
   const std::optional<Record>& held() const { return held_; }
+  std::uint32_t replays() const { return replays_; }  // how often it began again
+  bool completed() const { return completed_; }       // it was delivered or skipped before it began again
+  // What a person put in the place of the event's data; null: nothing.
+  const std::optional<json::Document>& data() const { return data_; }
+  // A call whose outcome is not known, or which failed and took effect; nullptr: none.
+  const CallHistory* uncertain() const;
 
  private:
   Result<void> take(std::span<const Record> records);
   void take(const Record& record, const RecordBody& body);
+  void take_state(const Record& record, const RecordBody& body);
+  void begin_again(const RecordBody& body);
 
   std::map<std::pair<std::uint16_t, std::uint32_t>, CallHistory> calls_;
   std::optional<RecordBody::Start> start_;
   std::optional<Record> held_;
-  std::uint32_t records_ = 0;
-  bool stated_ = false;
+  std::optional<std::pair<std::uint16_t, std::uint32_t>> failed_;  // the call of which the run died
+  std::uint16_t failed_step_ = 0;
+  std::optional<json::Document> data_;
+  std::uint32_t records_ = 0, replays_ = 0;
+  bool stated_ = false, began_ = false, completed_ = false, redo_ = false;
 };
 
 }  // namespace tieline::engine
