@@ -3,37 +3,11 @@
 #include <algorithm>
 #include <charconv>
 
+#include "admin/api_reply.h"
 #include "base/text.h"
 
 namespace tieline::admin {
 namespace {
-
-int status_of(Code code) {
-  switch (code) {
-    case Code::kInvalid: return 400;
-    case Code::kDenied: return 403;
-    case Code::kNotFound: return 404;
-    case Code::kConflict: return 409;
-    case Code::kUnavailable:
-    case Code::kFull: return 503;
-    case Code::kTimeout: return 504;
-    default: return 500;
-  }
-}
-
-Reply json_text(int status, json::Value body) {
-  return {.status = status, .headers = {{"Content-Type", "application/json"}}, .body = json::print(body) + "\n"};
-}
-
-Reply error_reply(const Error& error) {
-  json::Builder out;
-  out.begin_object().key("error").string(error.message).key("code").string(code_name(error.code)).end_object();
-  return json_text(status_of(error.code), out.finish().root());
-}
-
-Reply result_reply(const Result<json::Document>& result) {
-  return result ? json_text(200, result->root()) : error_reply(result.error());
-}
 
 // A page in a browser may call a loopback port: by its own name (DNS rebinding), or with a form (cross-site request).
 // The first shows in Host, the second in Origin or in a missing header that no form can set.
@@ -83,16 +57,6 @@ void put_connection(json::Builder& out, const engine::ConnectionSnapshot& connec
 }
 
 }  // namespace
-
-struct Api::Query {
-  std::vector<std::pair<std::string, std::string>> values;
-  std::string operator[](std::string_view name) const {
-    for (const auto& [key, value] : values) {
-      if (key == name) return value;
-    }
-    return {};
-  }
-};
 
 void Api::set_ready(bool ready, std::string reason) {
   ready_ = ready;
@@ -151,6 +115,10 @@ asio::awaitable<Reply> Api::get(const std::string& path, Query query) {
   if (path == "/api/status") co_return status();
   if (path == "/api/store") co_return store();
   if (path == "/api/runs") co_return co_await runs(std::move(query));
+  if (path == "/api/dead") co_return co_await causes(RunState::kDead, std::move(query));
+  if (path == "/api/held") co_return co_await causes(RunState::kHeld, std::move(query));
+  if (path == "/api/jobs") co_return co_await jobs();
+  if (path == "/api/find") co_return co_await find_all(std::move(query));
   constexpr std::string_view kEvents = "/api/events/";
   if (path.starts_with(kEvents)) {
     auto id = percent_decode(std::string_view(path).substr(kEvents.size()));
@@ -174,6 +142,19 @@ asio::awaitable<Reply> Api::post(const std::string& path, Query, json::Document 
     const auto verified = co_await deps_.store_verify();
     co_return result_reply(verified);
   }
+  if (path == "/api/jobs") co_return co_await start_job(std::move(body));
+  constexpr std::string_view kJobs = "/api/jobs/", kStop = "/stop";
+  if (path.starts_with(kJobs) && path.ends_with(kStop)) {
+    const std::string_view id = std::string_view(path).substr(kJobs.size());
+    co_return co_await stop_job(std::string(id.substr(0, id.size() - kStop.size())));
+  }
+  constexpr std::string_view kDead = "/api/dead/", kEdit = "/edit";
+  if (path.starts_with(kDead) && path.ends_with(kEdit)) {
+    const std::string_view rest = std::string_view(path).substr(kDead.size());
+    auto run = percent_decode(rest.substr(0, rest.size() - kEdit.size()));
+    if (!run) co_return error_reply(run.error());
+    co_return co_await edit(std::move(*run), std::move(body));
+  }
   constexpr std::string_view kHeld = "/api/held/";
   if (path.starts_with(kHeld)) {
     auto run = percent_decode(std::string_view(path).substr(kHeld.size()));
@@ -192,11 +173,8 @@ Ports Api::ports() const {
 
 asio::awaitable<Reply> Api::runs(Query query) {
   static const std::vector<std::string> known{"flow", "state", "key", "since", "count", "after"};
-  for (const auto& [name, value] : query.values) {
-    if (std::ranges::find(known, name) != known.end()) continue;
-    const Error wrong{Code::kInvalid, "runs are not asked for by \"" + name + "\"" + did_you_mean(name, known), {}};
-    co_return error_reply(wrong);
-  }
+  const auto fits = query.only(known);
+  if (!fits) co_return error_reply(fits.error());
   RunFilter filter{.flow = query["flow"], .state = query["state"], .key = query["key"], .since = std::nullopt};
   for (const char* name : {"count", "after"}) {
     const std::string text = query[name];
@@ -234,7 +212,8 @@ asio::awaitable<Reply> Api::settle(std::string run, json::Document body) {
   if (!id) co_return error_reply(id.error());
   std::string by(body.root()["by"].as_string());
   if (by.empty()) by = "a person at the admin port";
-  const auto settled = co_await deps_.engine.settle_held(*id, answer, std::move(by));
+  engine::Decision decision{std::move(by), body.root()["redo"].as_bool()};
+  const auto settled = co_await deps_.engine.settle_held(*id, answer, std::move(decision));
   if (!settled) co_return error_reply(settled.error());
   json::Builder out;
   co_return json_text(200, out.begin_object().key("settled").boolean(true).end_object().finish().root());

@@ -5,6 +5,8 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "admin/health.h"
@@ -42,11 +44,29 @@ class Api {
   asio::awaitable<Reply> handle(InboundRequest request);
 
  private:
-  struct Query;
+  struct Query {
+    std::vector<std::pair<std::string, std::string>> values;
+    std::string operator[](std::string_view name) const {
+      for (const auto& [key, value] : values) {
+        if (key == name) return value;
+      }
+      return {};
+    }
+    // kInvalid with "did you mean" when a name is not one of `known`.
+    Result<void> only(const std::vector<std::string>& known) const;
+  };
   asio::awaitable<Reply> get(const std::string& path, Query query);
   asio::awaitable<Reply> post(const std::string& path, Query query, json::Document body);
   asio::awaitable<Reply> runs(Query query);
   asio::awaitable<Reply> settle(std::string run, json::Document body);
+  // Many runs at once (api_jobs.cc).
+  asio::awaitable<Reply> causes(RunState state, Query query);
+  asio::awaitable<Reply> find_all(Query query);
+  asio::awaitable<Reply> jobs();
+  asio::awaitable<Reply> start_job(json::Document body);
+  asio::awaitable<Reply> stop_job(std::string id);
+  asio::awaitable<Reply> edit(std::string run, json::Document body);
+  Async<json::Document> do_at_once(engine::Job job);
   Ports ports() const;
   Reply ready() const;
   Reply status() const;

@@ -173,6 +173,23 @@ TEST_F(ApiTest, AnswersWrongRequestsInWords) {
       {"POST", "/api/held/none%2F1", R"({"answer": "perhaps"})", 400},
       {"POST", "/api/held/none%2F1", R"({"answer": "repeat"})", 404},
       {"POST", "/api/held/none", R"({"answer": "repeat"})", 400},
+      {"GET", "/api/dead?flw=x", "", 400},
+      {"GET", "/api/dead?since=yesterday", "", 400},
+      {"GET", "/api/held?flow=none", "", 404},
+      {"GET", "/api/find", "", 400},
+      {"GET", "/api/find?value=1042", "", 404},
+      {"GET", "/api/find?value=1042&count=0", "", 400},
+      {"POST", "/api/jobs", R"({"kind": "repaly", "select": {"all": true}})", 400},
+      {"POST", "/api/jobs", R"({"kind": "replay"})", 400},
+      {"POST", "/api/jobs", R"({"kind": "replay", "select": {"flw": "x"}})", 400},
+      {"POST", "/api/jobs", R"({"kind": "replay", "select": {"flow": "none"}})", 404},
+      {"POST", "/api/jobs", R"({"kind": "replay", "select": {"states": ["held"]}})", 400},
+      {"POST", "/api/jobs", R"({"kind": "replay", "select": {"states": ["untaken"]}})", 400},
+      {"POST", "/api/jobs", R"({"kind": "replay", "select": {"all": true}, "as": "now", "from": "failed"})", 400},
+      {"POST", "/api/jobs", R"({"kind": "replay", "select": {"all": true}, "damaged": true})", 400},
+      {"POST", "/api/jobs/7/stop", "", 404},
+      {"POST", "/api/dead/none%2F1/edit", R"({"data": {}})", 404},
+      {"POST", "/api/dead/none%2F1/edit", R"({})", 400},
   };
   for (const auto& one : cases) {
     EXPECT_EQ(ask(one.method, one.target, one.body), one.status) << one.method << " " << one.target << reply.body;
@@ -201,6 +218,78 @@ TEST_F(ApiTest, ListsRunsAndTellsOfEvents) {
   EXPECT_EQ(at("event"), "1");
   EXPECT_EQ(at("runs.0.story.0.text"), "\"delivered\"");
   EXPECT_EQ(ask("POST", "/api/held/orders%2F1", R"({"answer": "delivered"})"), 404) << "it is not held";
+}
+
+TEST_F(ApiTest, GroupsDeadLettersByCauseAndCountsThem) {
+  const FlowId orders = flow("orders"), leads = flow("leads");
+  for (int i = 0; i < 12; ++i)
+    state(RunId{orders, event("shopify", "o" + std::to_string(i))}, RunState::kDead,
+          "permanent: crm.contacts.get: contact " + std::to_string(1000 + i) + " not found");
+  state(RunId{leads, event("shopify", "l")}, RunState::kDead, "validation: crm.leads.create: status 422");
+  EXPECT_EQ(ask("GET", "/api/dead"), 200);
+  EXPECT_EQ(at("total"), "13");
+  EXPECT_EQ(at("groups.0.count"), "12");
+  EXPECT_EQ(at("groups.0.message"), "\"crm.contacts.get: contact # not found\"");
+  EXPECT_EQ(at("groups.0.example"), "\"orders/1\"");
+  EXPECT_EQ(at("groups.0.step"), "2");
+  EXPECT_EQ(at("groups.1.category"), "\"validation\"");
+  const std::string cause(answer.root()["groups"].at(0)["group"].as_string());
+  EXPECT_EQ(ask("GET", ("/api/dead?group=" + cause).c_str()), 200);
+  EXPECT_EQ(at("total"), "12");
+  EXPECT_EQ(ask("GET", "/api/dead?flow=leads"), 200);
+  EXPECT_EQ(at("total"), "1");
+  EXPECT_EQ(ask("GET", "/api/held"), 200);
+  EXPECT_EQ(at("total"), "0");
+}
+
+TEST_F(ApiTest, AJobIsCountedBeforeItBegins) {
+  state(RunId{flow("orders"), event("shopify", "o")}, RunState::kDead, "permanent: gone");
+  const auto body = [](const std::string& more) {
+    return R"({"kind": "replay", "select": {"all": true})" + more + "}";
+  };
+  EXPECT_EQ(ask("POST", "/api/jobs", body(R"(, "dry_run": true)").c_str()), 200);
+  EXPECT_EQ(at("runs"), "1");
+  EXPECT_EQ(at("job"), "null");
+  EXPECT_EQ(ask("GET", "/api/jobs"), 200);
+  EXPECT_EQ(at("jobs"), "[]");
+}
+
+TEST_F(ApiTest, FindsEverythingByAValue) {
+  const FlowId orders = flow("orders"), leads = flow("leads");
+  const Position one = event("shopify", "a"), two = event("stripe", "b");
+  state(RunId{orders, one}, RunState::kDelivered, {}, {index("order", "1042", one)});
+  state(RunId{leads, two}, RunState::kHeld, "unknown outcome: crm: crm.leads.create: lost",
+        {index("ref", "1042", two)});
+  record(RunId{leads, two}, RecordKind::kState, {.answer = engine::HeldAnswer::kRepeat, .by = "ann"},
+         RunState::kRunning);
+  KeyPut name{.bucket = std::string(engine::kIndexNameBucket), .key = "order"}, other = name;
+  other.key = "ref";
+  state(RunId{orders, two}, RunState::kSkipped, "no", {name, other});
+  EXPECT_EQ(ask("GET", "/api/find?value=1042"), 200);
+  EXPECT_EQ(at("events"), "2");
+  EXPECT_EQ(answer.root()["lines"].size(), 6u);
+  EXPECT_THAT(at("lines.0.text"), HasSubstr("shopify sent orders/create (event 1, id a, about 881)"));
+  EXPECT_THAT(json::print(answer.root()), HasSubstr("decided by ann: send it again"));
+  EXPECT_EQ(ask("GET", "/api/find?value=order%3D1042&count=1"), 200);
+  EXPECT_EQ(at("events"), "1");
+  EXPECT_EQ(at("more"), "1");
+  EXPECT_EQ(ask("GET", "/api/find?value=a"), 200) << "a vendor's id";
+  EXPECT_EQ(ask("GET", "/api/find?value=orders%2F1"), 200) << "a run";
+  EXPECT_EQ(ask("GET", "/api/find?value=1043"), 404);
+}
+
+TEST_F(ApiTest, SaysThatAnEventIsCorruptAndWhichRecordsAreMissing) {
+  const RunId run{flow("orders"), event("shopify", "a")};
+  record(run, RecordKind::kOutcome, {.action = "crm.get", .category = Category::kDelivered});
+  state(run, RunState::kDelivered);
+  store->lose(run, 1);
+  EXPECT_EQ(ask("GET", "/api/events/1"), 200);
+  EXPECT_EQ(at("runs.0.story.0.kind"), "\"missing\"");
+  store->corrupt(run.event);
+  EXPECT_EQ(ask("GET", "/api/events/1"), 200);
+  EXPECT_EQ(at("corrupt"), "true");
+  EXPECT_EQ(at("runs.0.state"), "\"delivered\"");
+  EXPECT_THAT(in_words(answer.root()), HasSubstr("its record in the store is corrupt"));
 }
 
 }  // namespace

@@ -70,7 +70,7 @@ bool has_key(const Reader& reader, const EventPtr& event, const std::string& key
   engine::prepare(run);
   if (run.broken) return false;
   const std::string prefix = engine::index_prefix(key);
-  return std::ranges::any_of(engine::index_puts(run, engine::fixed_variables(run, event->received)),
+  return std::ranges::any_of(engine::index_puts(run, engine::fixed_variables(run, event->received), Time::max()),
                              [&](const KeyPut& put) { return put.key.starts_with(prefix); });
 }
 

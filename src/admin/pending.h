@@ -2,15 +2,12 @@
 // takes. Found by the flows' triggers and cursors, so that an acknowledged event is never absent from a list.
 #pragma once
 
-#include <map>
 #include <string>
 #include <vector>
 
-#include "admin/queries.h"
+#include "admin/lookup.h"
 
 namespace tieline::admin {
-
-using FlowNames = std::map<FlowId, std::string>;
 
 // How many of the newest positions (of the oldest, where a query begins `after` one) are looked at.
 inline constexpr std::size_t kLookedAtMax = 100'000;

@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include "admin/lookup.h"
 #include "admin/pending.h"
 #include "admin/story.h"
 #include "base/text.h"
@@ -21,24 +22,6 @@ constexpr std::array kAllStates{RunState::kRunning,   RunState::kRetrying, RunSt
 
 constexpr std::string_view kPending = "pending", kUnmatched = "unmatched";
 
-Async<FlowNames> flow_names(Journal& journal) {
-  auto flows = co_await journal.flows();
-  if (!flows) co_return failure(std::move(flows.error()));
-  FlowNames names;
-  for (auto& [id, name] : *flows) names.emplace(id, std::move(name));
-  co_return names;
-}
-
-Result<FlowId> flow_named(const FlowNames& names, std::string_view wanted) {
-  std::vector<std::string> known;
-  for (const auto& [id, name] : names) {
-    if (name == wanted) return id;
-    known.push_back(name);
-  }
-  return failure(Code::kNotFound,
-                 "no flow \"" + std::string(wanted) + "\" ever ran here" + did_you_mean(wanted, known));
-}
-
 Result<std::vector<RunState>> states_named(std::string_view wanted) {
   if (wanted.empty()) return std::vector<RunState>{};
   if (wanted == kPending)
@@ -50,13 +33,6 @@ Result<std::vector<RunState>> states_named(std::string_view wanted) {
   }
   return failure(Code::kInvalid, "no state \"" + std::string(wanted) + "\"" + did_you_mean(wanted, known) +
                                      "; the states are " + join(known, ", "));
-}
-
-std::optional<std::uint64_t> number(std::string_view text) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || text.empty()) return std::nullopt;
-  return value;
 }
 
 void put_event(json::Builder& out, const Event& event) {
@@ -95,35 +71,6 @@ Async<std::string> waits_for(Journal& journal, RunId run) {
   std::string out = body->action + ": the vendor's limit";
   if (body->wait) out += ", waits until " + format_time(std::chrono::ceil<std::chrono::seconds>(last.at + *body->wait));
   co_return out;
-}
-
-// The positions that the index holds under the key, oldest first.
-Async<std::set<Position>> positions_of_key(StateStore& state, std::string key) {
-  std::set<Position> found;
-  std::string after;
-  const std::string prefix = engine::index_prefix(key);
-  while (true) {
-    auto entries = co_await state.scan(std::string(engine::kIndexBucket), prefix, after, 500);
-    if (!entries) co_return failure(std::move(entries.error()));
-    for (const Entry& entry : *entries) {
-      if (const auto position = engine::index_position(entry.key)) found.insert(*position);
-    }
-    if (entries->size() < 500) co_return found;
-    after = entries->back().key;
-  }
-}
-
-Async<std::vector<RunStatus>> statuses_of(Ports ports, std::vector<Position> positions, FlowNames names) {
-  std::vector<RunStatus> found;
-  for (const Position position : positions) {
-    for (const auto& [flow, name] : names) {
-      const RunId run{flow, position};
-      auto status = co_await ports.journal.status(run);
-      if (!status) co_return failure(std::move(status.error()));
-      if (*status) found.push_back(std::move(**status));
-    }
-  }
-  co_return found;
 }
 
 // Those of `positions`, in this order, that fit the query.
@@ -190,34 +137,6 @@ Async<std::vector<RunStatus>> matching_runs(Ports ports, RunQuery query, std::st
   if (query.newest_first) std::ranges::reverse(ordered);
   co_return co_await runs_of(ports, std::move(ordered), std::move(names), std::move(query));
 }
-
-// The position in FLOW/POSITION or POSITION. A vendor's own id may have slashes, too: what stands before the last one
-// must be a flow's name.
-std::optional<std::uint64_t> position_named(const FlowNames& names, std::string_view id) {
-  const std::size_t slash = id.rfind('/');
-  if (slash == std::string_view::npos) return number(id);
-  const bool flow = std::ranges::any_of(names, [&](const auto& one) { return one.second == id.substr(0, slash); });
-  return flow ? number(id.substr(slash + 1)) : std::nullopt;
-}
-
-// The event that `id` names.
-Async<EventPtr> find_event(EventLog& log, FlowNames names, std::string id, std::vector<std::string> sources) {
-  if (const auto position = position_named(names, id)) {
-    std::vector<Position> wanted{Position(*position)};
-    auto events = co_await log.get(std::move(wanted));
-    if (!events) co_return failure(std::move(events.error()));
-    if (!events->empty()) co_return events->front();
-  }
-  for (std::string& source : sources) {
-    auto event = co_await log.find(std::move(source), id);
-    if (event || event.error().code != Code::kNotFound) co_return event;
-  }
-  co_return failure(Code::kNotFound, "there is no event \"" + id + "\"; `tieline events` lists what there is");
-}
-
-}  // namespace
-
-namespace {
 
 // A line of a list: a run that the journal knows, or an event that waits for its run.
 struct Row {
@@ -309,37 +228,76 @@ Async<json::Document> list_runs(Ports ports, RunFilter filter) {
   co_return out.end_array().end_object().finish();
 }
 
+namespace {
+
+// A run's records in words, and where one is missing.
+Async<void> put_story(json::Builder* out, Journal& journal, RunStatus status) {
+  auto records = co_await journal.read(status.run);
+  if (!records) co_return failure(std::move(records.error()));
+  out->key("story").begin_array();
+  std::uint32_t told = 0;
+  const auto missing = [&](std::uint32_t next) {
+    if (told + 1 < next) put_missing_records(*out, told + 1, next - 1);
+    told = next;
+  };
+  for (const Record& record : *records) {
+    missing(record.number);
+    put_story_entry(*out, record);
+  }
+  missing(status.records + 1);
+  out->end_array();
+  // What a person put in the place of the event's data.
+  for (auto record = records->rbegin(); record != records->rend(); ++record) {
+    const auto body = record->kind == RecordKind::kNote ? engine::decode(record->body) : Result<engine::RecordBody>();
+    if (!body || !body->data) continue;
+    out->key("edited_data").copy(body->data->root());
+    break;
+  }
+  co_return Result<void>();
+}
+
+}  // namespace
+
 Async<json::Document> describe(Ports ports, std::string id, std::vector<std::string> sources) {
   auto names = co_await flow_names(ports.journal);
   if (!names) co_return failure(std::move(names.error()));
-  auto event = co_await find_event(ports.log, *names, std::move(id), std::move(sources));
-  if (!event) co_return failure(std::move(event.error()));
-  auto pending = co_await pending_runs_of(ports, *names, *event);
-  if (!pending) co_return failure(std::move(pending.error()));
-  std::vector<Position> positions{(*event)->position};
+  auto found = co_await find_event(ports.log, *names, std::move(id), std::move(sources));
+  if (!found) co_return failure(std::move(found.error()));
+  const EventPtr event = found->event;
+  std::vector<EventOf> pending;
+  if (event) {
+    CO_TRY(pending, co_await pending_runs_of(ports, *names, event));
+  }
+  std::vector<Position> positions{found->position};
   auto runs = co_await statuses_of(ports, std::move(positions), *names);
   if (!runs) co_return failure(std::move(runs.error()));
+  if (!event && !found->corrupt && runs->empty())
+    co_return failure(Code::kNotFound,
+                      "event " + std::to_string(found->position.value) + " is no longer kept (`store.keep`)");
 
   json::Builder out;
   out.begin_object();
-  put_event(out, **event);
-  const auto data = json::parse((*event)->data);
-  out.key("data");
-  data ? out.copy(data->root()) : out.null();
-  if (!ports.flows.empty())
-    out.key("matched").boolean(
-        std::ranges::any_of(ports.flows, [&](const FlowPtr& flow) { return flow->matches(**event); }));
+  if (event) {
+    put_event(out, *event);
+    const auto data = json::parse(event->data);
+    out.key("data");
+    data ? out.copy(data->root()) : out.null();
+    if (!ports.flows.empty())
+      out.key("matched").boolean(
+          std::ranges::any_of(ports.flows, [&](const FlowPtr& flow) { return flow->matches(*event); }));
+  } else {
+    out.key("event").integer(static_cast<std::int64_t>(found->position.value));
+    out.key(found->corrupt ? "corrupt" : "gone").boolean(true);
+  }
   out.key("runs").begin_array();
   for (const RunStatus& status : *runs) {
-    auto records = co_await ports.journal.read(status.run);
-    if (!records) co_return failure(std::move(records.error()));
     out.begin_object();
-    put_run(out, status, (*names)[status.run.flow], event->get());
-    out.key("story").begin_array();
-    for (const Record& record : *records) put_story_entry(out, record);
-    out.end_array().end_object();
+    put_run(out, status, (*names)[status.run.flow], event.get());
+    auto told = co_await put_story(&out, ports.journal, status);
+    if (!told) co_return failure(std::move(told.error()));
+    out.end_object();
   }
-  for (const EventOf& one : *pending) {
+  for (const EventOf& one : pending) {
     const bool known = std::ranges::find(*runs, one.run, &RunStatus::run) != runs->end();
     if (known) continue;
     out.begin_object();
@@ -380,13 +338,28 @@ std::string advice_for(std::optional<engine::Hold> hold, const std::string& run)
 
 }  // namespace
 
+namespace {
+
+std::string event_in_words(json::Value description) {
+  const auto text = [&](std::string_view key) { return std::string(description[key].as_string()); };
+  const std::string name = "Event " + std::string(description["event"].number_text());
+  if (description["corrupt"].as_bool())
+    return name +
+           ": it came, and its record in the store is corrupt: nothing of it can be read any more\n"
+           "  to do     `tieline store verify` says where; the vendor can send it again\n";
+  if (description["gone"].as_bool()) return name + ": it is no longer kept (`store.keep`)\n";
+  std::string out = name + ": " + text("type") + " from " + text("source") + " (id " + text("event_id") + ")\n";
+  if (!text("subject").empty()) out += "  about     " + text("subject") + "\n";
+  return out + "  happened  " + text("time") + "\n  received  " + text("received") + "\n";
+}
+
+}  // namespace
+
 std::string in_words(json::Value description) {
   const auto text = [&](json::Value from, std::string_view key) { return std::string(from[key].as_string()); };
-  std::string out = "Event " + std::string(description["event"].number_text()) + ": " + text(description, "type") +
-                    " from " + text(description, "source") + " (id " + text(description, "event_id") + ")\n";
-  if (!description["subject"].as_string().empty()) out += "  about     " + text(description, "subject") + "\n";
-  out += "  happened  " + text(description, "time") + "\n  received  " + text(description, "received") + "\n";
-  if (description["runs"].size() == 0) {
+  const bool readable = description.has("type");
+  std::string out = event_in_words(description);
+  if (description["runs"].size() == 0 && readable) {
     const json::Value matched = description["matched"];
     out += matched.is_null()   ? "No flow has taken it up.\n"
            : matched.as_bool() ? "A flow takes such events, and has not worked on this one: it came before the flow.\n"
@@ -402,6 +375,10 @@ std::string in_words(json::Value description) {
     if (!run["summary"].as_string().empty()) out += "  because   " + text(run, "summary") + "\n";
     if (run["state"].as_string() == run_state_name(RunState::kHeld))
       out += advice_for(engine::hold_of_summary(run["summary"].as_string()), text(run, "run"));
+    if (run["state"].as_string() == run_state_name(RunState::kDead))
+      out += "  to do     mend the cause, then `tieline dead replay " + text(run, "run") +
+             "`; or `tieline dead edit`, " + "or `tieline dead discard`\n";
+    if (run.has("edited_data")) out += "  data      edited: --data shows it beside the event's\n";
     for (const json::Value entry : run["story"].elements()) {
       out += "  " + text(entry, "at") + "  " + text(entry, "text") + "\n";
       if (entry["request"].is_object()) {

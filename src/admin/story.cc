@@ -62,11 +62,24 @@ std::string answer_words(const RecordBody& body) {
   return {};
 }
 
+std::string person(const RecordBody& body) { return body.by.empty() ? "a person" : body.by; }
+
+std::string replay_words(const RecordBody& body) {
+  std::string out = "replayed by " + person(body) + ", from the " + (body.replay->start ? "start" : "failed step");
+  if (body.replay->as_now) out += ", with the flow as it is now";
+  if (body.replay->damaged) out += ", whatever its journal says";
+  if (body.redo) out += ", `once` or not (--redo)";
+  if (body.replay->job != 0) out += " (job " + std::to_string(body.replay->job) + ")";
+  return out;
+}
+
 std::string state_words(const Record& record, const RecordBody& body) {
   switch (record.state) {
     case RunState::kRunning:
+      if (body.replay) return replay_words(body);
       if (body.answer)
-        return std::string("decided by ") + (body.by.empty() ? "a person" : body.by) + ": " + answer_words(body);
+        return "decided by " + person(body) + ": " + answer_words(body) +
+               (body.redo ? ", although another run made it (--redo)" : "");
       return "taken up";
     case RunState::kRetrying:
       return "will try again at " + format_time(record.due) +
@@ -77,7 +90,7 @@ std::string state_words(const Record& record, const RecordBody& body) {
     case RunState::kSkipped: return "skipped: " + record.summary;
     case RunState::kStale: return "stale: a newer version was delivered before";
     case RunState::kDead: return "dead letter: " + record.summary;
-    case RunState::kDiscarded: return "discarded";
+    case RunState::kDiscarded: return "discarded by " + person(body);
     case RunState::kWaiting: return record.summary;
     case RunState::kCancelled: return "cancelled: " + record.summary;
   }
@@ -85,6 +98,7 @@ std::string state_words(const Record& record, const RecordBody& body) {
 }
 
 std::string note_words(const Record& record, const RecordBody& body) {
+  if (body.data) return "data edited by " + person(body) + "; the event stays as it came";
   if (body.hold) return "held, while the others go on: " + body.message;
   if (!body.wait) return body.message;
   return "will try again at " + format_time(record.at + *body.wait) + ", while the others go on (" + body.message + ")";
@@ -98,27 +112,35 @@ void put_headers(json::Builder& out, const Headers& headers) {
 
 }  // namespace
 
-void put_story_entry(json::Builder& out, const Record& record) {
-  out.begin_object().key("at").string(format_time(record.at)).key("number").integer(record.number);
+StoryLine story_line(const Record& record) {
   const auto body = engine::decode(record.body);
-  if (!body) {
-    out.key("kind").string("unreadable").key("text").string("a record that cannot be read: " + body.error().message);
-    out.end_object();
-    return;
-  }
+  if (!body) return {"unreadable", "a record that cannot be read: " + body.error().message};
   // What happens to a run as a whole stands without the call that it came of; its summary names that.
   const std::string at = body->path.empty() ? "" : body->path + ": ";
   switch (record.kind) {
-    case RecordKind::kIntent:
-      out.key("kind").string("intent").key("text").string(at + intent_words(*body, record.attempt));
-      break;
-    case RecordKind::kOutcome:
-      out.key("kind").string("outcome").key("text").string(at + outcome_words(*body, record.attempt, record.at));
-      break;
-    case RecordKind::kState:
-      out.key("kind").string("state").key("text").string((body->answer ? at : "") + state_words(record, *body));
-      break;
-    case RecordKind::kNote: out.key("kind").string("note").key("text").string(at + note_words(record, *body)); break;
+    case RecordKind::kIntent: return {"intent", at + intent_words(*body, record.attempt)};
+    case RecordKind::kOutcome: return {"outcome", at + outcome_words(*body, record.attempt, record.at)};
+    case RecordKind::kState: return {"state", (body->answer ? at : "") + state_words(record, *body)};
+    case RecordKind::kNote: break;
+  }
+  return {"note", at + note_words(record, *body)};
+}
+
+void put_missing_records(json::Builder& out, std::uint32_t first, std::uint32_t last) {
+  const std::string which = first == last ? "record " + std::to_string(first) + " is"
+                                          : "records " + std::to_string(first) + " to " + std::to_string(last) + " are";
+  out.begin_object().key("at").string("").key("number").integer(first).key("kind").string("missing");
+  out.key("text").string(which + " missing: corrupt in the store (`tieline store verify`), or let go of").end_object();
+}
+
+void put_story_entry(json::Builder& out, const Record& record) {
+  const StoryLine line = story_line(record);
+  out.begin_object().key("at").string(format_time(record.at)).key("number").integer(record.number);
+  out.key("kind").string(line.kind).key("text").string(line.text);
+  const auto body = engine::decode(record.body);
+  if (!body) {
+    out.end_object();
+    return;
   }
   if (record.kind == RecordKind::kOutcome) out.key("step").integer(record.step);
   if (body->request) {

@@ -81,7 +81,7 @@ TEST(Story, EachRecordIsToldInPlainWords) {
       {"skipped", state(RunState::kSkipped, "test order"), {}, "skipped: test order"},
       {"stale", state(RunState::kStale), {}, "stale: a newer version was delivered before"},
       {"dead", state(RunState::kDead, "validation: x"), {}, "dead letter: validation: x"},
-      {"discarded", state(RunState::kDiscarded), {}, "discarded"},
+      {"discarded", state(RunState::kDiscarded), {}, "discarded by a person"},
       {"note", {.kind = RecordKind::kNote}, {.message = "done by hand"}, "done by hand"},
       {"an item", outcome, item, "each line › item 17 › step 4: hubspot.deals.upsert: answered 200 in 40 ms"},
       {"an item waits",

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "admin/find.h"
 #include "async/clock.h"
 #include "async/task_group.h"
 #include "base/text.h"
@@ -177,6 +178,38 @@ Result<json::Document> Client::describe(const std::string& id) const {
   if (online()) return get("/api/events/" + percent_encode(id));
   return ask_store(directory_, store_directory_,
                    [id, sources = sources_](admin::Ports ports) { return admin::describe(ports, id, sources); });
+}
+
+Result<json::Document> Client::causes(const admin::CauseFilter& filter) const {
+  if (!online())
+    return ask_store(directory_, store_directory_,
+                     [filter](admin::Ports ports) { return admin::list_causes(ports, filter); });
+  std::string path = filter.state == RunState::kDead ? "/api/dead" : "/api/held";
+  const auto add = [&](const char* name, const std::string& value) {
+    path += (path.find('?') == std::string::npos ? "?" : "&") + std::string(name) + "=" + percent_encode(value);
+  };
+  for (const auto& [name, value] : {std::pair{"flow", filter.flow},
+                                    {"group", filter.group},
+                                    {"category", filter.category},
+                                    {"text", filter.text},
+                                    {"connection", filter.connection}}) {
+    if (!value.empty()) add(name, value);
+  }
+  if (filter.since != Time::min()) add("since", format_time(filter.since));
+  if (filter.until != Time::max()) add("until", format_time(filter.until));
+  return get(path);
+}
+
+Result<json::Document> Client::find(const std::string& what, std::size_t count) const {
+  if (online()) return get("/api/find?value=" + percent_encode(what) + "&count=" + std::to_string(count));
+  return ask_store(directory_, store_directory_, [what, count, sources = sources_](admin::Ports ports) {
+    return admin::find(ports, what, sources, count);
+  });
+}
+
+Result<json::Document> Client::jobs() const {
+  if (!online()) return failure(no_server());
+  return get("/api/jobs");
 }
 
 Result<std::string> Client::hooks_address() const {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "admin/causes.h"
 #include "admin/queries.h"
 #include "base/result.h"
 #include "cli/command.h"
@@ -27,8 +28,11 @@ class Client {
   // Answers from the server when one runs, else from the store.
   Result<json::Document> runs(const admin::RunFilter& filter) const;
   Result<json::Document> describe(const std::string& id) const;
+  Result<json::Document> causes(const admin::CauseFilter& filter) const;
+  Result<json::Document> find(const std::string& what, std::size_t count) const;
   // What the running server says of itself. kUnavailable when none runs: nothing of it is stored.
   Result<json::Document> status() const;
+  Result<json::Document> jobs() const;
   Result<json::Document> store_numbers() const;
   Result<json::Document> store_verify() const;
 

@@ -29,6 +29,8 @@ struct RetryPolicy {
 };
 
 enum class OnUnknown : std::uint8_t { kHold, kRepeat, kDrop };
+// What a replay from the start does with a call that was made before.
+enum class OnReplay : std::uint8_t { kAgain, kSkip };
 // What an expected answer does to the run.
 enum class OnAnswer : std::uint8_t { kFail, kSkip, kContinue };
 
@@ -51,6 +53,7 @@ struct CallRequest {
   // Empty: the first one.
   bool one_page = false;
   std::string page;
+  OnReplay on_replay = OnReplay::kAgain;
 };
 
 // What a step did.

@@ -30,6 +30,7 @@ asio::awaitable<RunContext::CallResult> Caller::perform(Transition& transition) 
   if (Ending early = not_due()) co_return std::move(*early);
   // After a conflict the run reads again and maps again; what it has changed already it does not change again.
   if (history_.reread && action_.safety() == Safety::kSafe) history_.restart();
+  if (Ending skipped = made_before()) co_return std::move(*skipped);
   if (!unsafe() && history_.open) history_.unanswered("its last attempt was cut off", history_.open_since);
   if (Ending known = remembered()) co_return std::move(*known);
   while (true) {
@@ -49,6 +50,13 @@ Caller::Ending Caller::not_due() {
   return wait_until(*history_.due,
                     action_.name() + ": " + (known ? history_.last->message : "its last try was cut off"),
                     known ? history_.last->category.value_or(Category::kTransient) : Category::kTransient);
+}
+
+// A replay from the start leaves out what its flow says is not to be made again, where it was made.
+Caller::Ending Caller::made_before() {
+  if (request_.on_replay != OnReplay::kSkip || !history_.earlier || history_.open || history_.last) return std::nullopt;
+  if (!history_.earlier->action.empty() && history_.earlier->action != action_.name()) return std::nullopt;
+  return bind(history_.earlier->result.value_or(json::Document()));
 }
 
 // What the journal knows of the call already: its end; or a failure that nothing was decided on before the process
@@ -83,6 +91,7 @@ asio::awaitable<Caller::Ending> Caller::resolve() {
       co_return try_again(unknown);
     }
     history_.open = false;
+    history_.key_used = true;
     co_return std::nullopt;
   }
   if (action_.has_find()) co_return co_await look_up();
@@ -158,6 +167,7 @@ asio::awaitable<Caller::Ending> Caller::claim_once() {
   auto entry = co_await once_look(shard_.deps.state, once_.key());
   if (!entry) co_return refused(entry.error());
   if (entry->state == OnceEntry::State::kFree) co_return std::nullopt;
+  if (history_.redo && entry->state == OnceEntry::State::kDone) co_return std::nullopt;
   const bool ours = entry->run == run_.id, other_call = ours && !entry->call.empty() && entry->call != name_in_run();
   if (entry->state == OnceEntry::State::kClaimed && !other_call && (ours || history_.repeat_asked))
     co_return std::nullopt;

@@ -32,6 +32,7 @@ class Caller {
 
   Ending not_due();
   Ending remembered();
+  Ending made_before();
   asio::awaitable<Ending> resolve();
   asio::awaitable<Ending> look_up();
   asio::awaitable<Ending> claim_once();

@@ -65,7 +65,9 @@ Async<void> Caller::journal_outcome(RecordBody body, std::uint32_t number) {
   // What stays unknown stays claimed; a known failure leaves the key to whoever comes first.
   if (request_.once && !history_.open) {
     const bool done = history_.last && (history_.last->category == Category::kDelivered || history_.last->happened);
-    outcome.puts.push_back(once_entry(done ? OnceEntry::State::kDone : OnceEntry::State::kFree,
+    // One that was to be redone was made before: its key is not free for others.
+    const auto failed = history_.redo ? OnceEntry::State::kClaimed : OnceEntry::State::kFree;
+    outcome.puts.push_back(once_entry(done ? OnceEntry::State::kDone : failed,
                                       done && history_.last->result ? *history_.last->result : json::Document()));
   }
   return append_record(shard_, run_, std::move(outcome), Sync::kWithNext);
@@ -97,6 +99,12 @@ CallIdentity Caller::identity() const {
   } else {
     text = run_.flow->name + '\n' + run_.event->source + '\n' + run_.event->id + '\n' + name_in_run();
   }
+  // A vendor answers an earlier key with what it answered then, so what is another request has another key: what failed
+  // before the run began again, what another flow calls in its place, and what is to be made once more.
+  std::uint32_t round = history_.key_round;
+  const bool other = !history_.keyed_for.empty() && history_.keyed_for != action_.name();
+  if (history_.redo || other) round = history_.replayed;
+  if (round != 0) text += "\nreplay " + std::to_string(round);
   Bytes bits;
   put_u64(bits, hash64(text, 1));
   put_u64(bits, hash64(text, 2));

@@ -126,7 +126,7 @@ asio::awaitable<void> Dispatcher::settle_old() {
       if (run.turns == nullptr) run.turns = std::make_unique<Gate>(1);
       RecordDraft draft;
       draft.state = RunState::kRunning;
-      draft.puts = index_puts(run, fixed_variables(run, shard_.now()));
+      draft.puts = index_puts(run, fixed_variables(run, shard_.now()), shard_.index_until());
       auto written = co_await append_record(shard_, run, std::move(draft), Sync::kWithNext);
       if (!written) co_return;
     }
@@ -268,6 +268,7 @@ asio::awaitable<std::optional<Transition>> Dispatcher::restore(Run& run, bool ex
   if (!events->empty()) run.event = events->front();
   if (history) {
     run.history = std::move(*history);
+    if (run.event) use_edited_data(run);
     run.records = run.history.records();
     run.stated = run.history.stated();
     if (run.history.start()) run.started = run.history.start()->started;
@@ -356,7 +357,8 @@ asio::awaitable<void> Dispatcher::park(std::unique_ptr<Run> run) {
   ++parked_;
   RecordDraft draft;
   draft.state = RunState::kParked;
-  if (!run->stated && !run->broken) draft.puts = index_puts(*run, fixed_variables(*run, shard_.now()));
+  if (!run->stated && !run->broken)
+    draft.puts = index_puts(*run, fixed_variables(*run, shard_.now()), shard_.index_until());
   // Where the store refuses the record the event stays unsettled, and a restart reads it again.
   (void)co_await append_record(shard_, *run, std::move(draft), Sync::kWithNext);
 }

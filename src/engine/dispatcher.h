@@ -25,6 +25,9 @@ class Dispatcher {
   FlowId id() const { return id_; }
   const std::string& name() const { return name_; }
   void rename(std::string name) { name_ = std::move(name); }
+  const FlowPtr& flow() const { return flow_; }  // null: removed
+  Position read_to() const { return read_to_; }
+  bool works_on(Position event) const { return active_.contains(event.value) || waiting_.contains(event.value); }
   // Nothing: the flow is removed; it takes no more events.
   void set_flow(FlowPtr flow);
 
@@ -40,8 +43,13 @@ class Dispatcher {
   void release_all(Hold hold);
   // As Engine::release_brake.
   Result<void> release_brake();
-  // As Engine::settle_held.
-  Async<void> settle_held(Position event, HeldAnswer answer, std::string by);
+  // As Engine's members of these names.
+  Async<void> settle_held(Position event, HeldAnswer answer, Decision by);
+  Async<void> replay(Position event, Replay how);
+  Async<void> discard(Position event, std::string by);
+  Async<void> edit(Position event, json::Document data, std::string by);
+  // Returns when the flow has room for one more run that begins again.
+  asio::awaitable<void> room_to_replay();
 
   FlowSnapshot snapshot() const;
 
@@ -89,6 +97,9 @@ class Dispatcher {
   asio::awaitable<void> park(std::unique_ptr<Run> run);
   asio::awaitable<void> park_followers(std::uint64_t lane);
   Async<RecordDraft> decision(Run& run, Hold hold, HeldAnswer answer);
+  Async<RecordDraft> beginning_again(Run& run, const Replay& how);
+  Async<void> known_to_rest(Run& run, std::optional<RunStatus>& status);
+  Async<void> journal_of_dead(Run& run, RecordDraft draft);
   void wait_again(Position event, const Waiting& entry);
   void leave_waiting(Position event, bool expired, bool brake_released = false);
   void rejoin_lane(Position event);
@@ -103,10 +114,12 @@ class Dispatcher {
   // Recovery.
   struct Found {
     std::unordered_set<std::uint64_t> settled, unfinished;
+    std::unordered_map<std::uint64_t, Position> begun;  // by lane: its head when the earlier process ended
     Position horizon;  // the last event that the earlier process may have taken before others it settled
   };
   Async<void> find_unfinished(Found& found);
   asio::awaitable<std::uint64_t> find_lane(RunStatus status);
+  Async<bool> has_begun(RunStatus status);
   Async<void> read_gap(Found& found, Position floor);
   void recovered(const RunStatus& status, std::uint64_t lane);
   bool held_again(const RunStatus& status);

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "engine/dispatcher.h"
+#include "engine/jobs.h"
 #include "engine/shard.h"
 
 namespace tieline::engine {
@@ -36,6 +37,7 @@ struct Engine::Impl {
   void tell_configured(const EngineConfig& config);
   Dispatcher* find(std::string_view name);
   Dispatcher* find(FlowId id);
+  Result<Dispatcher*> dispatcher_of(RunId run);
   asio::awaitable<void> run_timer();
   Instant next_timer();
   void probe();
@@ -45,6 +47,7 @@ struct Engine::Impl {
 
   Shard shard;
   std::map<FlowId, std::unique_ptr<Dispatcher>> dispatchers;
+  Jobs jobs{shard, [this](FlowId id) { return find(id); }};
   bool started = false;
   bool reloading = false;
 };
@@ -65,6 +68,12 @@ Dispatcher* Engine::Impl::find(FlowId id) {
   return found == dispatchers.end() ? nullptr : found->second.get();
 }
 
+Result<Dispatcher*> Engine::Impl::dispatcher_of(RunId run) {
+  Dispatcher* found = find(run.flow);
+  if (found == nullptr) return failure(Code::kNotFound, "no flow " + std::to_string(run.flow.value));
+  return found;
+}
+
 Async<void> Engine::start(EngineConfig config) {
   Impl& impl = *impl_;
   CHECK(!impl.started);
@@ -75,11 +84,13 @@ Async<void> Engine::start(EngineConfig config) {
   for (const auto& [id, name] : known) impl.dispatchers.emplace(id, std::make_unique<Dispatcher>(impl.shard, id, name));
   for (const FlowPtr& flow : config.flows) impl.find(flow->name)->set_flow(flow);
   for (const auto& entry : impl.dispatchers) CO_TRY_VOID(co_await entry.second->recover());
+  CO_TRY_VOID(co_await impl.jobs.recover());
   impl.tell_configured(config);
   impl.started = true;
   impl.shard.connections.configure(config.connections);
   impl.shard.timers.spawn(impl.run_timer());
   for (const auto& [id, dispatcher] : impl.dispatchers) dispatcher->begin();
+  impl.jobs.begin();
   co_return Result<void>();
 }
 
@@ -215,11 +226,30 @@ Result<void> Engine::authorized(std::string_view connection) {
   return {};
 }
 
-Async<void> Engine::settle_held(RunId run, HeldAnswer answer, std::string by) {
-  Dispatcher* dispatcher = impl_->find(run.flow);
-  if (dispatcher == nullptr) co_return failure(Code::kNotFound, "no flow " + std::to_string(run.flow.value));
+Async<void> Engine::settle_held(RunId run, HeldAnswer answer, Decision by) {
+  CO_TRY(Dispatcher * dispatcher, impl_->dispatcher_of(run));
   co_return co_await dispatcher->settle_held(run.event, answer, std::move(by));
 }
+
+Async<void> Engine::replay(RunId run, Replay how) {
+  CO_TRY(Dispatcher * dispatcher, impl_->dispatcher_of(run));
+  co_return co_await dispatcher->replay(run.event, std::move(how));
+}
+
+Async<void> Engine::discard(RunId run, std::string by) {
+  CO_TRY(Dispatcher * dispatcher, impl_->dispatcher_of(run));
+  co_return co_await dispatcher->discard(run.event, std::move(by));
+}
+
+Async<void> Engine::edit(RunId run, json::Document data, std::string by) {
+  CO_TRY(Dispatcher * dispatcher, impl_->dispatcher_of(run));
+  co_return co_await dispatcher->edit(run.event, std::move(data), std::move(by));
+}
+
+Async<JobCount> Engine::count(Selection select) { return impl_->jobs.count(std::move(select), impl_->shard.now()); }
+Async<Job> Engine::start_job(Job job) { return impl_->jobs.start(std::move(job)); }
+Async<void> Engine::stop_job(std::uint64_t id) { return impl_->jobs.stop(id); }
+Async<std::vector<Job>> Engine::jobs() { return impl_->jobs.list(); }
 
 // The end.
 

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "async/async.h"
@@ -39,6 +40,7 @@ struct EngineLimits {
   Duration store_retry{5'000'000};             // until a run is tried again that the store refused to journal
   Duration once_keep{90 * 86'400'000'000LL};   // how long a `once` record stands at least
   Duration held_keep{30 * 86'400'000'000LL};   // then a held run becomes a dead letter
+  Duration index_keep{90 * 86'400'000'000LL};  // how long a run is found by its flow's `index:`
   std::uint32_t conflict_tries = 3;
 };
 
@@ -118,6 +120,63 @@ enum class HeldAnswer : std::uint8_t {
 };
 std::string_view held_answer_name(HeldAnswer answer);  // "delivered", "repeat", "approved", "declined"
 
+// Who decided, and whether a call with `once` is made again although another run made it.
+struct Decision {
+  std::string by;
+  bool redo = false;
+};
+
+// How a run that has ended begins again, or one begins late.
+struct Replay {
+  enum class From : std::uint8_t {
+    kFailed,  // from the step that failed; what was done is remembered
+    kStart,  // from the first step; only `once`, versions and the vendor's idempotency keys keep effects from repeating
+  } from = From::kFailed;
+  bool as_now = false;   // with the present flow, from the start; else with the one it began with
+  bool redo = false;     // calls with `once` are made, whatever other runs did
+  bool damaged = false;  // from the start, also where its journal is damaged
+  std::string by;
+  std::uint64_t job = 0;  // for the timeline
+};
+
+// Which runs: all that fit everything given. `since` and `until` are times at which dead and held runs became so; of
+// others (one of those states among them is enough) times of receipt.
+struct Selection {
+  std::optional<RunId> run;  // this one only
+  std::optional<FlowId> flow;
+  std::vector<RunState> states;
+  bool untaken = false;  // instead of runs: events that the flow takes now and never took
+  // Of dead and held runs only.
+  std::string group;       // Cause::id
+  std::string category;    // Cause::category
+  std::string text;        // a part of the summary
+  std::string connection;  // a held call's
+  Time since = Time::min(), until = Time::max();
+};
+
+// Something that is done to each of many runs, in the order of their events, flow by flow.
+struct Job {
+  enum class Kind : std::uint8_t { kReplay, kDiscard, kDelivered, kRepeat } kind = Kind::kReplay;
+  enum class State : std::uint8_t { kRunning, kDone, kStopped } state = State::kRunning;
+  std::uint64_t id = 0;
+  Selection select;
+  Replay how;    // of a decision about held runs only `by` and `redo`
+  Time created;  // what changed later is not among the selected
+  std::uint64_t selected = 0, done = 0, refused = 0;
+  std::string last_error;  // why one was refused
+  // The last run that was looked at.
+  FlowId flow;
+  Position after;
+};
+std::string_view job_kind_name(Job::Kind kind);  // "replay", "discard", "delivered", "repeat"
+std::optional<Job::Kind> job_kind_from_name(std::string_view name);
+std::string_view job_state_name(Job::State state);  // "running", "done", "stopped"
+
+struct JobCount {
+  std::uint64_t runs = 0;
+  std::vector<std::pair<std::string, std::uint64_t>> flows;  // those with runs among them
+};
+
 struct FlowSnapshot {
   std::string name;
   FlowId id;
@@ -186,9 +245,28 @@ class Engine {
   // kInvalid for an answer that is not one to what it waits for (kDelivered: to an unknown outcome), and for a damaged
   // journal when no flow is left to begin with; kCorrupt when its journal turns out to be damaged, for which it is held
   // then. `by` names who decided, for the timeline.
-  Async<void> settle_held(RunId run, HeldAnswer answer, std::string by);
+  Async<void> settle_held(RunId run, HeldAnswer answer, Decision by);
   // Lets go what the flow's brake holds, and counts anew. kNotFound; kInvalid when its brake does not hold.
   Result<void> release_brake(std::string_view flow);
+  // Has an ended run begin again, durably, in its place in its lane: before those of its key that have not begun. Also
+  // one that its flow never took (always from the start, with the present flow). kNotFound when its event is no longer
+  // kept, kConflict while it is worked on, kCorrupt when its journal is damaged, kInvalid with the reason.
+  Async<void> replay(RunId run, Replay how);
+  // Gives a dead letter up, durably; what it kept is let go. kInvalid unless it is one, kConflict.
+  Async<void> discard(RunId run, std::string by);
+  // Puts other data in the place of the event's, for the next replay of this dead letter. The event stays as it is.
+  // Errors as discard, and kTooLarge.
+  Async<void> edit(RunId run, json::Document data, std::string by);
+  // How many runs a job on the selection would be given now.
+  Async<JobCount> count(Selection select);
+  // Begins a job, durably: a restart goes on with it. It paces itself by the room that the flows have. kUnavailable
+  // when too many are at work; the store's.
+  Async<Job> start_job(Job job);
+  // It ends before its next run. kNotFound unless it is at work.
+  Async<void> stop_job(std::uint64_t id);
+  // Those at work and the last ones that ended, by number.
+  Async<std::vector<Job>> jobs();
+
   // Tries the connection's held runs again (its credentials were renewed). kNotFound.
   Result<void> authorized(std::string_view connection);
 

@@ -158,6 +158,7 @@ class TestCall final : public Step {
     request.args = from_bound ? context.variables()[kFixedSlots] : context.input();
     request.on = &on;
     request.on_unknown = on_unknown;
+    request.on_replay = on_replay;
     if (once) request.once = std::string(context.input().root()["once"].as_string());
     RunContext::CallResult result = co_await context.call(std::move(request));
     if (result.step.kind == StepResult::Kind::kNext) context.bind(kFixedSlots, result.value);
@@ -165,6 +166,7 @@ class TestCall final : public Step {
   }
   std::vector<AnswerRule> on;
   OnUnknown on_unknown = OnUnknown::kHold;
+  OnReplay on_replay = OnReplay::kAgain;
   bool once = false;
   bool from_bound = false;  // the last result is what it sends
 
@@ -306,7 +308,7 @@ class EngineTest : public testing::Test {
   }
   Result<void> settle_held(Position event, HeldAnswer answer) {
     Result<void> done;
-    await(keep(engine_->settle_held(RunId{FlowId(1), event}, answer, "ada"), &done));
+    await(keep(engine_->settle_held(RunId{FlowId(1), event}, answer, Decision{"ada"}), &done));
     settle();
     return done;
   }

@@ -1,10 +1,18 @@
 #include "engine/flow_cache.h"
 
+#include "engine/index_key.h"
 #include "engine/runner.h"
 
 namespace tieline::engine {
 
 Async<void> FlowCache::keep(FlowPtr flow) {
+  for (const IndexKey& index : flow->index) {
+    const std::string names(kIndexNameBucket);
+    CO_TRY(const auto known, co_await state_.get(names, index.name));
+    if (known) continue;
+    auto noted = co_await state_.create(names, index.name, Bytes());
+    if (!noted && noted.error().code != Code::kConflict) co_return failure(std::move(noted.error()));
+  }
   const std::string bucket(kFlowSourceBucket);
   CO_TRY(const auto present, co_await state_.get(bucket, flow->hash));
   if (present) co_return Result<void>();

@@ -16,7 +16,8 @@ class FlowCache {
  public:
   FlowCache(StateStore& state, FlowSource& source) : state_(state), source_(source) {}
 
-  // Keeps the flow's source in the store, durable on return, so that runs that begin with it can be resumed.
+  // Keeps the flow's source in the store, durable on return, so that runs that begin with it can be resumed; and the
+  // names of its index, so that a value alone finds what stands under them.
   Async<void> keep(FlowPtr flow);
   void add(const FlowPtr& flow) { flows_[flow->hash] = flow; }
   // kNotFound when its source is not kept; kInvalid when it does not compile any more; else the store's.

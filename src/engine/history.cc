@@ -5,9 +5,10 @@
 namespace tieline::engine {
 namespace {
 
-// A person had a run with a damaged journal begin from nothing: only such a record has both.
+// A person had a run with a damaged journal begin from nothing.
 bool begins_again(const Record& record, const RecordBody& body) {
-  return record.kind == RecordKind::kState && body.start && body.answer == HeldAnswer::kRepeat;
+  const bool decided = body.answer == HeldAnswer::kRepeat || (body.replay && body.replay->damaged);
+  return record.kind == RecordKind::kState && body.start && decided;
 }
 
 // Of calls: at the item `around`, or at one of a `foreach` inside it.
@@ -38,6 +39,7 @@ void CallHistory::begin(Time at) {
 }
 
 void CallHistory::intent(std::uint32_t attempt, Time at) {
+  if (open) key_used = true;
   if (reread) restart();
   begin(at);
   if (!first_sent) first_sent = at;
@@ -53,7 +55,7 @@ void CallHistory::intent(std::uint32_t attempt, Time at) {
 }
 
 void CallHistory::unanswered(const char* message, Time at) {
-  open = false;
+  open = key_used = false;
   undecided = true;
   last_at = at;
   last = RecordBody();
@@ -85,7 +87,7 @@ void CallHistory::outcome(RecordBody body, std::uint32_t attempt, Time at) {
   open = body.category == Category::kUnknown;
   if (open) {
     open_since = at;
-    open_known = true;
+    open_known = key_used = true;
   }
   if (body.category == Category::kRateLimited) {
     --policy.tries;
@@ -105,6 +107,7 @@ void CallHistory::answered(HeldAnswer answer) {
     // Whoever asks for it again gives it a whole policy's worth of tries.
     policy = AttemptHistory();
     first_sent.reset();
+    key_used = false;
     conflicts = 0;
     standing_since.reset();
     last.reset();
@@ -122,9 +125,53 @@ const PauseHistory* RunHistory::pause(const CallId& id) const {
   return found == pauses_.end() ? nullptr : &found->second;
 }
 
-bool RunHistory::began() const {
-  return std::any_of(calls_.begin(), calls_.end(),
-                     [](const auto& entry) { return entry.second.attempts > 0 || entry.second.last.has_value(); });
+void CallHistory::again(std::uint32_t replay, bool from_start, bool failed) {
+  const bool happened = last && last->happened;
+  const bool delivered = last && last->category == Category::kDelivered;
+  replayed = replay;
+  if (last && !last->action.empty()) keyed_for = last->action;
+  if (happened) {
+    open = open_known = true;
+    open_since = last_at;
+  }
+  if (from_start && last && !open && !failed) earlier = last;
+  // What is known to have failed is another request: its key would only bring the same answer again. But of an attempt
+  // before it nothing may be known, and only the same key keeps that from happening twice.
+  if (last && !open && !delivered && !key_used) {
+    key_round = replay;
+    first_sent.reset();
+  }
+  restart();
+  repeat_asked = false;
+  lookups = 0;
+  lookups_standing = Duration(0);
+}
+
+const CallHistory* RunHistory::uncertain() const {
+  for (const auto& [key, call] : calls_) {
+    if (call.open || (call.last && call.last->happened)) return &call;
+  }
+  return nullptr;
+}
+
+void RunHistory::begin_again(const RecordBody& body) {
+  const bool from_start = body.start.has_value();
+  stated_ = true;
+  began_ = false;
+  ++replays_;
+  held_.reset();
+  if (from_start) pauses_.clear();
+  for (auto& [key, call] : calls_) {
+    const bool failed = key == failed_;
+    const bool behind = key.step >= failed_step_ || !key.items.empty();  // other items may have failed at other steps
+    const bool known = call.last && call.last->category == Category::kDelivered && !call.last->happened;
+    // From the failed step on: what is done stays done.
+    if (from_start || failed || (behind && !known)) call.again(replays_, from_start, failed);
+    call.redo = body.redo;
+  }
+  redo_ = body.redo;
+  failed_.reset();
+  failed_step_ = 0;
 }
 
 void RunHistory::answered(const Record& record, const RecordBody& body) {
@@ -143,7 +190,9 @@ void RunHistory::answered(const Record& record, const RecordBody& body) {
   if (body.hold == Hold::kBrake) {
     passed_brake_ = true;
   } else {
-    call(id).answered(*body.answer);
+    CallHistory& of = call(id);
+    of.answered(*body.answer);
+    of.redo = body.redo;
   }
 }
 
@@ -185,29 +234,42 @@ void RunHistory::read_again(const CallId& before) {
 void RunHistory::take(const Record& record, const RecordBody& body) {
   const CallId id{body.items, record.step, body.call};
   if (body.until) pauses_[id].until = *body.until;
-  CallHistory& call = this->call(id);
   switch (record.kind) {
-    case RecordKind::kIntent: call.intent(record.attempt, record.at); break;
-    case RecordKind::kOutcome: call.outcome(body.conclusion(), record.attempt, record.at); break;
-    case RecordKind::kState:
-      stated_ = true;
-      held_.reset();
-      if (record.state == RunState::kRetrying) wait(call, record, body, record.due);
-      if (record.state == RunState::kHeld) {
-        wait(call, record, body, record.at);
-        held_ = record;
-      }
-      if (record.state == RunState::kWaiting) held_ = record;
-      if (body.answer) answered(record, body);
+    case RecordKind::kIntent:
+      began_ = true;
+      call(id).intent(record.attempt, record.at);
       break;
+    case RecordKind::kOutcome:
+      began_ = true;
+      call(id).outcome(body.conclusion(), record.attempt, record.at);
+      break;
+    case RecordKind::kState: take_state(record, body); break;
     case RecordKind::kNote:
-      if (body.hold) wait(call, record, body, record.at);
+      if (body.data) data_ = body.data;
+      if (body.hold) wait(call(id), record, body, record.at);
       if (!body.hold && body.wait) {
-        call.due = record.at + *body.wait;
-        wait(call, record, body, *call.due);
+        call(id).due = record.at + *body.wait;
+        wait(call(id), record, body, *call(id).due);
       }
       break;
   }
+}
+
+void RunHistory::take_state(const Record& record, const RecordBody& body) {
+  const CallId id{body.items, record.step, body.call};
+  CallHistory& call = this->call(id);
+  stated_ = true;
+  held_.reset();
+  if (record.state == RunState::kRetrying) wait(call, record, body, record.due);
+  if (record.state == RunState::kHeld) wait(call, record, body, record.at);
+  if (record.state == RunState::kHeld || record.state == RunState::kWaiting) held_ = record;
+  if (body.answer) answered(record, body);
+  if (record.state == RunState::kDead) {
+    failed_step_ = record.step;
+    failed_.reset();
+    if (!body.action.empty()) failed_ = id;
+  }
+  if (record.state == RunState::kDelivered || record.state == RunState::kSkipped) completed_ = true;
 }
 
 Result<void> RunHistory::take(std::span<const Record> records) {
@@ -219,7 +281,9 @@ Result<void> RunHistory::take(std::span<const Record> records) {
     records_ = record.number;
     if (body->start) start_ = body->start;
     if (!start_) return failure(Code::kCorrupt, "its first record does not say which flow it began with");
-    if (begins_again(record, *body)) {
+    if (record.kind == RecordKind::kState && body->replay) {
+      begin_again(*body);
+    } else if (begins_again(record, *body)) {
       stated_ = true;
     } else {
       take(record, *body);

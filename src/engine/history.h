@@ -44,6 +44,14 @@ struct CallHistory {
 
   bool reread = false;  // a later call ended in a conflict: what this one read, if it only reads, is old
 
+  // Of a run that began again.
+  std::optional<RecordBody> earlier;  // from the start: what the call came to before
+  std::string keyed_for;              // the action of the last attempt before
+  bool key_used = false;              // an attempt with the present key may have happened, whatever came of later ones
+  std::uint32_t key_round = 0;        // tells its idempotency key from the earlier ones; 0: the first one's
+  std::uint32_t replayed = 0;         // the last replay's number; 0: none
+  bool redo = false;                  // made again, whatever the table of `once` says
+
   // Forgets what the call came to, so that it is made anew, with a whole policy's worth of tries.
   void restart();
   // An attempt or a look-up begins.
@@ -55,6 +63,9 @@ struct CallHistory {
   // The call waits for something else than its own failures from now on: a limit, its budget, a person.
   void stand(Time at) { standing_since = standing_since.value_or(at); }
   void answered(HeldAnswer answer);
+  // The run begins again for the `replay`-th time, and this call is made again. What may have happened stays to be
+  // found out. `from_start`: what it came to is remembered in `earlier`, unless it is why the run `failed`.
+  void again(std::uint32_t replay, bool from_start, bool failed);
 };
 
 // One pause of a run, as it was first journaled.
@@ -71,13 +82,17 @@ class RunHistory {
   static Result<RunHistory> of(const std::vector<Record>& records, std::uint32_t known = 0);
 
   // The reference lasts until forget() of it.
-  CallHistory& call(const CallId& id) { return calls_[id]; }
+  CallHistory& call(const CallId& id) {
+    const auto [found, fresh] = calls_.try_emplace(id);
+    if (fresh) found->second.redo = redo_;
+    return found->second;
+  }
   // What was kept of calls that this process comes back to no more: those at `items` and deeper of `count` steps from
   // `first` on; one call.
   void forget(const std::vector<std::uint32_t>& items, std::uint32_t first, std::uint32_t count);
   void forget(const CallId& id) { calls_.erase(id); }
   const std::optional<RecordBody::Start>& start() const { return start_; }
-  bool began() const;                                 // some call of it was attempted
+  bool began() const { return began_; }               // some call of it was attempted, since it began again last
   std::uint32_t records() const { return records_; }  // the highest number
   bool stated() const { return stated_; }             // has a state record
   // Of the last state record, where the run is held or waits.
@@ -86,6 +101,12 @@ class RunHistory {
   const PauseHistory* pause(const CallId& id) const;
   bool paused() const { return !pauses_.empty(); }
   bool passed_brake() const { return passed_brake_; }  // a person let it pass
+  std::uint32_t replays() const { return replays_; }  // how often it began again
+  bool completed() const { return completed_; }       // it was delivered or skipped before it began again
+  // What a person put in the place of the event's data; null: nothing.
+  const std::optional<json::Document>& data() const { return data_; }
+  // A call whose outcome is not known, or which failed and took effect; nullptr: none.
+  const CallHistory* uncertain() const;
 
  private:
   Result<void> take(std::span<const Record> records);
@@ -93,14 +114,18 @@ class RunHistory {
   void answered(const Record& record, const RecordBody& body);
   void wait(CallHistory& call, const Record& record, const RecordBody& body, Time until);
   void read_again(const CallId& before);
+  void take_state(const Record& record, const RecordBody& body);
+  void begin_again(const RecordBody& body);
 
   std::map<CallId, CallHistory> calls_;
   std::map<CallId, PauseHistory> pauses_;
   std::optional<RecordBody::Start> start_;
   std::optional<Record> held_;
-  std::uint32_t records_ = 0;
-  bool stated_ = false;
-  bool passed_brake_ = false;
+  std::optional<CallId> failed_;  // the call of which the run died
+  std::uint16_t failed_step_ = 0;
+  std::optional<json::Document> data_;
+  std::uint32_t records_ = 0, replays_ = 0;
+  bool stated_ = false, began_ = false, completed_ = false, redo_ = false, passed_brake_ = false;
 };
 
 }  // namespace tieline::engine

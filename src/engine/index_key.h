@@ -13,6 +13,8 @@
 namespace tieline::engine {
 
 inline constexpr std::string_view kIndexBucket = "index";
+// Every name that a flow's `index:` ever had is a key of it.
+inline constexpr std::string_view kIndexNameBucket = "index_name";
 
 // All entries of NAME=VALUE begin with it; the NUL ends the value ("order=104" must not find "order=1042").
 inline std::string index_prefix(std::string_view name_and_value) { return std::string(name_and_value) + '\0'; }

@@ -32,6 +32,26 @@ Position LaneTable::last(std::uint64_t lane) const {
   return found == lanes_.end() ? Position() : found->second.runs.back();
 }
 
+void LaneTable::lead(std::uint64_t lane, Position run) {
+  Lane& at = lanes_.at(lane);
+  CHECK(at.first == 0);
+  const auto found = std::find(at.runs.begin(), at.runs.end(), run);
+  CHECK(found != at.runs.end());
+  std::rotate(at.runs.begin(), found, found + 1);
+}
+
+void LaneTable::place(std::uint64_t lane, Position run) {
+  Lane& at = lanes_[lane];
+  const auto first = at.runs.begin() + static_cast<std::ptrdiff_t>(at.first);
+  if (first == at.runs.end()) {
+    at.runs.push_back(run);
+    return;
+  }
+  const auto place = std::lower_bound(first + 1, at.runs.end(), run);
+  CHECK(*first != run && (place == at.runs.end() || *place != run));
+  at.runs.insert(place, run);
+}
+
 Position LaneTable::head(std::uint64_t lane) const {
   const auto found = lanes_.find(lane);
   return found == lanes_.end() ? Position() : found->second.runs[found->second.first];
@@ -56,8 +76,8 @@ Position LaneTable::pop(std::uint64_t lane) {
 void LaneTable::erase(std::uint64_t lane, Position run) {
   Lane& at = lanes_.at(lane);
   const auto first = at.runs.begin() + static_cast<std::ptrdiff_t>(at.first);
-  const auto found = std::lower_bound(first, at.runs.end(), run);
-  CHECK(found != first && found != at.runs.end() && *found == run);
+  const auto found = std::lower_bound(first + 1, at.runs.end(), run);
+  CHECK(found != at.runs.end() && *found == run);
   at.runs.erase(found);
 }
 

@@ -19,6 +19,10 @@ class LaneTable {
   void insert(std::uint64_t lane, Position run);
   // Where its position belongs, while nothing of the lane is at work.
   void rejoin(std::uint64_t lane, Position run);
+  // Puts a run of the lane to its head, before anything of the lane has started and after all are inserted.
+  void lead(std::uint64_t lane, Position run);
+  // Where its position belongs behind the head, which may have begun: it is never displaced.
+  void place(std::uint64_t lane, Position run);
   bool is_head(std::uint64_t lane, Position run) const { return head(lane) == run; }
   Position head(std::uint64_t lane) const;  // 0 when the lane is empty
   Position last(std::uint64_t lane) const;  // 0 when the lane is empty

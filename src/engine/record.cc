@@ -40,6 +40,14 @@ void put_response(json::TextBuilder& out, const KeptResponse& response) {
   out.end_object();
 }
 
+void put_replay(json::TextBuilder& out, const RecordBody::Replay& replay) {
+  out.key("replay").begin_object();
+  out.key("from").string(replay.start ? "start" : "failed").key("as").string(replay.as_now ? "now" : "then");
+  if (replay.damaged) out.key("damaged").boolean(true);
+  if (replay.job != 0) out.key("job").integer(static_cast<std::int64_t>(replay.job));
+  out.end_object();
+}
+
 std::string text_of(json::Value object, std::string_view key) { return std::string(object[key].as_string()); }
 
 Headers headers_of(json::Value object) {
@@ -108,6 +116,7 @@ RecordBody RecordBody::conclusion() const {
   out.hold = hold;
   out.answer = answer;
   out.by = by;
+  out.redo = redo;
   return out;
 }
 
@@ -145,6 +154,9 @@ Bytes encode(const RecordBody& body) {
   if (body.hold) out.key("hold").string(hold_name(*body.hold));
   if (body.answer) out.key("answer").string(held_answer_name(*body.answer));
   put_text(out, "by", body.by);
+  if (body.replay) put_replay(out, *body.replay);
+  if (body.redo) out.key("redo").boolean(true);
+  if (body.data) out.key("data").copy(body.data->root());
   out.end_object();
   return out.finish();
 }
@@ -189,6 +201,12 @@ Result<RecordBody> decode(std::string_view bytes) {
     body.answer = static_cast<HeldAnswer>(*index);
   }
   body.by = text_of(root, "by");
+  if (const json::Value replay = root["replay"]; replay.is_object())
+    body.replay = RecordBody::Replay{replay["from"].as_string() == "start", replay["as"].as_string() == "now",
+                                     replay["damaged"].as_bool(),
+                                     static_cast<std::uint64_t>(replay["job"].as_int64().value_or(0))};
+  body.redo = root["redo"].as_bool();
+  if (root.has("data")) body.data = document->part(root["data"]);
   return body;
 }
 

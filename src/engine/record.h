@@ -7,10 +7,11 @@
 //   kIntent                 call items path action once request
 //   kOutcome                call items path action category code message took wait lookup empty happened resolved pages
 //                           next request response result
-//   kState                  call items path action category code message wait until hold answer by
+//   kState                  call items path action category code message wait until hold answer by redo
+//                           with which an ended run begins again: replay, and what it begins with: flow started data
 //   kNote                   call items path action category message and wait, until or hold: what was decided of one
-//   call that
-//                           waits, while others of its run went on
+//                           call that waits, while others of its run went on
+//                           data by: a person edited the data that the run's next replay works on
 #pragma once
 
 #include <cstdint>
@@ -78,6 +79,15 @@ struct RecordBody {
   std::optional<Hold> hold;
   std::optional<HeldAnswer> answer;
   std::string by;
+  struct Replay {
+    bool start = false;     // from the first step; else from the one that failed
+    bool as_now = false;    // with the flow as it was at the replay
+    bool damaged = false;   // whatever its journal tells of before
+    std::uint64_t job = 0;  // which began it; 0: none
+  };
+  std::optional<Replay> replay;
+  bool redo = false;                   // calls with `once` are made, whatever the table says
+  std::optional<json::Document> data;  // the edited data
 
   // Without the exchange: what a run goes on with.
   RecordBody conclusion() const;

@@ -31,6 +31,8 @@ Async<void> Dispatcher::recover() {
   CO_TRY_VOID(co_await find_unfinished(found));
   // Events without a record that stand before ones with a record: they were in memory, and their lanes may be the same.
   if (flow_ != nullptr) CO_TRY_VOID(co_await read_gap(found, cursor.floor));
+  // Older ones that begin again later wait behind what has begun.
+  for (const auto& [lane, event] : found.begun) lanes_.lead(lane, event);
   read_to_ = flow_ != nullptr ? found.horizon : cursor.floor;
   co_return Result<void>();
 }
@@ -50,9 +52,21 @@ Async<void> Dispatcher::find_unfinished(Found& found) {
       // Without a state record only its intents and outcomes stand: the lane is computed anew.
       if (status.state == RunState::kRunning && lane == 0) lane = co_await find_lane(status);
       recovered(status, lane);
+      if (lane == 0 || found.begun.contains(lane)) continue;
+      CO_TRY(const bool begun, co_await has_begun(status));
+      if (begun) found.begun.emplace(lane, status.run.event);
     }
     if (page.size() < kPage) co_return Result<void>();
   }
+}
+
+// Whether a call of it may have been made since it was taken up, or began again.
+Async<bool> Dispatcher::has_begun(RunStatus status) {
+  if (status.state == RunState::kParked) co_return false;
+  if (status.state != RunState::kRunning) co_return true;
+  CO_TRY(const std::vector<Record> records, co_await shard_.deps.journal.read(status.run));
+  const auto history = RunHistory::of(records, status.records);
+  co_return !history || history->began();
 }
 
 // 0 when it has none, or when its flow or its event cannot be had: then it cannot work either.
@@ -69,6 +83,8 @@ asio::awaitable<std::uint64_t> Dispatcher::find_lane(RunStatus status) {
   if (const auto history = RunHistory::of(*records); history && history->start()) {
     auto flow = co_await shard_.flows.find(name_, history->start()->flow);
     if (flow) run.flow = std::move(*flow);
+    run.history = *history;
+    use_edited_data(run);
   }
   if (run.flow == nullptr) co_return 0;
   prepare(run);

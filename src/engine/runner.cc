@@ -46,6 +46,7 @@ asio::awaitable<VersionCheck> check_version(Shard& shard, const Run& run,
   put.key = version_key(run);
   put.value = json::print(version->root());
   // A run that has begun was newer when it did, and nothing of its lane has completed since: unless it waited outside.
+  // One that completed before and begins again is as new as itself.
   if (!run.history.began() || run.history.paused()) {
     auto stored = co_await shard.deps.state.get(put.bucket, put.key);
     if (!stored) {
@@ -56,7 +57,9 @@ asio::awaitable<VersionCheck> check_version(Shard& shard, const Run& run,
     }
     if (stored->has_value()) {
       const auto last = json::parse((*stored)->value);
-      if (last && compare_versions(version->root(), last->root()) <= 0) {
+      const std::weak_ordering order =
+          last ? compare_versions(version->root(), last->root()) : std::weak_ordering::greater;
+      if (order < 0 || (order == 0 && !run.history.completed())) {
         check.stop = ended(RunState::kStale, "version " + put.value + " is not newer than " + (*stored)->value);
         co_return check;
       }
@@ -106,6 +109,13 @@ asio::awaitable<void> journal_end(Shard& shard, Run& run, Transition& end, std::
 
 }  // namespace
 
+void use_edited_data(Run& run) {
+  if (!run.history.data()) return;
+  auto edited = std::make_shared<Event>(*run.event);
+  edited->data = std::make_shared<const std::string>(json::print(run.history.data()->root()));
+  run.event = std::move(edited);
+}
+
 void prepare(Run& run) {
   auto data = json::parse(run.event->data);
   if (!data) {
@@ -137,13 +147,14 @@ std::vector<json::Document> fixed_variables(const Run& run, Time started) {
   }
   if (visible[kSlotRun]) {
     const std::string id = std::to_string(run.id.flow.value) + "-" + std::to_string(run.id.event.value);
-    builder.begin_object().key("id").string(id).key("started").string(format_time(started)).end_object();
+    builder.begin_object().key("id").string(id).key("started").string(format_time(started));
+    builder.key("replay").integer(run.history.replays()).end_object();
     out[kSlotRun] = builder.finish();
   }
   return out;
 }
 
-std::vector<KeyPut> index_puts(const Run& run, const std::vector<json::Document>& variables) {
+std::vector<KeyPut> index_puts(const Run& run, const std::vector<json::Document>& variables, Time until) {
   std::vector<KeyPut> out;
   for (const IndexKey& index : run.flow->index) {
     // What cannot be found by its value is still found by its event: a failing index program fails nothing.
@@ -155,6 +166,7 @@ std::vector<KeyPut> index_puts(const Run& run, const std::vector<json::Document>
     KeyPut put;
     put.bucket = std::string(kIndexBucket);
     put.key = index_key(index.name, text, run.id.event);
+    put.until = until;
     out.push_back(std::move(put));
   }
   return out;
@@ -180,7 +192,7 @@ asio::awaitable<Transition> work(Shard& shard, Run& run) {
   } else {
     run.items = 0;
     Scope scope(shard, run, fixed_variables(run, *run.started));
-    if (!run.stated) puts = index_puts(run, scope.variables());
+    if (!run.stated) puts = index_puts(run, scope.variables(), shard.index_until());
     VersionCheck version;
     if (has_version(run)) version = co_await check_version(shard, run, scope.variables());
     if (version.stop) {

@@ -12,8 +12,11 @@ inline constexpr std::string_view kFlowSourceBucket = "flow_source", kFlowNameBu
 // Fills data, key and lane of a new run from its event. A key that does not evaluate leaves run.broken.
 void prepare(Run& run);
 
-// The search keys of a run (index_key.h), with empty values.
-std::vector<KeyPut> index_puts(const Run& run, const std::vector<json::Document>& variables);
+// Puts the data that a person edited in the place of the event's, for this run only.
+void use_edited_data(Run& run);
+
+// The search keys of a run (index_key.h), with empty values, to be forgotten after `until`.
+std::vector<KeyPut> index_puts(const Run& run, const std::vector<json::Document>& variables, Time until);
 // `.` and the fixed variables as every program of the run sees them.
 std::vector<json::Document> fixed_variables(const Run& run, Time started);
 

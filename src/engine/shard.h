@@ -53,6 +53,7 @@ struct Shard {
   std::function<void(Connection&)> authorized;
 
   Time now() const { return deps.clock.now(); }
+  Time index_until() const { return now() + limits.index_keep; }
   void store_failed(const Error& error) {
     ++store_errors;
     store_refuses = true;

@@ -16,6 +16,7 @@ struct CallOptions {
   std::optional<RetryPolicy> retry;
   std::optional<Duration> timeout;
   OnUnknown on_unknown = OnUnknown::kHold;
+  OnReplay on_replay = OnReplay::kAgain;
 };
 
 class CallStep final : public Step {
@@ -56,6 +57,7 @@ class CallStep final : public Step {
     request.retry = options_.retry ? &*options_.retry : nullptr;
     request.timeout = options_.timeout;
     request.on_unknown = options_.on_unknown;
+    request.on_replay = options_.on_replay;
     return request;
   }
 
@@ -71,6 +73,7 @@ struct CallSpec final : StepSpec {
   std::optional<RetryPolicy> retry;
   std::optional<Duration> timeout;
   OnUnknown on_unknown = OnUnknown::kHold;
+  OnReplay replay = OnReplay::kAgain;
 
   std::string kind() const override { return "call"; }
   std::vector<BoundName> names() const override {
@@ -96,7 +99,8 @@ struct CallSpec final : StepSpec {
                                                   .on = on.rules(),
                                                   .retry = retry,
                                                   .timeout = timeout,
-                                                  .on_unknown = on_unknown});
+                                                  .on_unknown = on_unknown,
+                                                  .on_replay = replay});
   }
 };
 const spec::Table<CallSpec>& describe(const CallSpec*) {
@@ -127,7 +131,9 @@ const spec::Table<CallSpec>& describe(const CallSpec*) {
                   .max = "10m"})
           .field("on_unknown", &CallSpec::on_unknown,
                  {.doc = "What happens when an unsafe call's answer is lost and nothing can tell whether it happened"})
-          .reserved("replay", "Whether a replay sends the call again")
+          .field("replay", &CallSpec::replay,
+                 {.doc = "Whether a replay from the start makes the call again where it was made before; `skip` binds "
+                         "what it bound then"})
           .inherit(describe(static_cast<const StepCommon*>(nullptr)));
   return table;
 }

@@ -36,6 +36,12 @@ const spec::Names<OnUnknown>& describe(const OnUnknown*) {
   return names;
 }
 
+const spec::Names<OnReplay>& describe(const OnReplay*) {
+  static const spec::Names<OnReplay> names{{OnReplay::kAgain, "again", "make it again"},
+                                           {OnReplay::kSkip, "skip", "bind what it bound, without making it"}};
+  return names;
+}
+
 namespace {
 
 std::optional<OnAnswer> read_on_answer(const spec::Node& node, spec::Problems& problems) {

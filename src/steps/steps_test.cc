@@ -207,7 +207,8 @@ TEST(Stop, EndsAsSkipped) {
 TEST(Call, HandsEverythingToTheRunAndBindsTheAnswer) {
   const Built built = build(
       "- call: crm.contacts.search\n  with: { email: =.email, limit: 1 }\n  as: contact\n  once: .id\n"
-      "  on: { empty: skip, DUPLICATE: continue }\n  timeout: 3s\n  on_unknown: drop\n  retry: { tries: 2 }\n");
+      "  on: { empty: skip, DUPLICATE: continue }\n  timeout: 3s\n  on_unknown: drop\n  replay: skip\n  retry: { "
+      "tries: 2 }\n");
   ASSERT_EQ(built.problems, "");
   TestRun context(R"({"email": "a@example.com", "id": 7})", built.variables.size());
   context.answer.value = json::make_string("found");
@@ -223,6 +224,7 @@ TEST(Call, HandsEverythingToTheRunAndBindsTheAnswer) {
   EXPECT_EQ((*call.on)[1].answer, "DUPLICATE");
   EXPECT_EQ(call.timeout, Duration(3s));
   EXPECT_EQ(call.on_unknown, OnUnknown::kDrop);
+  EXPECT_EQ(call.on_replay, OnReplay::kSkip);
   ASSERT_NE(call.retry, nullptr);
   EXPECT_EQ(call.retry->tries, 2u);
   EXPECT_EQ(json::print(context.variables()[kFixedSlots].root()), R"("found")");
@@ -369,8 +371,6 @@ TEST(Check, SaysWhatIsWrongAndWhere) {
       {"empty let", "- let: {}\n", "`let` binds nothing"},
       {"waiting answer", "- { call: crm.contacts.search, with: { email: a }, on: { empty: { wait: 1m } } }\n",
        "`wait` is not available in this version"},
-      {"reserved key", "- { call: crm.contacts.search, with: { email: a }, replay: skip }\n",
-       "`replay` is not available in this version"},
   };
   for (const Case& c : cases) {
     const std::string said = build(c.yaml).problems;

@@ -327,11 +327,13 @@ Result<void> StateDb::keep(SegmentReader& segment, const SegmentCounts& counts, 
 Result<void> StateDb::forget(std::uint64_t last_seq, const std::vector<RunId>& more) {
   TRY_VOID(db_.run("begin immediate"));
   const auto all = [&]() -> Result<void> {
-    TRY(Statement ended, db_.prepare("delete from run where seq<=? and open=0"));
-    TRY_VOID(ended.bind(1, last_seq).run());
     TRY_VOID(db_.run("create temp table if not exists working(seq int primary key); delete from working"));
     TRY(Statement working, db_.prepare("insert or ignore into working values(?)"));
     for (const RunId& run : more) TRY_VOID(working.bind(1, run.event.value).run());
+    // One that ended, was folded and works again: what the fold knows of it is still its beginning.
+    TRY(Statement ended,
+        db_.prepare("delete from run where seq<=? and open=0 and seq not in (select seq from working)"));
+    TRY_VOID(ended.bind(1, last_seq).run());
     TRY_VOID(db_.run("insert or ignore into working select seq from run where open=1"));
     TRY_VOID(db_.run("delete from kept_event where seq not in (select seq from working)"));
     return db_.run("delete from kept_rec where seq not in (select seq from working)");

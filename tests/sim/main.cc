@@ -37,6 +37,7 @@ int main(int argc, char** argv) {
     total.dead += report.dead;
     total.crashes += report.crashes;
     total.reloads += report.reloads;
+    total.replays += report.replays;
     total.lost_answers += report.lost_answers;
     total.failed_before += report.failed_before;
     total.settled_by_hand += report.settled_by_hand;
@@ -44,9 +45,10 @@ int main(int argc, char** argv) {
   }
   std::printf(
       "%llu seeds, %d failed: %zu events acknowledged; runs: %zu delivered, %zu stale, %zu dead; %zu crashes, %zu "
-      "reloads, "
+      "reloads, %zu replays of all that was dead, "
       "%zu lost answers, %zu lost before their effect, %zu settled by hand; %zu steps\n",
       static_cast<unsigned long long>(seeds), failed, total.acknowledged, total.delivered, total.stale, total.dead,
-      total.crashes, total.reloads, total.lost_answers, total.failed_before, total.settled_by_hand, total.steps);
+      total.crashes, total.reloads, total.replays, total.lost_answers, total.failed_before, total.settled_by_hand,
+      total.steps);
   return failed == 0 ? 0 : 1;
 }

@@ -68,6 +68,7 @@ class Life {
   asio::awaitable<void> stop_cleanly();
   asio::awaitable<void> produce();
   asio::awaitable<void> operate();
+  asio::awaitable<void> replay();
   asio::awaitable<void> reload();
   asio::awaitable<void> trouble();
   asio::awaitable<void> look();
@@ -88,6 +89,8 @@ class Life {
   std::vector<Sent> events_;
   std::map<std::string, RunState> ends_;          // by "flow/event"
   std::map<std::string, std::uint32_t> repeats_;  // that the operator asked for
+  // By "flow/event": when the run began again, and for which job.
+  std::map<std::string, std::vector<std::pair<Time, std::uint64_t>>> replays_;
   std::uint32_t generation_ = 1;
   bool started_ = false, must_crash_ = false, quiet_ = false;
   std::uint32_t troubles_ = 0;
@@ -136,6 +139,7 @@ asio::awaitable<void> Life::start() {
   started_ = true;
   tasks_->spawn(produce());
   tasks_->spawn(operate());
+  tasks_->spawn(replay());
   if (prng_.chance(1, 2)) tasks_->spawn(reload());
   if (prng_.chance(1, 2)) tasks_->spawn(trouble());
 }
@@ -224,12 +228,38 @@ asio::awaitable<void> Life::operate() {
       }
       const bool happened = vendor_.count(effect_identity(flow, id, sent.group)) > 0;
       const auto answer = happened ? engine::HeldAnswer::kDelivered : engine::HeldAnswer::kRepeat;
-      auto settled = co_await engine_->settle_held(status.run, answer, "operator");
+      engine::Decision by{"operator"};
+      auto settled = co_await engine_->settle_held(status.run, answer, std::move(by));
       if (!settled) continue;  // it moved on meanwhile
       say("settled " + flow + "/" + id + (happened ? " delivered" : " repeat"));
       ++report_.settled_by_hand;
       if (!happened) ++repeats_[flow + "/" + id];
     }
+  }
+}
+
+// A person who has everything that is dead done again, from where it failed or from the start, or gives one up.
+asio::awaitable<void> Life::replay() {
+  while (report_.replays < options_.replays_max) {
+    co_await clock_.sleep(Duration(5'000'000 + static_cast<std::int64_t>(prng_.below(40'000'000))));
+    RunQuery query;
+    query.states = {RunState::kDead};
+    query.count = 1;
+    auto dead = co_await store_->runs(query);
+    if (!dead || dead->empty() || report_.replays >= options_.replays_max) continue;
+    if (prng_.chance(1, 8)) {
+      std::string by = "operator";
+      (void)co_await engine_->discard(dead->front().run, std::move(by));
+      continue;
+    }
+    engine::Job job;
+    job.select.states = {RunState::kDead};
+    if (prng_.chance(1, 3)) job.how.from = engine::Replay::From::kStart;
+    job.how.by = "operator";
+    auto started = co_await engine_->start_job(std::move(job));
+    if (!started) continue;
+    ++report_.replays;
+    say("-- job " + std::to_string(started->id) + " replays " + std::to_string(started->selected));
   }
 }
 
@@ -267,6 +297,11 @@ asio::awaitable<void> Life::look() {
   if (!started_ || must_crash_ || !vendor_.is_calm()) co_return;
   for (const engine::FlowSnapshot& flow : engine_->snapshot().flows) {
     if (flow.lag + flow.running + flow.queued + flow.retrying + flow.parked + flow.held > 0) co_return;
+  }
+  const auto jobs = co_await engine_->jobs();
+  if (!jobs) co_return;
+  for (const engine::Job& job : *jobs) {
+    if (job.state == engine::Job::State::kRunning) co_return;
   }
   quiet_ = true;
 }
@@ -309,6 +344,11 @@ asio::awaitable<void> Life::judge() {
       if ((*status)->state == RunState::kDead) ++report_.dead;
       auto records = co_await store_->read(run);
       for (const Record& record : *records) {
+        const auto body = engine::decode(record.body);
+        if (body && body->replay) {
+          ++repeats_[name];
+          replays_[name].emplace_back(record.at, body->replay->job);
+        }
         if (record.body.find("not-to-be-seen") != std::string::npos) violation("a secret in the journal of " + name);
       }
     }
@@ -379,16 +419,25 @@ void Life::judge_order() {
   }
   for (const Vendor::Effect& effect : vendor_.effects()) {
     const std::string lane = effect.flow + "/" + effect.key;
+    // What began again comes after newer ones that were done meanwhile; one job's runs still come in their order.
+    std::uint64_t job = 0;
+    bool begins_again_later = false;
+    for (const auto& [at, number] : replays_[effect.flow + "/" + effect.event]) {
+      if (at <= effect.at) job = number;
+      begins_again_later = begins_again_later || at > effect.at;
+    }
+    const std::string order = job == 0 ? lane : lane + " of job " + std::to_string(job);
     if (effect.flow == kUpsert || effect.flow == kHeld || effect.flow == kVersioned) {
-      if (position[effect.event] < last[lane]) violation("out of order: " + lane + " event " + effect.event);
-      last[lane] = position[effect.event];
+      if (position[effect.event] < last[order]) violation("out of order: " + order + " event " + effect.event);
+      last[order] = position[effect.event];
     }
     if (effect.flow == kVersioned) {
       const auto before = last_version.find(lane);
       if (before != last_version.end() && effect.version < before->second)
         violation("older data over newer: " + lane + " event " + effect.event);
       // Only what completed makes older data stale: a dead letter's call may have been heard all the same.
-      if (ends_[effect.flow + "/" + effect.event] == RunState::kDelivered) last_version[lane] = effect.version;
+      if (!begins_again_later && ends_[effect.flow + "/" + effect.event] == RunState::kDelivered)
+        last_version[lane] = effect.version;
     }
   }
 }

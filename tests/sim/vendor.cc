@@ -127,6 +127,8 @@ asio::awaitable<Exchange> Vendor::send(Request request, Deadline deadline) {
   }
   bound += options_.failures;
   if (dice < bound) co_return answered(prng_.chance(1, 2) ? 500 : 503);
+  bound += options_.refusals;
+  if (dice < bound) co_return answered(422);
   bound += options_.lost_answers;
   // Whoever gets no answer cannot tell these two: it failed before the effect, or after it.
   const bool lost = dice < bound, before = lost && prng_.chance(1, 2);

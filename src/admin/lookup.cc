@@ -1,0 +1,104 @@
+#include "admin/lookup.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/text.h"
+#include "engine/index_key.h"
+
+namespace tieline::admin {
+
+Async<FlowNames> flow_names(Journal& journal) {
+  auto flows = co_await journal.flows();
+  if (!flows) co_return failure(std::move(flows.error()));
+  FlowNames names;
+  for (auto& [id, name] : *flows) names.emplace(id, std::move(name));
+  co_return names;
+}
+
+Result<FlowId> flow_named(const FlowNames& names, std::string_view wanted) {
+  std::vector<std::string> known;
+  for (const auto& [id, name] : names) {
+    if (name == wanted) return id;
+    known.push_back(name);
+  }
+  return failure(Code::kNotFound,
+                 "no flow \"" + std::string(wanted) + "\" ever ran here" + did_you_mean(wanted, known));
+}
+
+std::optional<std::uint64_t> number(std::string_view text) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || text.empty()) return std::nullopt;
+  return value;
+}
+
+// The positions that the index holds under the key, oldest first.
+Async<std::set<Position>> positions_of_key(StateStore& state, std::string key) {
+  std::set<Position> found;
+  std::string after;
+  const std::string prefix = engine::index_prefix(key);
+  while (true) {
+    auto entries = co_await state.scan(std::string(engine::kIndexBucket), prefix, after, 500);
+    if (!entries) co_return failure(std::move(entries.error()));
+    for (const Entry& entry : *entries) {
+      if (const auto position = engine::index_position(entry.key)) found.insert(*position);
+    }
+    if (entries->size() < 500) co_return found;
+    after = entries->back().key;
+  }
+}
+
+Async<std::vector<RunStatus>> statuses_of(Ports ports, std::vector<Position> positions, FlowNames names) {
+  std::vector<RunStatus> found;
+  for (const Position position : positions) {
+    for (const auto& [flow, name] : names) {
+      const RunId run{flow, position};
+      auto status = co_await ports.journal.status(run);
+      if (!status) co_return failure(std::move(status.error()));
+      if (*status) found.push_back(std::move(**status));
+    }
+  }
+  co_return found;
+}
+
+// The position in FLOW/POSITION or POSITION. A vendor's own id may have slashes, too: what stands before the last one
+// must be a flow's name.
+std::optional<std::uint64_t> position_named(const FlowNames& names, std::string_view id) {
+  const std::size_t slash = id.rfind('/');
+  if (slash == std::string_view::npos) return number(id);
+  const bool flow = std::ranges::any_of(names, [&](const auto& one) { return one.second == id.substr(0, slash); });
+  return flow ? number(id.substr(slash + 1)) : std::nullopt;
+}
+
+Async<FoundEvent> find_event(EventLog& log, FlowNames names, std::string id, std::vector<std::string> sources) {
+  FoundEvent found;
+  const auto position = position_named(names, id);
+  if (position) {
+    found.position = Position(*position);
+    std::vector<Position> wanted{found.position};
+    auto events = co_await log.get(std::move(wanted));
+    if (!events) co_return failure(std::move(events.error()));
+    if (!events->empty()) {
+      found.event = events->front();
+      co_return found;
+    }
+  }
+  for (std::string& source : sources) {
+    auto event = co_await log.find(std::move(source), id);
+    if (!event && event.error().code == Code::kNotFound) continue;
+    if (!event) co_return failure(std::move(event.error()));
+    found.position = (*event)->position;
+    found.event = std::move(*event);
+    co_return found;
+  }
+  if (position && *position > 0 && found.position <= log.last()) {
+    auto oldest = co_await log.first_at_or_after(Time::min());
+    if (!oldest) co_return failure(std::move(oldest.error()));
+    found.corrupt = found.position >= *oldest;
+    co_return found;
+  }
+  co_return failure(Code::kNotFound, "there is no event \"" + id + "\"; `tieline events` lists what there is");
+}
+
+}  // namespace tieline::admin

@@ -1,0 +1,205 @@
+// What a person decides about a run that is held or has ended: to go on, to begin again, to give up, to work on other
+// data. It must never begin a run again whose end is not known, nor one whose event is gone.
+#include <algorithm>
+
+#include "engine/dispatcher.h"
+#include "engine/runner.h"
+
+namespace tieline::engine {
+
+Async<void> Dispatcher::settle_held(Position event, HeldAnswer answer, Decision by) {
+  const auto found = waiting_.find(event.value);
+  const bool asked =
+      found != waiting_.end() && found->second.state == RunState::kWaiting && found->second.pause.approval;
+  if (found == waiting_.end() || (found->second.state != RunState::kHeld && !asked))
+    co_return failure(Code::kNotFound, "no held run of flow " + name_ + " on event " + std::to_string(event.value));
+  const bool approval = answer == HeldAnswer::kApproved || answer == HeldAnswer::kDeclined;
+  if (approval != asked)
+    co_return failure(Code::kInvalid, asked ? "the run waits for approval: say yes or no to it"
+                                            : "the run does not wait for approval: it is held (" +
+                                                  std::string(hold_name(found->second.hold)) + ")");
+  if (answer == HeldAnswer::kDelivered && found->second.hold != Hold::kUnknownOutcome)
+    co_return failure(Code::kInvalid, "the run is held (" + std::string(hold_name(found->second.hold)) +
+                                          "): only an unknown outcome can be said to be delivered");
+  const Waiting before = found->second;
+  found->second.state = RunState::kRunning;  // nobody else may decide it meanwhile
+  found->second.due = Time::max();
+  Run run;
+  run.id = RunId{id_, event};
+  run.lane = before.lane;
+  auto draft = co_await decision(run, before.hold, answer);
+  Result<void> written;
+  if (draft) {
+    draft->body.by = std::move(by.by);
+    draft->body.redo = by.redo;
+    written = co_await append_record(shard_, run, std::move(*draft), Sync::kWait);
+  } else {
+    written = failure(draft.error());
+  }
+  const bool damaged = !written && written.error().code == Code::kCorrupt;
+  if (!written && !damaged) {
+    wait_again(event, before);
+    co_return written;
+  }
+  // Whoever loads a damaged journal holds the run for it.
+  for (Connection* connection : shard_.connections.all()) connection->held.erase(run.id);
+  if (asked) {
+    rejoin_lane(event);
+  } else {
+    leave_waiting(event, false);
+  }
+  co_return written;
+}
+
+// The record that says what a person decided; the numbers of `run` are filled in.
+Async<RecordDraft> Dispatcher::decision(Run& run, Hold hold, HeldAnswer answer) {
+  CO_TRY(const auto status, co_await shard_.deps.journal.status(run.id));
+  CO_TRY(const std::vector<Record> records, co_await shard_.deps.journal.read(run.id));
+  run.records = status ? status->records : 0;
+  auto history = RunHistory::of(records, run.records);
+  RecordDraft draft;
+  draft.state = RunState::kRunning;
+  draft.body.answer = answer;
+  if (hold == Hold::kBrake) draft.body.hold = hold;
+  if (hold == Hold::kJournal) {
+    if (last_flow_ == nullptr)
+      co_return failure(Code::kInvalid, "flow " + name_ + " is removed: the run cannot begin again");
+    draft.body.start = RecordBody::Start{last_flow_->hash, shard_.now()};
+    co_return draft;
+  }
+  if (!history) co_return failure(std::move(history.error()).in(std::string(hold_name(Hold::kJournal))));
+  const auto body = history->held() ? decode(history->held()->body) : Result<RecordBody>();
+  if (!history->held() || !body)
+    co_return failure(Code::kCorrupt, "the journal of the held run does not say why it is held");
+  draft.step = history->held()->step;
+  draft.attempt = history->held()->attempt;
+  draft.body.call = body->call;
+  draft.body.items = body->items;
+  draft.body.path = body->path;
+  draft.body.action = body->action;
+  co_return draft;
+}
+
+// Ended runs.
+
+// The run rests: nothing here works on it or waits with it. Fills what the next record needs.
+Async<void> Dispatcher::known_to_rest(Run& run, std::optional<RunStatus>& status) {
+  CO_TRY(status, co_await shard_.deps.journal.status(run.id));
+  if (works_on(run.id.event)) co_return failure(Code::kConflict, "the run is being worked on");
+  if (status && !is_terminal(status->state))
+    co_return failure(Code::kConflict, "the run has not ended: it is " + std::string(run_state_name(status->state)));
+  run.records = status ? status->records : 0;
+  run.lane = status ? status->lane : 0;
+  co_return Result<void>();
+}
+
+// What a run begins again with; the run is filled as far as finding its lane needs.
+Async<RecordDraft> Dispatcher::beginning_again(Run& run, const Replay& how) {
+  std::vector<Position> wanted{run.id.event};
+  CO_TRY(const std::vector<EventPtr> events, co_await shard_.deps.log.get(std::move(wanted)));
+  if (events.empty()) co_return failure(Code::kNotFound, "its event is no longer kept");
+  run.event = events.front();
+  CO_TRY(const std::vector<Record> records, co_await shard_.deps.journal.read(run.id));
+  auto history = RunHistory::of(records, run.records);
+  const bool fresh = run.records == 0;
+  const bool start = fresh || how.from == Replay::From::kStart || how.as_now;
+  if (!history && !(start && how.damaged))
+    co_return failure(Code::kCorrupt, "its journal is damaged (" + history.error().message +
+                                          "): look at the vendor, then replay that one run from the start");
+  if (history) run.history = std::move(*history);
+  if (fresh || how.as_now || !run.history.start()) {
+    if (flow_ == nullptr) co_return failure(Code::kInvalid, "flow " + name_ + " is removed");
+    run.flow = flow_;
+  } else {
+    CO_TRY(run.flow, co_await shard_.flows.find(name_, run.history.start()->flow));
+  }
+  if (fresh && !flow_->matches(*run.event)) co_return failure(Code::kInvalid, "the flow does not take such events");
+  const bool other_flow = run.history.start() && run.history.start()->flow != run.flow->hash;
+  if (other_flow && run.history.uncertain() != nullptr)
+    co_return failure(Code::kInvalid,
+                      "whether a call of it happened is not known: replay it as then, which finds out or asks");
+  use_edited_data(run);
+  prepare(run);
+  RecordDraft draft;
+  draft.body.replay = RecordBody::Replay{start, how.as_now, how.damaged && start, how.job};
+  draft.body.redo = how.redo;
+  draft.body.by = how.by;
+  if (start) draft.body.start = RecordBody::Start{run.flow->hash, shard_.now()};
+  if (!run.broken) draft.puts = index_puts(run, fixed_variables(run, shard_.now()), shard_.index_until());
+  co_return draft;
+}
+
+Async<void> Dispatcher::replay(Position event, Replay how) {
+  Run run;
+  run.id = RunId{id_, event};
+  std::optional<RunStatus> status;
+  CO_TRY_VOID(co_await known_to_rest(run, status));
+  if (!status && event > read_to_) co_return failure(Code::kConflict, "the flow has yet to look at the event");
+  if (how.as_now) how.from = Replay::From::kStart;
+  if (status && status->state != RunState::kDead && how.from == Replay::From::kFailed)
+    co_return failure(Code::kInvalid, "no step of the run failed: replay it from the start");
+  // Nobody else may decide it meanwhile.
+  Waiting& entry = waiting_[event.value];
+  entry.state = RunState::kRunning;
+  entry.received = shard_.now();
+  auto draft = co_await beginning_again(run, how);
+  if (!draft) {
+    waiting_.erase(event.value);
+    co_return failure(std::move(draft.error()));
+  }
+  const std::uint64_t lane = run.lane;
+  waiting_[event.value].lane = lane;
+  // The lane's head has begun: its version was compared already, and its calls may have been made.
+  if (lane != 0) lanes_.place(lane, event);
+  auto written = co_await append_record(shard_, run, std::move(*draft), Sync::kWait);
+  if (written) {
+    leave_waiting(event, false);
+    co_return written;
+  }
+  waiting_.erase(event.value);
+  if (lane != 0 && !lanes_.is_head(lane, event)) {
+    lanes_.erase(lane, event);
+  } else if (lane != 0) {
+    if (const Position next = lanes_.pop(lane); next != Position()) start_head(lane, next);
+  }
+  co_return written;
+}
+
+// Appends a record to a run that is and stays dead until it is written.
+Async<void> Dispatcher::journal_of_dead(Run& run, RecordDraft draft) {
+  std::optional<RunStatus> status;
+  CO_TRY_VOID(co_await known_to_rest(run, status));
+  if (!status || status->state != RunState::kDead) co_return failure(Code::kInvalid, "the run is no dead letter");
+  waiting_[run.id.event.value].state = RunState::kRunning;
+  auto written = co_await append_record(shard_, run, std::move(draft), Sync::kWait);
+  waiting_.erase(run.id.event.value);
+  co_return written;
+}
+
+Async<void> Dispatcher::discard(Position event, std::string by) {
+  Run run;
+  run.id = RunId{id_, event};
+  RecordDraft draft;
+  draft.state = RunState::kDiscarded;
+  draft.summary = "by " + by;
+  draft.body.by = std::move(by);
+  co_return co_await journal_of_dead(run, std::move(draft));
+}
+
+Async<void> Dispatcher::edit(Position event, json::Document data, std::string by) {
+  Run run;
+  run.id = RunId{id_, event};
+  RecordDraft draft;
+  draft.kind = RecordKind::kNote;
+  draft.body.data = std::move(data);
+  draft.body.by = std::move(by);
+  co_return co_await journal_of_dead(run, std::move(draft));
+}
+
+asio::awaitable<void> Dispatcher::room_to_replay() {
+  // New events must find room, too, however many runs wait again.
+  while (ready_.size() + loading_ >= shard_.limits.window || waiting() >= shard_.limits.waiting_max / 2)
+    co_await room_.wait();
+}
+
+}  // namespace tieline::engine

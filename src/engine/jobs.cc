@@ -1,0 +1,312 @@
+#include "engine/jobs.h"
+
+#include <algorithm>
+
+#include "engine/cause.h"
+
+namespace tieline::engine {
+namespace {
+
+constexpr std::size_t kPage = 500;        // runs in memory
+constexpr std::size_t kRunningMax = 8;    // jobs at once
+constexpr std::size_t kKept = 100;        // jobs that are remembered
+constexpr std::uint64_t kSaveEvery = 64;  // runs; what was done since is found done by the next process
+
+bool by_change(const Selection& select) {
+  return std::ranges::all_of(select.states,
+                             [](RunState state) { return state == RunState::kDead || state == RunState::kHeld; });
+}
+
+// It may go otherwise in a moment: the store is full, or stopping.
+bool passes(Code code) { return code == Code::kUnavailable || code == Code::kFull || code == Code::kTimeout; }
+
+}  // namespace
+
+Async<void> Jobs::recover() {
+  const std::string bucket(kJobBucket);
+  CO_TRY(const std::vector<Entry> entries,
+         co_await shard_.deps.state.scan(bucket, std::string(), std::string(), 2 * kKept + kRunningMax));
+  for (const Entry& entry : entries) {
+    auto job = decode_job(entry.value);
+    if (!job) continue;
+    last_id_ = std::max(last_id_, job->id);
+    if (job->state == Job::State::kRunning) running_.emplace(job->id, std::move(*job));
+  }
+  co_return Result<void>();
+}
+
+void Jobs::begin() {
+  for (const auto& [id, job] : running_) shard_.timers.spawn(work(id));
+}
+
+bool Jobs::fits(const Selection& select, const RunStatus& status, Time created) {
+  if (status.changed > created || status.changed > select.until) return false;
+  const bool caused = status.state == RunState::kDead || status.state == RunState::kHeld;
+  if (!caused) return select.group.empty() && select.category.empty() && select.text.empty();
+  if (!select.text.empty() && status.summary.find(select.text) == std::string::npos) return false;
+  if (!select.connection.empty() && status.summary.find(": " + select.connection + ": ") == std::string::npos)
+    return false;
+  if (select.group.empty() && select.category.empty()) return true;
+  const Dispatcher* dispatcher = find_(status.run.flow);
+  const Cause cause = cause_of(dispatcher == nullptr ? std::string_view() : dispatcher->name(), status.summary);
+  if (!select.category.empty() && cause.category != select.category) return false;
+  return select.group.empty() || cause.id == select.group;
+}
+
+Async<std::vector<FlowId>> Jobs::flows_of(Selection select) {
+  std::vector<FlowId> flows;
+  if (select.flow) {
+    flows.push_back(*select.flow);
+    co_return flows;
+  }
+  CO_TRY(const auto known, co_await shard_.deps.journal.flows());
+  for (const auto& [id, name] : known) flows.push_back(id);
+  co_return flows;
+}
+
+Async<Jobs::Page> Jobs::page(Selection select, FlowId flow, Position after, Time created) {
+  if (select.untaken) co_return co_await page_of_untaken(std::move(select), flow, after);
+  Page page;
+  RunQuery query;
+  query.flow = flow;
+  query.states = select.states;
+  query.after = after;
+  query.count = kPage;
+  Position end(UINT64_MAX);
+  const bool changes = by_change(select);
+  if (changes) {
+    query.since = select.since;
+    select.since = Time::min();
+  } else {
+    if (select.since != Time::min()) {
+      CO_TRY(const Position first, co_await shard_.deps.log.first_at_or_after(select.since));
+      if (first.value > 0) query.after = std::max(after, Position(first.value - 1));
+    }
+    if (select.until != Time::max()) {
+      CO_TRY(end, co_await shard_.deps.log.first_at_or_after(select.until));
+    }
+    select.until = Time::max();
+  }
+  CO_TRY(const std::vector<RunStatus> found, co_await shard_.deps.journal.runs(query));
+  page.last = found.size() < kPage;
+  for (const RunStatus& status : found) {
+    page.next = status.run.event;
+    if (status.run.event >= end) {
+      page.last = true;
+      break;
+    }
+    if (fits(select, status, created)) page.runs.push_back(status.run.event);
+  }
+  co_return page;
+}
+
+// Events that the flow takes and of which nothing is journaled.
+Async<Jobs::Page> Jobs::page_of_untaken(Selection select, FlowId flow, Position after) {
+  Page page;
+  page.last = true;
+  Dispatcher* dispatcher = find_(flow);
+  if (dispatcher == nullptr || dispatcher->flow() == nullptr) co_return page;
+  if (after.value == 0 && select.since != Time::min()) {
+    CO_TRY(const Position first, co_await shard_.deps.log.first_at_or_after(select.since));
+    if (first.value > 0) after = Position(first.value - 1);
+  }
+  ReadLimits limits;
+  limits.count = shard_.limits.read_batch;
+  CO_TRY(const std::vector<EventPtr> events, co_await shard_.deps.log.read(after, limits));
+  page.last = events.empty();
+  for (const EventPtr& event : events) {
+    page.next = event->position;
+    if (event->received >= select.until || event->position > dispatcher->read_to()) {
+      page.last = true;
+      break;
+    }
+    const FlowPtr now = dispatcher->flow();
+    if (now == nullptr || !now->matches(*event) || dispatcher->works_on(event->position)) continue;
+    const RunId run{flow, event->position};
+    CO_TRY(const auto status, co_await shard_.deps.journal.status(run));
+    if (!status) page.runs.push_back(event->position);
+  }
+  co_return page;
+}
+
+Async<JobCount> Jobs::count(Selection select, Time created) {
+  JobCount count;
+  if (select.run) {
+    CO_TRY(const auto status, co_await shard_.deps.journal.status(*select.run));
+    const bool fitting =
+        status ? std::ranges::find(select.states, status->state) != select.states.end() : select.untaken;
+    if (fitting) count.runs = 1;
+    if (const Dispatcher* dispatcher = find_(select.run->flow); fitting && dispatcher != nullptr)
+      count.flows.emplace_back(dispatcher->name(), 1);
+    co_return count;
+  }
+  CO_TRY(const std::vector<FlowId> flows, co_await flows_of(select));
+  for (const FlowId flow : flows) {
+    std::uint64_t runs = 0;
+    Position after;
+    for (bool more = true; more;) {
+      CO_TRY(const Page found, co_await page(select, flow, after, created));
+      runs += found.runs.size();
+      after = found.next;
+      more = !found.last;
+      co_await next_turn();
+    }
+    count.runs += runs;
+    const Dispatcher* dispatcher = find_(flow);
+    if (runs > 0 && dispatcher != nullptr) count.flows.emplace_back(dispatcher->name(), runs);
+  }
+  co_return count;
+}
+
+// Working.
+
+asio::awaitable<Result<void>> Jobs::perform(const Job& job, RunId run) {
+  Dispatcher* dispatcher = find_(run.flow);
+  if (dispatcher == nullptr) co_return failure(Code::kNotFound, "no flow " + std::to_string(run.flow.value));
+  Decision by{job.how.by, job.how.redo};
+  switch (job.kind) {
+    case Job::Kind::kReplay: {
+      co_await dispatcher->room_to_replay();
+      Replay how = job.how;
+      how.job = job.id;
+      co_return co_await dispatcher->replay(run.event, std::move(how));
+    }
+    case Job::Kind::kDiscard: co_return co_await dispatcher->discard(run.event, job.how.by);
+    case Job::Kind::kDelivered:
+      co_return co_await dispatcher->settle_held(run.event, HeldAnswer::kDelivered, std::move(by));
+    case Job::Kind::kRepeat: break;
+  }
+  co_return co_await dispatcher->settle_held(run.event, HeldAnswer::kRepeat, std::move(by));
+}
+
+// False when the job was stopped.
+asio::awaitable<bool> Jobs::do_to(Job& job, RunId run) {
+  while (job.state == Job::State::kRunning) {
+    auto performed = co_await perform(job, run);
+    if (!performed && passes(performed.error().code)) {
+      co_await shard_.deps.clock.sleep(shard_.limits.store_retry);
+      continue;
+    }
+    if (performed) {
+      ++job.done;
+    } else {
+      ++job.refused;
+      job.last_error = performed.error().message;
+    }
+    job.flow = run.flow;
+    job.after = run.event;
+    if ((job.done + job.refused) % kSaveEvery == 0) co_await save(job);
+    co_return true;
+  }
+  co_return false;
+}
+
+Async<bool> Jobs::work_on_flow(Job& job, FlowId flow) {
+  Position after = job.flow == flow ? job.after : Position();
+  for (bool more = true; more;) {
+    CO_TRY(const Page found, co_await page(job.select, flow, after, job.created));
+    for (const Position event : found.runs) {
+      const RunId run{flow, event};
+      const bool going = co_await do_to(job, run);
+      if (!going) co_return false;
+    }
+    after = found.next;
+    more = !found.last;
+    co_await next_turn();
+  }
+  co_return true;
+}
+
+asio::awaitable<void> Jobs::work(std::uint64_t id) {
+  Job& job = running_.at(id);
+  if (job.select.run) {
+    const auto status = co_await shard_.deps.journal.status(*job.select.run);
+    const bool new_to_it = status && (!*status || (*status)->changed <= job.created);
+    if (job.done + job.refused == 0 && new_to_it) co_await do_to(job, *job.select.run);
+  } else {
+    for (bool finished = false; !finished && job.state == Job::State::kRunning;) {
+      auto flows = co_await flows_of(job.select);
+      Result<bool> worked = true;
+      const std::vector<FlowId> in_order = flows ? *flows : std::vector<FlowId>{};
+      for (const FlowId flow : in_order) {
+        if (flow < job.flow) continue;
+        worked = co_await work_on_flow(job, flow);
+        if (!worked || !*worked) break;
+      }
+      finished = flows.has_value() && worked && *worked;
+      if (!finished && job.state == Job::State::kRunning) co_await shard_.deps.clock.sleep(shard_.limits.store_retry);
+    }
+  }
+  if (job.state == Job::State::kRunning) job.state = Job::State::kDone;
+  co_await save(job);
+  running_.erase(id);
+}
+
+// Until the store takes it: a job that is done must not look as if it went on.
+asio::awaitable<void> Jobs::save(const Job& job) {
+  while (true) {
+    const std::string bucket(kJobBucket), key = job_key(job.id);
+    auto present = co_await shard_.deps.state.get(bucket, key);
+    Result<std::uint64_t> written = std::uint64_t{0};
+    if (present && *present)
+      written = co_await shard_.deps.state.update(bucket, key, encode(job), (*present)->revision);
+    if (present && written) co_return;
+    co_await shard_.deps.clock.sleep(shard_.limits.store_retry);
+  }
+}
+
+// Asked for.
+
+Async<Job> Jobs::start(Job job) {
+  if (running_.size() >= kRunningMax)
+    co_return failure(Code::kUnavailable, std::to_string(kRunningMax) + " jobs are at work: wait for one, or stop one");
+  job.created = shard_.now();
+  CO_TRY(const JobCount selected, co_await count(job.select, job.created));
+  job.selected = selected.runs;
+  job.id = ++last_id_;
+  job.state = Job::State::kRunning;
+  const std::string bucket(kJobBucket);
+  CO_TRY_VOID(co_await forget_old());
+  CO_TRY_VOID(co_await shard_.deps.state.create(bucket, job_key(job.id), encode(job)));
+  running_.emplace(job.id, job);
+  shard_.timers.spawn(work(job.id));
+  co_return job;
+}
+
+Async<void> Jobs::forget_old() {
+  const std::string bucket(kJobBucket);
+  CO_TRY(const std::vector<Entry> entries,
+         co_await shard_.deps.state.scan(bucket, std::string(), std::string(), 2 * kKept));
+  std::size_t over = entries.size() < kKept ? 0 : entries.size() - kKept + 1;
+  for (const Entry& entry : entries) {
+    const auto job = decode_job(entry.value);
+    if (over == 0) break;
+    if (job && running_.contains(job->id)) continue;
+    CO_TRY_VOID(co_await shard_.deps.state.erase(bucket, entry.key, entry.revision));
+    --over;
+  }
+  co_return Result<void>();
+}
+
+Async<void> Jobs::stop(std::uint64_t id) {
+  const auto found = running_.find(id);
+  if (found == running_.end()) co_return failure(Code::kNotFound, "no job " + std::to_string(id) + " is at work");
+  found->second.state = Job::State::kStopped;  // it ends before its next run
+  co_return Result<void>();
+}
+
+Async<std::vector<Job>> Jobs::list() {
+  const std::string bucket(kJobBucket);
+  CO_TRY(const std::vector<Entry> entries,
+         co_await shard_.deps.state.scan(bucket, std::string(), std::string(), 2 * kKept));
+  std::vector<Job> jobs;
+  for (const Entry& entry : entries) {
+    auto job = decode_job(entry.value);
+    if (!job) continue;
+    const auto running = running_.find(job->id);
+    jobs.push_back(running == running_.end() ? std::move(*job) : running->second);
+  }
+  co_return jobs;
+}
+
+}  // namespace tieline::engine
