@@ -121,6 +121,7 @@ struct Flow {
   std::shared_ptr<const json::Program> key, version;  // may be null
   std::vector<IndexKey> index;
   RetryPolicy retry;
+  Priority priority = Priority::kNormal;
   json::Document workspace_variables;  // `$vars`
   // By slot: false where no program can see the variable, which is then not made.
   std::array<bool, kFixedSlots> visible{true, true, true, true};

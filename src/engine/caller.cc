@@ -91,7 +91,7 @@ asio::awaitable<Caller::Ending> Caller::look_up() {
   auto request = action_.render_find(request_.args, identity());
   if (!request) co_return hold(Hold::kUnknownOutcome, "cannot look for it: " + request.error().message);
   history_.stand(shard_.now());
-  auto permit = co_await connection_.budget().acquire(spends());
+  auto permit = co_await connection_.budget().acquire(spends(), Deadline::never(), run_.flow->priority);
   if (!permit) co_return abandoned();
   history_.begin(shard_.now());
   if (Ending held = gate()) {
@@ -120,6 +120,8 @@ asio::awaitable<Caller::Ending> Caller::look_up() {
     case Category::kRateLimited: co_return limited(shut);
     case Category::kAuth: co_return follow(body);
     case Category::kTransient:
+      if (down()) co_return hold(Hold::kOutage, body.message);
+      break;
     case Category::kConflict: break;
     default: co_return hold(Hold::kUnknownOutcome, "the look-up failed: " + body.message);
   }
@@ -187,7 +189,7 @@ asio::awaitable<Caller::Ending> Caller::attempt() {
     request->timeout = action_.timeout();
   }
   history_.stand(shard_.now());
-  auto permit = co_await connection_.budget().acquire(spends());
+  auto permit = co_await connection_.budget().acquire(spends(), Deadline::never(), run_.flow->priority);
   if (!permit) co_return abandoned();
   history_.begin(shard_.now());
   Ending stop = gate();
@@ -312,7 +314,7 @@ asio::awaitable<bool> Caller::turn_page(Sent& sent, Budget::Permit& permit, cons
                                         std::uint32_t number) {
   while (true) {
     permit = Budget::Permit();
-    auto other = co_await connection_.budget().acquire(spends());
+    auto other = co_await connection_.budget().acquire(spends(), Deadline::never(), run_.flow->priority);
     if (!other) co_return false;
     permit = std::move(*other);
     sent.exchange = co_await send(request);
@@ -339,8 +341,13 @@ Caller::Ending Caller::limited(Duration shut) {
   return std::nullopt;
 }
 
-// Calls of a connection that needs authorization are held, but for one in a while that tries whether it works again.
+// Calls of a connection that needs authorization, and those whose system is down, are held, but for one in a while that
+// tries whether it works again.
 Caller::Ending Caller::gate() {
+  if (down() && !outage_probe_) {
+    outage_probe_ = connection_.may_probe(run_.id, shard_.deps.clock.instant(), action_.timeout());
+    if (!outage_probe_) return hold(Hold::kOutage, connection_.breaker.incident()->cause);
+  }
   if (!connection_.needs_authorization || probing_) return std::nullopt;
   const Instant now = shard_.deps.clock.instant();
   if (now < connection_.probe_at) return hold(Hold::kAuthorization, "its calls are refused");
@@ -380,6 +387,9 @@ Caller::Ending Caller::try_again(const RecordBody& outcome) {
   if (shard_.deps.faults.ignore_policy) next = NextAttempt{true, Duration(0), {}};
   const Category category = outcome.category.value_or(Category::kTransient);
   const std::string what = action_.name() + ": " + outcome.message;
+  // In an outage its turn is when the system is back, and not before; what it may still try it keeps for then.
+  const bool passing = category == Category::kTransient || category == Category::kUnknown;
+  if (passing && down() && (next.retry || outage_)) return hold(Hold::kOutage, outcome.message);
   if (next.retry) return wait_until(shard_.now() + next.wait, what, category);
   if (category == Category::kUnknown) return hold(Hold::kUnknownOutcome, next.reason + ": " + what);
   return dead(category == Category::kConflict ? Category::kValidation : category, what + "; " + next.reason);
@@ -415,8 +425,23 @@ Verdict Caller::guarded(Verdict verdict, const Exchange& exchange) const {
   return verdict;
 }
 
+void Caller::tell_breaker(const Sent& sent) {
+  const Category category = sent.verdict.category;
+  outage_ = false;
+  if (category != Category::kTransient && category != Category::kUnknown) {
+    if (!connection_.breaker.quiet()) shard_.served(connection_, action_.name());
+    outage_probe_ = false;
+    return;
+  }
+  const std::string cause = connection_.redactor(sent.request.secrets).text(sent.verdict.message);
+  Breaker::Failure failure{action_.name(), run_.id, sent.exchange.phase != Phase::kNotSent, cause, outage_probe_};
+  outage_ = !shard_.failed(connection_, failure);
+  outage_probe_ = false;
+}
+
 void Caller::settle_permit(Budget::Permit& permit, const Sent& sent, Duration& shut) {
   const Verdict& verdict = sent.verdict;
+  tell_breaker(sent);
   permit.observed(action_.observe(sent.exchange, request_.args));
   switch (verdict.category) {
     case Category::kRateLimited: {

@@ -288,6 +288,10 @@ asio::awaitable<void> Dispatcher::finish(Run& run, Transition end) {
         if (!connection.needs_authorization) entry.due = shard_.now();
         shard_.due.changed().notify_all();
       }
+      if (end.hold == Hold::kOutage) {
+        shard_.connections.get(end.connection).hold_in_outage(run.id, end.body.action);
+        shard_.due.changed().notify_all();
+      }
     }
     wait_again(event, entry);
   }
@@ -405,7 +409,10 @@ Async<void> Dispatcher::settle_held(Position event, HeldAnswer answer, std::stri
     co_return written;
   }
   // Whoever loads a damaged journal holds the run for it.
-  for (Connection* connection : shard_.connections.all()) connection->held.erase(run.id);
+  for (Connection* connection : shard_.connections.all()) {
+    connection->held.erase(run.id);
+    if (before.hold == Hold::kOutage) connection->forget_in_outage(run.id);
+  }
   leave_waiting(event, false);
   co_return written;
 }

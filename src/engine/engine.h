@@ -17,6 +17,7 @@
 #include "core/flow.h"
 #include "core/journal.h"
 #include "core/transport.h"
+#include "engine/breaker.h"
 
 namespace tieline::engine {
 
@@ -37,6 +38,7 @@ struct EngineLimits {
   Duration once_keep{90 * 86'400'000'000LL};   // how long a `once` record stands at least
   Duration held_keep{30 * 86'400'000'000LL};   // then a held run becomes a dead letter
   std::uint32_t conflict_tries = 3;
+  BreakerLimits breaker = {};  // when a system counts as down
 };
 
 // Attempt and run as they ended: what metrics and live displays are made of. The views last for the call only.
@@ -66,6 +68,8 @@ class EngineObserver {
   virtual void run_ended(const RunInfo&) {}  // delivered, skipped, stale, dead; durable
   virtual void run_waits(const RunInfo&) {}  // retrying, held; durable
   virtual void authorization_changed(std::string_view /*connection*/, bool /*needed*/) {}
+  // A system is down, more of it is, some of it is back, all of it is, or nobody waits for it any more.
+  virtual void incident_changed(std::string_view /*connection*/, const Incident&) {}
 };
 
 // Deliberate faults, with which the simulation proves that its checker sees them. Set nowhere else.
@@ -97,8 +101,8 @@ struct EngineConfig {
 
 // Why a run is held. Its summary begins with the name, then ": ".
 // The names are stored: append only.
-enum class Hold : std::uint8_t { kUnknownOutcome, kAuthorization, kFlow, kJournal };
-// "unknown outcome", "needs authorization", "flow does not compile", "its journal is damaged"
+enum class Hold : std::uint8_t { kUnknownOutcome, kAuthorization, kFlow, kJournal, kOutage };
+// "unknown outcome", "needs authorization", "flow does not compile", "its journal is damaged", "outage"
 std::string_view hold_name(Hold hold);
 std::optional<Hold> hold_of_summary(std::string_view summary);
 // Nothing else ends it: neither renewed credentials nor another flow.
@@ -130,6 +134,7 @@ struct BucketSnapshot {
   std::uint32_t in_flight = 0, concurrent = 0;
   std::size_t waiting = 0;
   Duration blocked{0};  // how long the vendor's answer still keeps it shut
+  std::optional<Time> ends;  // of a window of ten minutes or more: when all of it is spent at the present rate
 };
 
 struct ConnectionSnapshot {
@@ -140,6 +145,8 @@ struct ConnectionSnapshot {
   std::optional<Time> last_success, last_failure;
   std::string last_error;  // redacted, one line
   std::optional<Category> last_category;
+  std::optional<Incident> incident;  // until it has caught up
+  std::size_t held_in_outage = 0;
   std::vector<BucketSnapshot> buckets;
 };
 

@@ -5,8 +5,8 @@
 //   first record of a run   flow: hash of the flow it is pinned to; started: microseconds since 1970; also in the
 //                           kState record with which a person has a run begin again whose journal is damaged
 //   kIntent                 call action once request
-//   kOutcome                call action category code message took wait lookup empty happened resolved pages request
-//                           response result
+//   kOutcome                call action category code message took wait lookup empty outage happened resolved pages
+//                           request response result
 //   kState                  call action category code message hold answer by
 #pragma once
 
@@ -60,6 +60,7 @@ struct RecordBody {
   std::optional<Duration> wait;  // until the next attempt, or as the vendor asked
   bool lookup = false;
   bool empty = false;
+  bool outage = false;    // it failed in an outage of the system, and costs its run nothing
   bool happened = false;  // it failed, and took effect all the same: its answer cannot be read or kept
   Resolved resolved = Resolved::kAnswer;
   std::uint32_t pages = 1;

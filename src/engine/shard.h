@@ -23,7 +23,7 @@ struct Shard {
         prng(deps.seed),
         timers(deps.executor),
         runs(deps.executor),
-        connections(deps.clock, deps.seed, timers),
+        connections(deps.clock, deps.seed, timers, deps.state, limits),
         flows(deps.state, deps.flow_source) {}
 
   EngineDeps deps;
@@ -47,6 +47,11 @@ struct Shard {
 
   // Takes the mark off a connection whose calls are served again, and lets its held runs go on.
   std::function<void(Connection&)> authorized;
+
+  // A call's transient or unknown end; whether it counts against its run. And that a system answered, which is told
+  // where its breaker is not quiet.
+  std::function<bool(Connection&, const Breaker::Failure&)> failed;
+  std::function<void(Connection&, std::string_view action)> served;
 
   Time now() const { return deps.clock.now(); }
   void store_failed(const Error& error) {
