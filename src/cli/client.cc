@@ -8,6 +8,7 @@
 
 #include "async/clock.h"
 #include "async/task_group.h"
+#include "admin/incidents.h"
 #include "base/text.h"
 #include "cli/service.h"
 #include "cli/verification.h"
@@ -177,6 +178,11 @@ Result<json::Document> Client::describe(const std::string& id) const {
   if (online()) return get("/api/events/" + percent_encode(id));
   return ask_store(directory_, store_directory_,
                    [id, sources = sources_](admin::Ports ports) { return admin::describe(ports, id, sources); });
+}
+
+Result<json::Document> Client::incidents() const {
+  if (online()) return get("/api/incidents");
+  return ask_store(directory_, store_directory_, [](admin::Ports ports) { return admin::list_incidents(ports); });
 }
 
 Result<std::string> Client::hooks_address() const {

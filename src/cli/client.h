@@ -27,6 +27,7 @@ class Client {
   // Answers from the server when one runs, else from the store.
   Result<json::Document> runs(const admin::RunFilter& filter) const;
   Result<json::Document> describe(const std::string& id) const;
+  Result<json::Document> incidents() const;
   // What the running server says of itself. kUnavailable when none runs: nothing of it is stored.
   Result<json::Document> status() const;
   Result<json::Document> store_numbers() const;

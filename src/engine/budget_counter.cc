@@ -148,9 +148,12 @@ std::optional<Instant> Budget::ends(State& state) const {
 
 // The vendor says how long its window still lasts: ours follow, and what is spent in it stays spent until then.
 void Budget::tell_end(State& state, Duration left) const {
+  // So long that it is no wait but a moment: seconds or milliseconds since 1970, as vendors write it.
+  const Duration now = clock_.instant().time_since_epoch() + wall_offset_;
+  if (left > std::chrono::seconds(1'000'000'000'000)) left /= 1'000;
+  if (left > std::chrono::seconds(1'000'000'000)) left -= now;
   if (left < Duration(0) || left > state.limit.window) return;
-  const Duration wall = clock_.instant().time_since_epoch() + wall_offset_;
-  const Duration phase = (wall + left) % state.limit.window;
+  const Duration phase = (now + left) % state.limit.window;
   // The vendor counts in whole seconds; and what it says of a window's last moment may be of the next one.
   if (std::chrono::abs(phase - state.phase) <= Duration(1'500'000)) return;
   state.phase = phase;

@@ -140,11 +140,12 @@ void Budget::restore(const json::Document& record) {
           break;
       }
     }
-    ahead = std::min(ahead, state.limit.count - state.spent);
     if (state.limit.kind == Bucket::Kind::kRolling) {
+      // Together with the rest it may be more than the window holds, as moments were put together: what leaves the
+      // window first must not take the place of what was spent last.
       state.push(now, ahead);
     } else {
-      state.spent += std::max(0.0, ahead);
+      state.spent = std::max(state.spent, std::min(state.spent + ahead, state.limit.count));
       state.as_of = now;
     }
   }

@@ -87,7 +87,7 @@ Async<void> Engine::start(EngineConfig config) {
   const Position last = impl.shard.deps.log.last();
   for (const FlowPtr& flow : config.flows) CO_TRY_VOID(co_await impl.shard.deps.journal.open_flow(flow->name, last));
   CO_TRY(const auto known, co_await impl.shard.deps.journal.flows());
-  CO_TRY_VOID(co_await impl.shard.connections.load());
+  if (!impl.shard.deps.faults.forget_budgets) CO_TRY_VOID(co_await impl.shard.connections.load());
   for (const auto& [id, name] : known) impl.dispatchers.emplace(id, std::make_unique<Dispatcher>(impl.shard, id, name));
   for (const FlowPtr& flow : config.flows) impl.find(flow->name)->set_flow(flow);
   for (const auto& entry : impl.dispatchers) CO_TRY_VOID(co_await entry.second->recover());
@@ -224,7 +224,7 @@ bool Engine::Impl::failed(Connection& connection, const Breaker::Failure& failur
     connection.end_ramp();
     tell_incident(connection, *connection.breaker.incident());
   }
-  return judgement.counts;
+  return judgement.counts || shard.deps.faults.burn_in_outage;
 }
 
 void Engine::Impl::served(Connection& connection, std::string_view action) {
@@ -304,7 +304,11 @@ Async<void> Engine::drain(Deadline deadline) {
   impl.shard.connections.refuse_waiters();
   co_await impl.shard.timers.stop();
   co_await impl.stop_runs(deadline);
-  if (impl.started) CO_TRY_VOID(co_await impl.shard.connections.close());
+  if (impl.started) {
+    // Where that cannot be written, the next process counts the last lease as spent.
+    auto closed = co_await impl.shard.connections.close();
+    if (!closed) impl.shard.store_failed(closed.error());
+  }
   co_return co_await impl.shard.deps.journal.flush();
 }
 
@@ -361,6 +365,7 @@ asio::awaitable<Verdict> Engine::Impl::look(ActionPtr action, Deadline deadline)
 EngineSnapshot Engine::snapshot() const {
   const Shard& shard = impl_->shard;
   EngineSnapshot out;
+  out.at = shard.now();
   out.draining = shard.draining;
   out.store_errors = shard.store_errors;
   out.store_error = shard.store_refuses ? shard.store_error : std::string();

@@ -78,6 +78,8 @@ struct EngineFaults {
   bool repeat_unknown = false;    // an unsafe call whose outcome is unknown is simply sent again
   bool ignore_lanes = false;      // runs of one key work at the same time
   bool ignore_budget = false;     // calls spend nothing
+  bool forget_budgets = false;    // a new process knows nothing of what the last one spent
+  bool burn_in_outage = false;    // what fails in an outage counts against its run
   bool ignore_policy = false;     // a failed call is made again at once, and for ever
 };
 
@@ -151,6 +153,7 @@ struct ConnectionSnapshot {
 };
 
 struct EngineSnapshot {
+  Time at;
   bool draining = false;
   std::string store_error;  // why the store last refused a record, or empty
   std::uint64_t store_errors = 0;

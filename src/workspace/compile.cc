@@ -73,6 +73,7 @@ std::shared_ptr<Flow> compile_parts(const FlowFile& file, FlowBuilder& builder) 
     flow->triggers.push_back({trigger.webhook.connection.value, trigger.webhook.types});
   }
   flow->retry = file.retry;
+  flow->priority = file.priority;
   flow->variables = builder.variables();
   flow->visible = builder.visible();
   return flow;

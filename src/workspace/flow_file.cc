@@ -56,11 +56,12 @@ const spec::Table<FlowFile>& describe(const FlowFile*) {
           .field("index", &FlowFile::index,
                  {.doc = "What people will search by", .example = "{ order: .order_number, email: .email }"})
           .field("retry", &FlowFile::retry, {.doc = "How calls that failed for a passing reason are tried again"})
+          .field("priority", &FlowFile::priority,
+                 {.doc = "Whose calls go first where several flows wait for one connection's budget", .example = "high"})
           .field("steps", &FlowFile::steps, {.doc = "What is done, in this order", .required = true})
           .reserved("batch", "One run over several events")
           .reserved("brake", "Holds the flow when it does too much at once")
           .reserved("mode", "live, shadow or paused")
-          .reserved("priority", "high, normal or low, where budgets are short")
           .reserved("was", "The flow's former name, whose state it keeps")
           .check([](const FlowFile& flow, const spec::Node& node, spec::Problems& problems) {
             if (flow.on.empty())

@@ -30,6 +30,7 @@ struct FlowFile {
   spec::ProgramText key, version;
   spec::Map<spec::ProgramText> index;
   RetryPolicy retry;
+  Priority priority = Priority::kNormal;
   std::vector<steps::StepDraft> steps;
 };
 const spec::Table<FlowFile>& describe(const FlowFile*);
