@@ -74,6 +74,7 @@ class Breaker {
   bool served(std::string_view action, Time now);
   // One more run is held.
   void held() { ++incident_->runs; }
+  void held_at_least(std::uint64_t runs) { incident_->runs = std::max(incident_->runs, runs); }
   // Nobody waits any more: the incident, ended.
   Incident caught_up(Time now);
 

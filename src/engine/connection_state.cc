@@ -34,11 +34,17 @@ std::string incident_key(const std::string& connection, Time since) {
 
 }  // namespace
 
-void Connection::hold_in_outage(RunId run, std::string_view action) {
-  if (prober_ == run) prober_.reset();
+void Connection::hold_in_outage(RunId run, std::string_view action, bool again) {
+  if (prober_ == run) {
+    prober_.reset();
+    again = true;
+  }
   auto found = in_outage_.find(action);
   if (found == in_outage_.end()) found = in_outage_.emplace(action, std::set<Waiting>()).first;
-  if (found->second.emplace(run.event, run.flow).second && breaker.incident()) breaker.held();
+  const bool added = found->second.emplace(run.event, run.flow).second;
+  if (!breaker.incident() || !added) return;
+  if (!again) breaker.held();
+  breaker.held_at_least(held_in_outage());
 }
 
 void Connection::forget_in_outage(RunId run) {

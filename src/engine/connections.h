@@ -45,8 +45,8 @@ class Connection {
   std::set<RunId> held;  // for authorization
 
   Breaker breaker;
-  // A run that waits for the action's system.
-  void hold_in_outage(RunId run, std::string_view action);
+  // A run that waits for the action's system; `again` where it did so already in an earlier process.
+  void hold_in_outage(RunId run, std::string_view action, bool again = false);
   void forget_in_outage(RunId run);
   // One that waits for nothing any more, the oldest event first; or one that shall try whether its action works, each
   // action in its turn.

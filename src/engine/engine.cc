@@ -262,6 +262,7 @@ void Engine::Impl::look_after_incident(Connection& connection) {
     return;
   }
   if (now < connection.breaker.probe_at()) return;
+  connection.incident_changed();  // how many wait by now
   let_go(connection, 1);
   if (connection.breaker.whole() && connection.health()) {
     if (connection.breaker.take_probe(now, connection.health()->timeout())) shard.timers.spawn(probe_health(&connection));

@@ -122,7 +122,7 @@ bool Dispatcher::in_outage_again(const RunStatus& status) {
   Connection* connection = shard_.connections.find(held_part(status.summary, 0));
   const std::string action = held_part(status.summary, 1);
   if (connection == nullptr || action.empty() || !connection->breaker.incident()) return false;
-  connection->hold_in_outage(status.run, action);
+  connection->hold_in_outage(status.run, action, true);
   return true;
 }
 
