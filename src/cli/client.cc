@@ -6,9 +6,9 @@
 #include <fstream>
 #include <iterator>
 
+#include "admin/incidents.h"
 #include "async/clock.h"
 #include "async/task_group.h"
-#include "admin/incidents.h"
 #include "base/text.h"
 #include "cli/service.h"
 #include "cli/verification.h"

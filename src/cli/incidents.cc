@@ -18,7 +18,8 @@ std::string in_words(json::Value incident) {
   const std::string runs = counted(static_cast<std::size_t>(incident["runs"].as_int64().value_or(0)), "run", "runs");
   const std::string cause = " (" + text("cause") + ")";
   if (text("state") == "down") return what + " is down since " + text("since") + cause + ": " + runs + " waited so far";
-  std::string line = what + " was down from " + text("since") + " until " + text("back") + cause + "; " + runs + " waited";
+  std::string line =
+      what + " was down from " + text("since") + " until " + text("back") + cause + "; " + runs + " waited";
   return line + (incident.has("caught_up") ? ", caught up at " + text("caught_up") : ", catching up");
 }
 

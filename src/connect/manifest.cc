@@ -151,7 +151,8 @@ const spec::Names<Window>& describe(const Window*) {
 const spec::Names<SharedWith>& describe(const SharedWith*) {
   static const spec::Names<SharedWith> names{
       {SharedWith::kNobody, "nobody", "only this connection spends it"},
-      {SharedWith::kOutside, "outside", "others do, too: answers can only show more spent, and a tenth is left to them"}};
+      {SharedWith::kOutside, "outside",
+       "others do, too: answers can only show more spent, and a tenth is left to them"}};
   return names;
 }
 

@@ -123,7 +123,7 @@ struct ConnectionInfo {
   std::string name;
   std::string connector;
   std::vector<Bucket> buckets;
-  std::string health_action;  // the cheap call that proves it works, or empty
+  std::string health_action;   // the cheap call that proves it works, or empty
   ActionPtr health = nullptr;  // the same, ready to be made; may be null
 };
 

@@ -1,10 +1,10 @@
 #include <gtest/gtest.h>
 
-#include "core/reset_header.h"
 #include "core/category.h"
 #include "core/event.h"
 #include "core/flow.h"
 #include "core/journal.h"
+#include "core/reset_header.h"
 #include "core/template.h"
 
 namespace tieline {
@@ -118,8 +118,8 @@ TEST(ResetHeader, ReadsWaitsAndMomentsAndClamps) {
       {"X-Rate-Limit-Reset", "1795953645", Duration(45s)},
       {"X-RateLimit-Reset", "1795953645250", Duration(45'250'000)},
       {"X-RateLimit-Reset", "2026-11-29T12:00:05Z", Duration(5s)},
-      {"X-RateLimit-Reset", "1795953599", Duration(0s)},           // a second ago: it is over
-      {"X-RateLimit-Reset", "1795950000", std::nullopt},           // an hour ago: another clock
+      {"X-RateLimit-Reset", "1795953599", Duration(0s)},  // a second ago: it is over
+      {"X-RateLimit-Reset", "1795950000", std::nullopt},  // an hour ago: another clock
       {"X-RateLimit-Reset", "999999999999999999999", Duration(1h)},
       {"X-RateLimit-Reset", "86400", Duration(1h)},
       {"X-RateLimit-Reset", "soon", std::nullopt},
@@ -129,7 +129,8 @@ TEST(ResetHeader, ReadsWaitsAndMomentsAndClamps) {
       {"RateLimit", "\"default\";r=50", std::nullopt},
       {"X-Other", "30", std::nullopt},
   };
-  for (const Case& c : cases) EXPECT_EQ(reset_after({{c.name, c.value}}, now, 1h), c.expected) << c.name << ": " << c.value;
+  for (const Case& c : cases)
+    EXPECT_EQ(reset_after({{c.name, c.value}}, now, 1h), c.expected) << c.name << ": " << c.value;
 }
 
 TEST(Event, EnvelopeHasEveryField) {

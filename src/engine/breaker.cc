@@ -24,9 +24,7 @@ std::optional<Time> time_at(json::Value value) {
 
 Bytes encode(const Incident& incident) {
   json::Builder out;
-  const auto time = [&](const char* name, Time at) {
-    out.key(name).integer(at.time_since_epoch().count());
-  };
+  const auto time = [&](const char* name, Time at) { out.key(name).integer(at.time_since_epoch().count()); };
   out.begin_object();
   time("since", incident.since);
   out.key("cause").string(incident.cause).key("whole").boolean(incident.whole).key("actions").begin_array();
@@ -60,7 +58,8 @@ bool Breaker::covered(std::string_view action) const {
 }
 
 Breaker::Row& Breaker::row(std::string_view action) {
-  const auto known = std::find_if(failing_.begin(), failing_.end(), [&](const Row& one) { return one.action == action; });
+  const auto known =
+      std::find_if(failing_.begin(), failing_.end(), [&](const Row& one) { return one.action == action; });
   if (known != failing_.end()) return *known;
   return failing_.emplace_back(Row{std::string(action), 0, {}});
 }
@@ -98,8 +97,8 @@ Breaker::Judgement Breaker::failed(const Failure& failure, Time now, Instant ins
     return out;
   }
   const std::uint32_t enough = known ? limits_.again : limits_.failures;
-  const bool down = failure.left ? one.failures >= enough && (known || one.runs.size() >= limits_.runs)
-                                 : unreachable_ >= enough;
+  const bool down =
+      failure.left ? one.failures >= enough && (known || one.runs.size() >= limits_.runs) : unreachable_ >= enough;
   if (!down) return out;
   out.opened = !incident_;
   out.worse = !out.opened;

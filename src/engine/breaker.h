@@ -4,9 +4,9 @@
 // What is counted is failures in a row, not a share of them: a system that serves some calls is made progress with by
 // trying again, and one call that it serves shows that it is there. Two rows are kept apart, as they mean different
 // things. Calls that never left (refused, no address, no TLS) say that nobody is there, whichever action they were for:
-// enough of them in a row and the whole connection is down. Calls that were answered with a failure, or never, say so of
-// their action only: it is down after enough of them in a row from several runs, and the connection's other actions go
-// on. All of that is one incident.
+// enough of them in a row and the whole connection is down. Calls that were answered with a failure, or never, say so
+// of their action only: it is down after enough of them in a row from several runs, and the connection's other actions
+// go on. All of that is one incident.
 #pragma once
 
 #include <algorithm>
@@ -24,10 +24,10 @@
 namespace tieline::engine {
 
 struct BreakerLimits {
-  std::uint32_t failures = 10;           // in a row
-  std::size_t runs = 3;                  // that answered failures must come from
-  std::uint32_t again = 3;               // in a row, until what had come back is down again
-  Duration probe_first{5'000'000};       // from the first failure to the first probe; each further wait is twice as long
+  std::uint32_t failures = 10;      // in a row
+  std::size_t runs = 3;             // that answered failures must come from
+  std::uint32_t again = 3;          // in a row, until what had come back is down again
+  Duration probe_first{5'000'000};  // from the first failure to the first probe; each further wait is twice as long
   Duration probe_max{300'000'000};
 };
 
@@ -60,8 +60,8 @@ class Breaker {
   struct Failure {
     std::string_view action;
     RunId run;
-    bool left = true;         // something of it left
-    std::string_view cause;   // redacted
+    bool left = true;        // something of it left
+    std::string_view cause;  // redacted
     bool probe = false;
   };
   struct Judgement {

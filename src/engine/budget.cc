@@ -86,7 +86,8 @@ void Budget::configure(State& state, const Bucket& bucket) {
   for (const auto& [key, counter] : state.keyed) configure(*counter, bucket);
   // What was spent under other rules counts as spent now: never less than the truth.
   const double spent = state.limited() ? state.spent : 0;
-  const bool same = state.limit.kind == bucket.kind && state.limit.window == bucket.window && state.limit.zone == bucket.zone;
+  const bool same =
+      state.limit.kind == bucket.kind && state.limit.window == bucket.window && state.limit.zone == bucket.zone;
   state.limit = bucket;
   lease(state);
   if (same) return;
@@ -121,8 +122,9 @@ void Budget::set_buckets(std::vector<Bucket> buckets) {
 }
 
 bool Budget::has_room(const std::vector<Part>& parts) const {
-  return !stopped() && std::all_of(parts.begin(), parts.end(),
-                     [&](const Part& part) { return part.state->queue.empty() && has_room(*part.state, part.amount); });
+  return !stopped() && std::all_of(parts.begin(), parts.end(), [&](const Part& part) {
+    return part.state->queue.empty() && has_room(*part.state, part.amount);
+  });
 }
 
 // A head waits for all of its counters: the last one to open decides. Never, where a call has to end first.
@@ -156,8 +158,8 @@ void Budget::take(std::vector<Part>& parts) {
   }
 }
 
-// By start-time fair queueing: each waiter gets a tag that is its priority's last one and a step further, but never less
-// than the tag that is being served. Tags do not change, so that all counters of a call agree on who is first.
+// By start-time fair queueing: each waiter gets a tag that is its priority's last one and a step further, but never
+// less than the tag that is being served. Tags do not change, so that all counters of a call agree on who is first.
 void Budget::enqueue(Node& node, Priority priority) {
   double& last = last_tag_[static_cast<std::size_t>(priority)];
   node.tag = last = std::max(last, now_tag_) + kStep[static_cast<std::size_t>(priority)];
@@ -231,7 +233,7 @@ asio::awaitable<void> wait_until(Waiter& waiter, Clock& clock, Deadline deadline
 }  // namespace
 
 asio::awaitable<std::optional<Budget::Permit>> Budget::acquire(std::vector<Spend> spends, Deadline deadline,
-                                                           Priority priority) {
+                                                               Priority priority) {
   Node node;
   node.parts.reserve(std::max<std::size_t>(1, spends.size()));
   for (const Spend& one : spends) {

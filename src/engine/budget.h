@@ -29,8 +29,8 @@
 
 namespace tieline::engine {
 
-inline constexpr std::size_t kCountersMax = 4'096;  // of one bucket
-inline constexpr std::size_t kEndedMax = 512;       // moments that a rolling window remembers at most
+inline constexpr std::size_t kCountersMax = 4'096;     // of one bucket
+inline constexpr std::size_t kEndedMax = 512;          // moments that a rolling window remembers at most
 inline constexpr Duration kForecastFrom{600'000'000};  // shorter windows are over before a forecast would be read
 // A window up to this long is not made durable: after a process that ended without a word its bucket begins full, so
 // that the first call waits for the whole window, in which whatever that process had sent leaves the vendor's window.
@@ -156,9 +156,9 @@ class Budget {
   double now_tag_ = 0;
   std::array<double, kPriorities> last_tag_{};
   std::function<void()> wanted_;
-  bool open_ = true;      // false: nothing durable says yet that this process spends
+  bool open_ = true;  // false: nothing durable says yet that this process spends
   bool recorded_ = false;
-  bool wanting_ = false;  // a record is asked for and not made
+  bool wanting_ = false;               // a record is asked for and not made
   std::optional<Instant> keyed_full_;  // an earlier process spent keyed counters at last before this moment
   bool refusing_ = false;
 };

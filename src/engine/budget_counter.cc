@@ -19,7 +19,8 @@ std::int64_t Budget::period_at(State& state, Instant now) const {
   const Duration wall = now.time_since_epoch() + wall_offset_;
   if (state.limit.zone == nullptr) return (wall - state.phase) / state.limit.window;
   if (now < state.day_from || now >= state.day_until) {
-    json::ClockTime day = json::local_time(*state.limit.zone, std::chrono::floor<std::chrono::seconds>(wall).count()).clock;
+    json::ClockTime day =
+        json::local_time(*state.limit.zone, std::chrono::floor<std::chrono::seconds>(wall).count()).clock;
     day.hour = day.minute = day.second = 0;
     const std::int64_t from = json::moment_of(*state.limit.zone, day);
     ++day.day;
@@ -165,7 +166,8 @@ void Budget::correct(State& state, const BudgetReading& reading, double ended_si
   prune(state);
   if (reading.limit && *reading.limit > 0) state.told_size = reading.limit;
   if (reading.restore && *reading.restore > 0) state.told_restore = reading.restore;
-  if (reading.reset && state.limit.kind == Bucket::Kind::kFixed && state.limit.zone == nullptr) tell_end(state, *reading.reset);
+  if (reading.reset && state.limit.kind == Bucket::Kind::kFixed && state.limit.zone == nullptr)
+    tell_end(state, *reading.reset);
   std::optional<double> used = reading.used;
   if (reading.left) used = std::max(used.value_or(0), reading.limit.value_or(state.whole()) - *reading.left);
   if (!used || !std::isfinite(*used)) return;

@@ -46,8 +46,8 @@ struct Budget::State {
 
   // What may still be granted under what is durable (budget_record.cc); without bound where nothing needs to be.
   double lease = std::numeric_limits<double>::infinity();
-  double recorded_lease = 0;   // of the record under way
-  double granted_since = 0;    // since that record was made
+  double recorded_lease = 0;  // of the record under way
+  double granted_since = 0;   // since that record was made
   bool leased = false;
 
   // Units a second, of late, where a window is long enough to be called a quota.

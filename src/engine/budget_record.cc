@@ -12,7 +12,7 @@
 namespace tieline::engine {
 namespace {
 
-constexpr std::size_t kMomentsMax = 32;  // of a rolling window, in a record
+constexpr std::size_t kMomentsMax = 32;   // of a rolling window, in a record
 constexpr Duration kToldFrom{1'000'000};  // a shorter wait is over before another process could call
 
 }  // namespace
@@ -135,9 +135,7 @@ void Budget::restore(const json::Document& record) {
           if (at >= period_end(state) - (state.limit.zone ? state.day_until - state.day_from : state.limit.window))
             state.spent += amount;
           break;
-        case Bucket::Kind::kRestore:
-          state.spent += std::max(0.0, amount - state.restored_in(now - at));
-          break;
+        case Bucket::Kind::kRestore: state.spent += std::max(0.0, amount - state.restored_in(now - at)); break;
       }
     }
     if (state.limit.kind == Bucket::Kind::kRolling) {

@@ -76,7 +76,7 @@ class Caller {
   const std::uint16_t step_;
   const std::uint32_t call_;
   OnceGuard once_;
-  bool probing_ = false;  // this call is the one that tries whether its connection works again
+  bool probing_ = false;       // this call is the one that tries whether its connection works again
   bool outage_probe_ = false;  // … whether its system is there again
   bool outage_ = false;        // its last attempt failed in an outage
   Transition* transition_ = nullptr;

@@ -181,7 +181,8 @@ Async<void> Connections::load() {
       after = entry.key;
       // One that does not parse is one of which nothing is known: as after a crash, but for what was spent.
       auto document = json::parse(entry.value);
-      stored_.emplace(entry.key, document ? std::move(*document) : json::Builder().begin_object().end_object().finish());
+      stored_.emplace(entry.key,
+                      document ? std::move(*document) : json::Builder().begin_object().end_object().finish());
     }
     if (page.size() < kPage) break;
   }

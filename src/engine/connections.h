@@ -1,5 +1,5 @@
-// The connections of one shard as the engine sees them: budget, authorization, outages, what their calls came to lately.
-// It must never send anything itself.
+// The connections of one shard as the engine sees them: budget, authorization, outages, what their calls came to
+// lately. It must never send anything itself.
 //
 // What survives the process stands in the StateStore: bucket "budget", an entry a connection (budget_record.cc); bucket
 // "incident", an entry for each one, under CONNECTION/SINCE, the last kIncidentsKept of a connection.

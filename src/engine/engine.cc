@@ -265,7 +265,8 @@ void Engine::Impl::look_after_incident(Connection& connection) {
   connection.incident_changed();  // how many wait by now
   let_go(connection, 1);
   if (connection.breaker.whole() && connection.health()) {
-    if (connection.breaker.take_probe(now, connection.health()->timeout())) shard.timers.spawn(probe_health(&connection));
+    if (connection.breaker.take_probe(now, connection.health()->timeout()))
+      shard.timers.spawn(probe_health(&connection));
     return;
   }
   if (connection.held_in_outage() == 0) return;

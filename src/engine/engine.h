@@ -135,7 +135,7 @@ struct BucketSnapshot {
   double used = 0;  // of count, now
   std::uint32_t in_flight = 0, concurrent = 0;
   std::size_t waiting = 0;
-  Duration blocked{0};  // how long the vendor's answer still keeps it shut
+  Duration blocked{0};       // how long the vendor's answer still keeps it shut
   std::optional<Time> ends;  // of a window of ten minutes or more: when all of it is spent at the present rate
 };
 

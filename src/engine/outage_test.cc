@@ -168,7 +168,8 @@ class OutageTest : public testing::Test {
     out->variables = {"event", "vars", "flow", "run"};
     out->priority = priority;
     for (const std::string& call : calls)
-      out->steps.push_back(std::make_shared<PlainCall>(call.substr(0, call.find('/')), call.substr(call.find('/') + 1)));
+      out->steps.push_back(
+          std::make_shared<PlainCall>(call.substr(0, call.find('/')), call.substr(call.find('/') + 1)));
     flows_.push_back(out);
     source_.flows[out->name] = out;
     return out;
@@ -299,7 +300,9 @@ TEST_F(OutageTest, ThreePrioritiesShareABudgetAndNeverExceedIt) {
   std::deque<Instant> window;
   std::size_t too_many = 0, fullest = 0;
   Prng prng(3);
-  systems_.took = [&](const Systems::Call&) { return Duration(20'000 + static_cast<std::int64_t>(prng.below(600'000))); };
+  systems_.took = [&](const Systems::Call&) {
+    return Duration(20'000 + static_cast<std::int64_t>(prng.below(600'000)));
+  };
   systems_.answer = [&](const Systems::Call&) {
     const Instant now = clock_.instant();
     while (!window.empty() && window.front() + 10s <= now) window.pop_front();
@@ -486,8 +489,8 @@ TEST_F(OutageTest, OthersLatencyIsTheirOwn) {
     advance(100ms);
   }
   const double beside = percentile(seen_.latencies["well"], 0.95);
-  std::printf("95%% of the healthy flow's runs within %.3f s alone, %.3f s beside dead, slow and poisoned ones\n", alone,
-              beside);
+  std::printf("95%% of the healthy flow's runs within %.3f s alone, %.3f s beside dead, slow and poisoned ones\n",
+              alone, beside);
   EXPECT_EQ(seen_.latencies["well"].size(), 300u);
   EXPECT_LE(beside, alone * 1.1);
   EXPECT_EQ(seen_.latencies["poisoned"].size(), 20u);  // the other key's

@@ -10,7 +10,8 @@ namespace {
 
 constexpr std::size_t kPage = 1'000;
 
-// As Caller::hold writes it: "needs authorization: CONNECTION: ACTION: …". The first or the second of the two, or empty.
+// As Caller::hold writes it: "needs authorization: CONNECTION: ACTION: …". The first or the second of the two, or
+// empty.
 std::string held_part(std::string_view summary, int which) {
   for (; which >= 0; --which) {
     const std::size_t name = summary.find(": ");

@@ -56,8 +56,9 @@ const spec::Table<FlowFile>& describe(const FlowFile*) {
           .field("index", &FlowFile::index,
                  {.doc = "What people will search by", .example = "{ order: .order_number, email: .email }"})
           .field("retry", &FlowFile::retry, {.doc = "How calls that failed for a passing reason are tried again"})
-          .field("priority", &FlowFile::priority,
-                 {.doc = "Whose calls go first where several flows wait for one connection's budget", .example = "high"})
+          .field(
+              "priority", &FlowFile::priority,
+              {.doc = "Whose calls go first where several flows wait for one connection's budget", .example = "high"})
           .field("steps", &FlowFile::steps, {.doc = "What is done, in this order", .required = true})
           .reserved("batch", "One run over several events")
           .reserved("brake", "Holds the flow when it does too much at once")

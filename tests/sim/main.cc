@@ -48,6 +48,7 @@ int main(int argc, char** argv) {
       "reloads, "
       "%zu lost answers, %zu lost before their effect, %zu settled by hand, %zu unburnt in outages; %zu steps\n",
       static_cast<unsigned long long>(seeds), failed, total.acknowledged, total.delivered, total.stale, total.dead,
-      total.crashes, total.reloads, total.lost_answers, total.failed_before, total.settled_by_hand, total.in_outage, total.steps);
+      total.crashes, total.reloads, total.lost_answers, total.failed_before, total.settled_by_hand, total.in_outage,
+      total.steps);
   return failed == 0 ? 0 : 1;
 }

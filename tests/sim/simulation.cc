@@ -76,8 +76,8 @@ class Life {
   std::unique_ptr<engine::Engine> engine_;
   std::unique_ptr<TaskGroup> tasks_;
   std::vector<Sent> events_;
-  std::map<std::string, RunState> ends_;          // by "flow/event"
-  std::map<std::string, std::uint32_t> repeats_;  // that the operator asked for
+  std::map<std::string, RunState> ends_;               // by "flow/event"
+  std::map<std::string, std::uint32_t> repeats_;       // that the operator asked for
   std::map<std::string, std::uint32_t> outage_tries_;  // by "flow/event/action"
   std::uint32_t generation_ = 1;
   bool started_ = false, must_crash_ = false, quiet_ = false;

@@ -62,7 +62,8 @@ void Vendor::arrive() {
   std::erase_if(arrivals_, [&](Instant at) { return at + kLongWindow <= now; });
   arrivals_.push_back(now);
   if (arrivals_.size() > kLongCount) complaints_.push_back("over its rate: " + std::to_string(arrivals_.size()));
-  const auto lately = std::count_if(arrivals_.begin(), arrivals_.end(), [&](Instant at) { return at + kRateWindow > now; });
+  const auto lately =
+      std::count_if(arrivals_.begin(), arrivals_.end(), [&](Instant at) { return at + kRateWindow > now; });
   if (lately > static_cast<std::ptrdiff_t>(kRateCount))
     complaints_.push_back("over its short rate: " + std::to_string(lately));
 }
@@ -89,6 +90,14 @@ Response Vendor::answer(const Request& request, json::Value body) {
   return Response{200, {}, "{\"id\":\"" + identity + "\"}"};
 }
 
+bool Vendor::in_outage() {
+  const Instant now = clock_.instant();
+  if (now < down_from_ || now >= down_until_) return false;
+  ++outage_calls_;
+  if (refuses_ && outage_calls_ == kOutageKnown) outage_known_ = clock_.now();
+  return true;
+}
+
 asio::awaitable<Exchange> Vendor::send(Request request, Deadline deadline) {
   (void)deadline;
   const Instant sent = clock_.instant();
@@ -101,11 +110,7 @@ asio::awaitable<Exchange> Vendor::send(Request request, Deadline deadline) {
   ++tried;
   const std::uint64_t dice = calm_ ? 99 : prng_.below(100);
   const auto delay = [&] { return Duration(static_cast<std::int64_t>(prng_.below(calm_ ? 5'000 : 400'000))); };
-  const bool down = sent >= down_from_ && sent < down_until_;
-  if (down) {
-    ++outage_calls_;
-    if (refuses_ && outage_calls_ == kOutageKnown) outage_known_ = clock_.now();
-  }
+  const bool down = in_outage();
   if (down && refuses_) {
     co_await clock_.sleep(delay());
     co_return not_sent(Code::kUnavailable, "connection refused");

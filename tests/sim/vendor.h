@@ -58,6 +58,7 @@ class Vendor final : public Transport {
  private:
   struct Arrival;
   void arrive();
+  bool in_outage();  // counts the call where it is
   void apply(const Request& request, json::Value body);
   Response answer(const Request& request, json::Value body);
   Exchange not_sent(Code code, const char* why) const;
