@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "admin/api_reply.h"
+#include "admin/incidents.h"
 #include "base/text.h"
 
 namespace tieline::admin {
@@ -47,11 +48,16 @@ void put_connection(json::Builder& out, const engine::ConnectionSnapshot& connec
   out.key("failed").integer(static_cast<std::int64_t>(connection.failed));
   out.key("limited").integer(static_cast<std::int64_t>(connection.limited));
   if (!connection.last_error.empty()) out.key("last_error").string(connection.last_error);
+  if (connection.incident) put_incident(out.key("incident"), connection.name, *connection.incident);
+  if (connection.incident) out.key("waiting_for_it").integer(static_cast<std::int64_t>(connection.held_in_outage));
   out.key("buckets").begin_array();
   for (const engine::BucketSnapshot& bucket : connection.buckets) {
     out.begin_object().key("name").string(bucket.name).key("used").real(bucket.used).key("of").real(bucket.count);
     out.key("window_us").integer(bucket.window.count()).key("in_flight").integer(bucket.in_flight);
-    out.key("waiting").integer(static_cast<std::int64_t>(bucket.waiting)).end_object();
+    out.key("waiting").integer(static_cast<std::int64_t>(bucket.waiting));
+    if (bucket.blocked > Duration(0)) out.key("blocked_us").integer(bucket.blocked.count());
+    if (bucket.ends) out.key("ends").string(format_time(*bucket.ends));
+    out.end_object();
   }
   out.end_array().end_object();
 }
@@ -114,6 +120,10 @@ asio::awaitable<Reply> Api::get(const std::string& path, Query query) {
   }
   if (path == "/api/status") co_return status();
   if (path == "/api/store") co_return store();
+  if (path == "/api/incidents") {
+    const auto listed = co_await list_incidents(deps_.ports);
+    co_return result_reply(listed);
+  }
   if (path == "/api/runs") co_return co_await runs(std::move(query));
   if (path == "/api/dead") co_return co_await causes(RunState::kDead, std::move(query));
   if (path == "/api/held") co_return co_await causes(RunState::kHeld, std::move(query));

@@ -1,6 +1,30 @@
 #include "admin/health.h"
 
 namespace tieline::admin {
+namespace {
+
+std::string down_since(const engine::ConnectionSnapshot& connection) {
+  const engine::Incident& incident = *connection.incident;
+  return "down since " + format_time(incident.since) + ": " + incident.cause + "; " +
+         std::to_string(connection.held_in_outage) + " runs wait";
+}
+
+// What is worth knowing of a connection that works.
+std::string note_of(const engine::ConnectionSnapshot& connection) {
+  if (connection.incident && !connection.incident->back && !connection.incident->whole) {
+    std::string actions;
+    for (const std::string& action : connection.incident->actions) actions += (actions.empty() ? "" : ", ") + action;
+    return actions + " " + down_since(connection);
+  }
+  if (connection.incident)
+    return "back after an outage; " + std::to_string(connection.held_in_outage) + " runs still wait";
+  for (const engine::BucketSnapshot& bucket : connection.buckets) {
+    if (bucket.ends) return "its budget `" + bucket.name + "` ends at " + format_time(*bucket.ends) + " at this rate";
+  }
+  return {};
+}
+
+}  // namespace
 
 Health::Health(asio::any_io_executor executor, Clock& clock, HealthCall call, HealthOptions options)
     : clock_(clock), call_(std::move(call)), options_(options), tasks_(std::move(executor)) {}
@@ -32,7 +56,10 @@ asio::awaitable<Reply> Health::reply(engine::EngineSnapshot snapshot) {
   for (const engine::ConnectionSnapshot& connection : snapshot.connections) {
     const bool traffic = connection.last_success && now - *connection.last_success < options_.keep &&
                          (!connection.last_failure || *connection.last_failure < *connection.last_success);
-    if (connection.needs_authorization) {
+    const bool down = connection.incident && !connection.incident->back;
+    if (down && connection.incident->whole) {
+      answers_[connection.name] = {"unhealthy", down_since(connection), now, clock_.instant()};
+    } else if (connection.needs_authorization) {
       answers_[connection.name] = {"unhealthy", "needs authorization", now, clock_.instant()};
     } else if (traffic) {
       answers_[connection.name] = {"healthy", "", *connection.last_success, clock_.instant()};
@@ -63,7 +90,9 @@ asio::awaitable<Reply> Health::reply(engine::EngineSnapshot snapshot) {
     const Answer answer = known ? found->second : Answer{"unhealthy", "the check did not end in time", now, {}};
     healthy = healthy && answer.status != "unhealthy";
     integrations.key(connection.name).begin_object().key("status").string(answer.status);
-    if (!answer.message.empty()) integrations.key("message").string(answer.message);
+    std::string message = answer.message;
+    if (message.empty()) message = note_of(connection);
+    if (!message.empty()) integrations.key("message").string(message);
     integrations.key("connector").string(connection.connector).key("checked").string(format_time(answer.checked));
     integrations.end_object();
   }

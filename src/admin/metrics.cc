@@ -6,10 +6,16 @@
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
 #include <array>
 #include <functional>
+#include <limits>
+#include <map>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
+
+#include "engine/budget.h"
 
 namespace tieline::admin {
 namespace {
@@ -88,10 +94,19 @@ struct Metrics::Impl {
   prometheus::Family<prometheus::Gauge>& authorization =
       gauge("tieline_needs_authorization", "1 while the connection needs authorization");
 
+  prometheus::Family<prometheus::Gauge>& budget_ends =
+      gauge("tieline_budget_ends_seconds", "Until the bucket is spent at the present rate; +Inf when it is not");
+  prometheus::Family<prometheus::Gauge>& down =
+      gauge("tieline_connection_down", "1 while the connection's system, or one of its actions, is down");
+  prometheus::Family<prometheus::Gauge>& waiting_for_it =
+      gauge("tieline_connection_held_in_outage", "Runs that wait for a system that is or was down");
+  prometheus::Family<prometheus::Counter>& incidents = counter("tieline_incidents_total", "Outages of a connection");
+
   ByName<DoorSeries> of_door;             // by connection; the door's thread alone
   ByName<Histogram*> attempt_seconds_of;  // by connection
   ByName<ActionSeries> of_action;
   ByName<FlowSeries> of_flow;
+  std::map<std::string, Time> last_incident;
 
   prometheus::Family<prometheus::Counter>& counter(const char* name, const char* help) {
     return prometheus::BuildCounter().Name(name).Help(help).Register(registry);
@@ -152,7 +167,15 @@ void Metrics::refused(std::string_view connection, std::string_view reason) {
   impl_->refused.Add({{"connection", std::string(connection)}, {"reason", std::string(reason)}}).Increment();
 }
 
+void Metrics::incident_changed(std::string_view connection, const engine::Incident& incident) {
+  // One that goes on is told of several times.
+  auto& last = impl_->last_incident[std::string(connection)];
+  if (std::exchange(last, incident.since) == incident.since) return;
+  impl_->incidents.Add({{"connection", std::string(connection)}}).Increment();
+}
+
 std::string Metrics::text(const engine::EngineSnapshot& snapshot, const StoreNumbers& store) {
+  const Time now = snapshot.at;
   for (const engine::FlowSnapshot& flow : snapshot.flows) {
     const auto set = [&](const char* state, std::size_t count) {
       impl_->now_runs.Add({{"flow", flow.name}, {"state", state}}).Set(static_cast<double>(count));
@@ -165,11 +188,17 @@ std::string Metrics::text(const engine::EngineSnapshot& snapshot, const StoreNum
     impl_->oldest.Add({{"flow", flow.name}}).Set(seconds(flow.oldest));
   }
   for (const engine::ConnectionSnapshot& connection : snapshot.connections) {
+    const bool down = connection.incident && !connection.incident->back;
+    impl_->down.Add({{"connection", connection.name}}).Set(down ? 1 : 0);
+    impl_->waiting_for_it.Add({{"connection", connection.name}}).Set(static_cast<double>(connection.held_in_outage));
     impl_->authorization.Add({{"connection", connection.name}}).Set(connection.needs_authorization ? 1 : 0);
     for (const engine::BucketSnapshot& bucket : connection.buckets) {
       const Labels labels{{"connection", connection.name}, {"bucket", bucket.name}};
       impl_->budget_used.Add(labels).Set(bucket.used);
       impl_->budget_limit.Add(labels).Set(bucket.count);
+      if (bucket.window < engine::kForecastFrom) continue;
+      const double left = bucket.ends ? seconds(*bucket.ends - now) : std::numeric_limits<double>::infinity();
+      impl_->budget_ends.Add(labels).Set(std::max(0.0, left));
     }
   }
   for (const auto& [name, value] : store)

@@ -20,6 +20,7 @@ class Metrics final : public engine::EngineObserver, public engine::DoorObserver
 
   void attempt_ended(const engine::AttemptInfo& attempt) override;
   void run_ended(const engine::RunInfo& run) override;
+  void incident_changed(std::string_view connection, const engine::Incident& incident) override;
   void received(std::string_view connection, std::size_t events, std::size_t duplicates, Duration took) override;
   void refused(std::string_view connection, std::string_view reason) override;
 

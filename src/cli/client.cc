@@ -7,6 +7,7 @@
 #include <iterator>
 
 #include "admin/find.h"
+#include "admin/incidents.h"
 #include "async/clock.h"
 #include "async/task_group.h"
 #include "base/text.h"
@@ -210,6 +211,11 @@ Result<json::Document> Client::find(const std::string& what, std::size_t count) 
 Result<json::Document> Client::jobs() const {
   if (!online()) return failure(no_server());
   return get("/api/jobs");
+}
+
+Result<json::Document> Client::incidents() const {
+  if (online()) return get("/api/incidents");
+  return ask_store(directory_, store_directory_, [](admin::Ports ports) { return admin::list_incidents(ports); });
 }
 
 Result<std::string> Client::hooks_address() const {

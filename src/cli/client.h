@@ -30,6 +30,7 @@ class Client {
   Result<json::Document> describe(const std::string& id) const;
   Result<json::Document> causes(const admin::CauseFilter& filter) const;
   Result<json::Document> find(const std::string& what, std::size_t count) const;
+  Result<json::Document> incidents() const;
   // What the running server says of itself. kUnavailable when none runs: nothing of it is stored.
   Result<json::Document> status() const;
   Result<json::Document> jobs() const;

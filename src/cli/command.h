@@ -85,6 +85,7 @@ Command double_command();
 Command events_command();
 Command find_command();
 Command held_command();
+Command incidents_command();
 Command map_command();
 Command reload_command();
 Command replay_command();

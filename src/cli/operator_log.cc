@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "base/text.h"
+#include "cli/command.h"
 
 namespace tieline::cli {
 namespace {
@@ -60,7 +61,8 @@ void OperatorLog::run_ended(const engine::RunInfo& run) {
 void OperatorLog::run_waits(const engine::RunInfo& run) {
   if (run.state != RunState::kHeld) return;
   // Said of the connection, once, and not of each of its runs.
-  if (engine::hold_of_summary(run.summary) == engine::Hold::kAuthorization) return;
+  const auto hold = engine::hold_of_summary(run.summary);
+  if (hold == engine::Hold::kAuthorization || hold == engine::Hold::kOutage) return;
   log_(LogLevel::kWarning, "held: " + name_of(run) + ": " + std::string(run.summary) + "; `tieline show " +
                                name_of(run) + "` says what to do");
 }
@@ -74,6 +76,27 @@ void OperatorLog::authorization_changed(std::string_view connection, bool needed
   } else {
     log_(LogLevel::kInfo, name + " is authorized again: its held runs go on");
   }
+}
+
+// One line when it begins, one when it is over; and one when more is down, for that is news.
+void OperatorLog::incident_changed(std::string_view connection, const engine::Incident& incident) {
+  const std::string name = "connection \"" + std::string(connection) + "\"";
+  if (incident.caught_up) {
+    down_.erase(std::string(connection));
+    log_(LogLevel::kInfo, name + " was down from " + format_time(incident.since) + " until " +
+                              format_time(incident.back.value_or(*incident.caught_up)) + ": " +
+                              counted(incident.runs, "run", "runs") + " waited, caught up at " +
+                              format_time(*incident.caught_up));
+    return;
+  }
+  if (incident.back) return;
+  const std::string what = incident.whole ? "" : " in " + join(incident.actions, ", ");
+  std::string& said = down_[std::string(connection)];
+  if (said == (incident.whole ? "all" : what)) return;
+  said = incident.whole ? "all" : what;
+  log_(LogLevel::kError, name + " is down" + what + " since " + format_time(incident.since) + " (" + incident.cause +
+                             "): its runs wait and lose no try, a probe tells when it is back; `tieline incidents` "
+                             "shows how many wait");
 }
 
 void OperatorLog::refused(std::string_view connection, std::string_view reason) {

@@ -32,11 +32,13 @@ class OperatorLog final : public engine::EngineObserver, public engine::DoorObse
   void run_ended(const engine::RunInfo& run) override;
   void run_waits(const engine::RunInfo& run) override;
   void authorization_changed(std::string_view connection, bool needed) override;
+  void incident_changed(std::string_view connection, const engine::Incident& incident) override;
   void refused(std::string_view connection, std::string_view reason) override;
 
  private:
   Log log_;
   std::map<std::pair<std::string, std::string>, std::uint64_t> refused_;  // both are of a bounded set
+  std::map<std::string, std::string, std::less<>> down_;                  // by connection: what is said to be down
 };
 
 }  // namespace tieline::cli

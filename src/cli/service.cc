@@ -39,6 +39,9 @@ class Observers final : public engine::EngineObserver {
   void authorization_changed(std::string_view connection, bool needed) override {
     for (auto* observer : observers_) observer->authorization_changed(connection, needed);
   }
+  void incident_changed(std::string_view connection, const engine::Incident& incident) override {
+    for (auto* observer : observers_) observer->incident_changed(connection, incident);
+  }
 
  private:
   std::vector<engine::EngineObserver*> observers_;
@@ -59,10 +62,23 @@ class DoorObservers final : public engine::DoorObserver {
   std::vector<engine::DoorObserver*> observers_;
 };
 
+// The connection's health call, "shop.get" of its connector; null where it has none.
+ActionPtr health_action(const workspace::BoundConnection& connection) {
+  const ConnectionInfo info = connection.info();
+  if (info.health_action.empty()) return nullptr;
+  // CONNECTION.RESOURCE.ACTION
+  const std::string call = info.health_action.substr(info.name.size() + 1);
+  const std::size_t dot = call.find('.');
+  return connection.action(call.substr(0, dot), call.substr(dot + 1));
+}
+
 engine::EngineConfig engine_config(const workspace::Workspace& workspace) {
   engine::EngineConfig config;
   config.flows = workspace.flows;
-  for (const auto& connection : workspace.connections) config.connections.push_back(connection->info());
+  for (const auto& connection : workspace.connections) {
+    ConnectionInfo& info = config.connections.emplace_back(connection->info());
+    info.health = health_action(*connection);
+  }
   return config;
 }
 
@@ -216,14 +232,10 @@ struct Service::Impl {
             {"refusing", stats.refusing ? 1.0 : 0.0}};
   }
 
-  // The connection's health call: "shop.get" of its connector.
   asio::awaitable<std::optional<Verdict>> check_health(std::string name, Deadline deadline) {
     const workspace::BoundConnection* connection = workspace->connection(name);
-    if (connection == nullptr || connection->info().health_action.empty()) co_return std::nullopt;
-    // CONNECTION.RESOURCE.ACTION
-    const std::string call = connection->info().health_action.substr(name.size() + 1);
-    const std::size_t dot = call.find('.');
-    ActionPtr action = connection->action(call.substr(0, dot), call.substr(dot + 1));
+    if (connection == nullptr) co_return std::nullopt;
+    ActionPtr action = health_action(*connection);
     if (action == nullptr) co_return std::nullopt;
     co_return co_await engine->probe(std::move(action), deadline);
   }

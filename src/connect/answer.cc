@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "connect/encode.h"
+#include "core/reset_header.h"
 
 namespace tieline::connect {
 namespace {
@@ -142,6 +143,8 @@ Verdict judge_answer(const Answer& answer, const Binding& binding, Safety safety
   if (retried) {
     verdict.wait = retry_after(response.headers, now, kWaitMax);
     if (!verdict.wait) verdict.wait = wait_of(decided, answer);
+    if (!verdict.wait && verdict.category == Category::kRateLimited)
+      verdict.wait = reset_after(response.headers, now, kWaitMax);
   }
   return verdict;
 }

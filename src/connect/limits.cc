@@ -20,6 +20,8 @@ std::optional<X> chosen(const std::optional<Chosen<X>>& choice, const Binding& b
 std::optional<Bucket> bucket_of(const LimitPlan& limit, const Binding& binding) {
   Bucket bucket;
   bucket.name = limit.spec.name;
+  bucket.shared = limit.spec.shared_with == SharedWith::kOutside;
+  if (limit.spec.zone) bucket.zone = json::find_zone(limit.spec.zone->value).value_or(nullptr);
   if (limit.spec.concurrent) {
     const auto concurrent = chosen(limit.spec.concurrent, binding);
     if (!concurrent || *concurrent == 0) return std::nullopt;

@@ -1,6 +1,7 @@
 #include "connect/manifest.h"
 
 #include "connect/manifest_tables.h"
+#include "json/zone.h"
 
 namespace tieline::connect {
 const spec::Table<VariableSpec>& describe(const VariableSpec*) {
@@ -143,7 +144,15 @@ const spec::Names<Unit>& describe(const Unit*) {
 
 const spec::Names<Window>& describe(const Window*) {
   static const spec::Names<Window> names{{Window::kRolling, "rolling", "never more in any such time"},
-                                         {Window::kFixed, "fixed", "counted from midnight UTC on"}};
+                                         {Window::kFixed, "fixed", "counted from midnight UTC, or the `zone`'s, on"}};
+  return names;
+}
+
+const spec::Names<SharedWith>& describe(const SharedWith*) {
+  static const spec::Names<SharedWith> names{
+      {SharedWith::kNobody, "nobody", "only this connection spends it"},
+      {SharedWith::kOutside, "outside",
+       "others do, too: answers can only show more spent, and a tenth is left to them"}};
   return names;
 }
 
@@ -156,7 +165,22 @@ const spec::Names<Applies>& describe(const Applies*) {
 
 namespace {
 
+// A day of a zone is from midnight to midnight there: of any other window that says nothing.
+void check_zone(const LimitSpec& spec, spec::Problems& problems) {
+  if (!spec.zone) return;
+  if (const auto zone = json::find_zone(spec.zone->value); !zone)
+    problems.error(spec.zone->place, zone.error().message);
+  const auto daily = [](const spec::Rate& rate) { return rate.per == std::chrono::hours(24); };
+  bool days = spec.rate && spec.window == Window::kFixed && (!spec.rate->fixed || daily(*spec.rate->fixed));
+  if (days) {
+    for (const auto& [name, rate] : spec.rate->values) days = days && daily(rate);
+  }
+  if (!days)
+    problems.error(spec.zone->place, "`zone` is for days: write `window: fixed` and a rate per day, like 10000/d");
+}
+
 void check_limit(const LimitSpec& spec, const spec::Node& node, spec::Problems& problems) {
+  check_zone(spec, problems);
   const int kinds = int{spec.rate.has_value()} + int{spec.restore.has_value()} + int{spec.concurrent.has_value()};
   if (kinds != 1) problems.error(node.place(), "exactly one of rate, restore, concurrent is needed");
   if (spec.burst && !spec.restore) problems.error(node.place(), "`burst` belongs to `restore`");
@@ -190,9 +214,10 @@ const spec::Table<LimitSpec>& describe(const LimitSpec*) {
           .field("estimate", &LimitSpec::estimate, {.doc = "What a call takes before it leaves", .min = "0"})
           .field("actual", &LimitSpec::actual, {.doc = "What the answer says that the call took"})
           .field("observe", &LimitSpec::observe, {.doc = "What the answer says of the bucket"})
-          .reserved("zone", "The zone whose midnight counts")
-          .reserved("reset", "When the answer says that it is full again")
-          .reserved("shared_with", "Who else spends it")
+          .field("shared_with", &LimitSpec::shared_with, {.doc = "Who else spends it"})
+          .field("zone", &LimitSpec::zone,
+                 {.doc = "The zone whose midnight begins a day's window", .example = "America/Los_Angeles"})
+          .reserved("reset", "Told by `observe`")
           .reserved("tighten", "Whether an observed limit replaces this one")
           .reserved("cost", "What one action takes")
           .place(&LimitSpec::place)

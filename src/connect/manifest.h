@@ -60,6 +60,7 @@ using ChosenCount = Chosen<std::uint32_t>;
 
 enum class Unit : std::uint8_t { kRequests, kPoints };
 enum class Window : std::uint8_t { kRolling, kFixed };
+enum class SharedWith : std::uint8_t { kNobody, kOutside };
 enum class Applies : std::uint8_t { kRest, kNamed, kEvery };
 struct LimitSpec {
   std::string name;
@@ -69,6 +70,8 @@ struct LimitSpec {
   Window window = Window::kRolling;
   std::vector<Text> per;
   Applies applies = Applies::kRest;
+  SharedWith shared_with = SharedWith::kNobody;
+  std::optional<Text> zone;
   double estimate = 1;
   std::optional<spec::ProgramText> actual, observe;
   Place place;

@@ -17,6 +17,7 @@ const spec::Custom<ChosenRate>& describe(const ChosenRate*);
 const spec::Custom<ChosenCount>& describe(const ChosenCount*);
 const spec::Names<Unit>& describe(const Unit*);
 const spec::Names<Window>& describe(const Window*);
+const spec::Names<SharedWith>& describe(const SharedWith*);
 const spec::Names<Applies>& describe(const Applies*);
 const spec::Table<LimitSpec>& describe(const LimitSpec*);
 const spec::Custom<StatusMatch>& describe(const StatusMatch*);

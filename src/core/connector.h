@@ -12,8 +12,13 @@
 #include "core/category.h"
 #include "core/transport.h"
 #include "json/value.h"
+#include "json/zone.h"
 
 namespace tieline {
+
+// Who goes first where a budget is short.
+enum class Priority : std::uint8_t { kHigh, kNormal, kLow };
+inline constexpr std::size_t kPriorities = 3;
 
 // A bucket of a connection's budget: at most `count` units per `window`, at most `concurrent` at once (0: no limit).
 struct Bucket {
@@ -22,6 +27,11 @@ struct Bucket {
   Duration window{0};
   enum class Kind : std::uint8_t { kRolling, kFixed, kRestore } kind = Kind::kRolling;
   std::uint32_t concurrent = 0;
+  // kFixed: a window is a day there, from midnight to midnight (23 or 25 hours where clocks are changed), and `window`
+  // is 24 hours. Null: windows are counted from 1970-01-01T00:00Z.
+  const json::Zone* zone = nullptr;
+  // Others spend it too: what is counted here is only the least that is spent, and a part is left to them.
+  bool shared = false;
 };
 
 // What one call takes from a bucket before it leaves. `key` tells apart the counters of one bucket that counts for each
@@ -40,6 +50,7 @@ struct BudgetReading {
   std::optional<double> actual;
   std::optional<double> limit, used, left;
   std::optional<double> restore;  // per second
+  std::optional<Duration> reset;  // until the vendor's window ends
 };
 
 // Who the call is for: what an idempotency key is derived from. The same for every attempt of one call of one run.
@@ -112,7 +123,8 @@ struct ConnectionInfo {
   std::string name;
   std::string connector;
   std::vector<Bucket> buckets;
-  std::string health_action;  // the cheap call that proves it works, or empty
+  std::string health_action;   // the cheap call that proves it works, or empty
+  ActionPtr health = nullptr;  // the same, ready to be made; may be null
 };
 
 }  // namespace tieline

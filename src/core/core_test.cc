@@ -4,6 +4,7 @@
 #include "core/event.h"
 #include "core/flow.h"
 #include "core/journal.h"
+#include "core/reset_header.h"
 #include "core/template.h"
 
 namespace tieline {
@@ -101,6 +102,35 @@ TEST(RetryAfter, ReadsSecondsAndDatesAndClamps) {
   EXPECT_FALSE(after("-3"));
   EXPECT_FALSE(after("Sun, 31 Feb 1994 08:49:37 GMT"));
   EXPECT_FALSE(retry_after({}, now, hour));
+}
+
+TEST(ResetHeader, ReadsWaitsAndMomentsAndClamps) {
+  const Time now = *parse_time("2026-11-29T12:00:00Z");  // 1796040000
+  struct Case {
+    const char* name;
+    const char* value;
+    std::optional<Duration> expected;
+  };
+  const Case cases[] = {
+      {"RateLimit-Reset", "30", Duration(30s)},
+      {"X-RateLimit-Reset", "30", Duration(30s)},
+      {"x-ratelimit-reset", " 0.5 ", Duration(500'000)},
+      {"X-Rate-Limit-Reset", "1795953645", Duration(45s)},
+      {"X-RateLimit-Reset", "1795953645250", Duration(45'250'000)},
+      {"X-RateLimit-Reset", "2026-11-29T12:00:05Z", Duration(5s)},
+      {"X-RateLimit-Reset", "1795953599", Duration(0s)},  // a second ago: it is over
+      {"X-RateLimit-Reset", "1795950000", std::nullopt},  // an hour ago: another clock
+      {"X-RateLimit-Reset", "999999999999999999999", Duration(1h)},
+      {"X-RateLimit-Reset", "86400", Duration(1h)},
+      {"X-RateLimit-Reset", "soon", std::nullopt},
+      {"X-RateLimit-Reset", "-5", std::nullopt},
+      {"RateLimit", "limit=100, remaining=0, reset=7", Duration(7s)},
+      {"RateLimit", "\"default\";r=0;t=9", Duration(9s)},
+      {"RateLimit", "\"default\";r=50", std::nullopt},
+      {"X-Other", "30", std::nullopt},
+  };
+  for (const Case& c : cases)
+    EXPECT_EQ(reset_after({{c.name, c.value}}, now, 1h), c.expected) << c.name << ": " << c.value;
 }
 
 TEST(Event, EnvelopeHasEveryField) {

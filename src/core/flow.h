@@ -208,7 +208,8 @@ struct Flow {
   bool coalesce = false;          // of the runs of one key that wait, only the newest works
   std::optional<Brake> brake;
   StartFrom from;
-  std::string was;                     // the name under which the journal may know it; or empty
+  std::string was;  // the name under which the journal may know it; or empty
+  Priority priority = Priority::kNormal;
   json::Document workspace_variables;  // `$vars`
   // By slot: false where no program can see the variable, which is then not made.
   std::array<bool, kFixedSlots> visible{true, true, true, true};

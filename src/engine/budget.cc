@@ -11,6 +11,8 @@ namespace tieline::engine {
 namespace {
 constexpr Duration kLimitedFirst{1'000'000};
 constexpr Duration kLimitedMax{60'000'000};
+// What one call of a priority moves its turn on: the less, the larger its share.
+constexpr std::array<double, kPriorities> kStep{1.0, 4.0, 16.0};
 }  // namespace
 
 Budget::Budget(Clock& clock, std::uint64_t seed, std::vector<Bucket> buckets)
@@ -45,6 +47,17 @@ Budget::State& Budget::find(const Spend& spend) {
   made->as_of = clock_.instant();
   made->bucket = &bucket;
   made->key = spend.key;
+  if (keyed_full_ && bucket.limited()) {
+    // An earlier process may have spent it: as if all of it, until then.
+    prune(*made);
+    if (bucket.limit.kind == Bucket::Kind::kRolling) {
+      made->push(*keyed_full_, bucket.limit.count);
+    } else if (bucket.limit.kind == Bucket::Kind::kRestore || period_at(*made, *keyed_full_) == made->period) {
+      made->spent = bucket.limit.count;
+      made->as_of = *keyed_full_;
+    }
+    prune(*made);
+  }
   return *made;
 }
 
@@ -73,12 +86,16 @@ void Budget::configure(State& state, const Bucket& bucket) {
   for (const auto& [key, counter] : state.keyed) configure(*counter, bucket);
   // What was spent under other rules counts as spent now: never less than the truth.
   const double spent = state.limited() ? state.spent : 0;
-  const bool same = state.limit.kind == bucket.kind && state.limit.window == bucket.window;
+  const bool same =
+      state.limit.kind == bucket.kind && state.limit.window == bucket.window && state.limit.zone == bucket.zone;
   state.limit = bucket;
+  lease(state);
   if (same) return;
   state.as_of = clock_.instant();
   state.told_size.reset();
   state.told_restore.reset();
+  state.phase = Duration(0);
+  state.day_from = state.day_until = Instant{};
   state.ended.clear();
   state.spent = 0;
   if (bucket.kind != Bucket::Kind::kRolling) {
@@ -99,17 +116,20 @@ void Budget::set_buckets(std::vector<Bucket> buckets) {
     configure(*state, open);
   }
   for (const Bucket& bucket : buckets) configure(find(bucket.name), bucket);
+  needs_record();
   grant_from(all());
   changed_.notify_all();
 }
 
 bool Budget::has_room(const std::vector<Part>& parts) const {
-  return std::all_of(parts.begin(), parts.end(),
-                     [&](const Part& part) { return part.state->queue.empty() && has_room(*part.state, part.amount); });
+  return !stopped() && std::all_of(parts.begin(), parts.end(), [&](const Part& part) {
+    return part.state->queue.empty() && has_room(*part.state, part.amount);
+  });
 }
 
 // A head waits for all of its counters: the last one to open decides. Never, where a call has to end first.
 Instant Budget::opens(const Node& node) const {
+  if (stopped()) return Instant::max();
   Instant last = clock_.instant();
   for (const Part& part : node.parts) {
     const auto at = part.state->queue.front() == &node ? opens(*part.state, part.amount) : std::nullopt;
@@ -119,17 +139,45 @@ Instant Budget::opens(const Node& node) const {
 }
 
 bool Budget::grantable(const Node& node) const {
-  return std::all_of(node.parts.begin(), node.parts.end(), [&](const Part& part) {
+  return !stopped() && std::all_of(node.parts.begin(), node.parts.end(), [&](const Part& part) {
     return part.state->queue.front() == &node && has_room(*part.state, part.amount);
   });
 }
 
 void Budget::take(std::vector<Part>& parts) {
+  ++in_flight_;
   for (Part& part : parts) {
-    ++part.state->in_flight;
-    part.state->reserved += part.amount;
-    part.ended_before = part.state->ended_total;
+    State& state = *part.state;
+    ++state.in_flight;
+    state.reserved += part.amount;
+    part.ended_before = state.ended_total;
+    if (!state.leased) continue;
+    state.lease -= part.amount;
+    state.granted_since += part.amount;
+    if (state.lease < state.recorded_lease / 2) want_record();
   }
+}
+
+// By start-time fair queueing: each waiter gets a tag that is its priority's last one and a step further, but never
+// less than the tag that is being served. Tags do not change, so that all counters of a call agree on who is first.
+void Budget::enqueue(Node& node, Priority priority) {
+  double& last = last_tag_[static_cast<std::size_t>(priority)];
+  node.tag = last = std::max(last, now_tag_) + kStep[static_cast<std::size_t>(priority)];
+  ++waiting_;
+  for (const Part& part : node.parts) {
+    std::deque<Node*>& queue = part.state->queue;
+    auto at = queue.end();
+    while (at != queue.begin() && (*std::prev(at))->tag > node.tag) --at;
+    queue.insert(at, &node);
+    if (part.state->leased && part.state->lease < part.amount) want_record();
+  }
+  if (!open_) want_record();
+}
+
+void Budget::ramp(std::uint32_t at_once) {
+  ramp_ = at_once >= kRampMax ? 0 : at_once;
+  grant_from(all());
+  changed_.notify_all();
 }
 
 // Wakes heads of these queues, and of whichever queues that moves, for as long as any has room.
@@ -145,6 +193,8 @@ void Budget::grant_from(std::vector<State*> states) {
       part.state->queue.pop_front();
       if (part.state != state) states.push_back(part.state);
     }
+    --waiting_;
+    now_tag_ = std::max(now_tag_, node.tag);
     take(node.parts);
     node.is = Node::Is::kGranted;
     node.waiter.wake();
@@ -153,6 +203,7 @@ void Budget::grant_from(std::vector<State*> states) {
 
 void Budget::leave(Node& node) {
   std::vector<State*> states;
+  --waiting_;
   for (const Part& part : node.parts) {
     std::erase(part.state->queue, &node);
     states.push_back(part.state);
@@ -181,7 +232,8 @@ asio::awaitable<void> wait_until(Waiter& waiter, Clock& clock, Deadline deadline
 
 }  // namespace
 
-asio::awaitable<std::optional<Budget::Permit>> Budget::acquire(std::vector<Spend> spends, Deadline deadline) {
+asio::awaitable<std::optional<Budget::Permit>> Budget::acquire(std::vector<Spend> spends, Deadline deadline,
+                                                               Priority priority) {
   Node node;
   node.parts.reserve(std::max<std::size_t>(1, spends.size()));
   for (const Spend& one : spends) {
@@ -214,7 +266,7 @@ asio::awaitable<std::optional<Budget::Permit>> Budget::acquire(std::vector<Spend
         }
       }
     } leave_on_unwind{*this, node};
-    for (const Part& part : node.parts) part.state->queue.push_back(&node);
+    enqueue(node, priority);
     if (opens(node) < planned_) changed_.notify_all();
     co_await wait_until(node.waiter, clock_, deadline);
     if (node.is != Node::Is::kGranted) co_return std::nullopt;
@@ -248,6 +300,7 @@ void Budget::refuse_waiters() {
     while (!state->queue.empty()) {
       Node& node = *state->queue.front();
       for (const Part& part : node.parts) std::erase(part.state->queue, &node);
+      --waiting_;
       node.is = Node::Is::kRefused;
       node.waiter.wake();
     }
@@ -271,6 +324,10 @@ std::vector<BucketSnapshot> Budget::snapshot() const {
     bucket.waiting += state->queue.size();
     bucket.used = std::max(bucket.used, state->limited() ? state->reserved + state->spent : state->in_flight);
     bucket.blocked = std::max(bucket.blocked, Duration(state->shut_until - clock_.instant()));
+    if (const auto at = ends(*state)) {
+      const Time when(at->time_since_epoch() + wall_offset_);
+      bucket.ends = std::min(bucket.ends.value_or(when), when);
+    }
   }
   return out;
 }
@@ -309,22 +366,28 @@ void Budget::Permit::end() {
   Budget& budget = *std::exchange(budget_, nullptr);
   std::vector<State*> states;
   states.reserve(parts_.size());
+  --budget.in_flight_;
   for (const Part& part : parts_) {
     State& state = *part.state;
     states.push_back(&state);
     CHECK(state.in_flight > 0);
     --state.in_flight;
     state.reserved = state.in_flight == 0 ? 0 : state.reserved - part.amount;
-    if (!sent_) continue;
+    if (!sent_) {
+      if (state.leased) state.lease += part.amount;
+      continue;
+    }
     const auto reading = std::find_if(readings_.begin(), readings_.end(), [&](const BudgetReading& one) {
       return one.bucket == state.limit.name && (state.bucket == nullptr || one.key == state.key);
     });
     const double ended_since = state.ended_total - part.ended_before;
     const bool known = reading != readings_.end();
-    budget.spend(state, known && reading->actual ? std::max(0.0, *reading->actual) : part.amount);
+    const double actual = known && reading->actual ? std::max(0.0, *reading->actual) : part.amount;
+    if (state.leased && actual > part.amount) state.lease -= actual - part.amount;
+    budget.spend(state, actual);
     if (known) budget.correct(state, *reading, ended_since);
   }
-  budget.grant_from(states);
+  budget.grant_from(budget.ramp_ != 0 ? budget.all() : states);
   // The timer is woken only where it would now wake too late: most calls end with nobody waiting.
   for (State* state : states) {
     if (!state->queue.empty() && budget.opens(*state->queue.front()) < budget.planned_) budget.changed_.notify_all();
@@ -367,6 +430,7 @@ Duration Budget::Permit::limited(std::optional<Duration> wait, std::string_view 
     state->slowed_order = budget.permits_;
     longest = std::max(longest, Duration(state->shut_until - budget.clock_.instant()));
   }
+  budget.want_record();
   budget.changed_.notify_all();
   return longest;
 }

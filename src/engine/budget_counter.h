@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,6 +19,8 @@ namespace tieline::engine {
 
 inline constexpr std::size_t kForgetFirst = 64;
 inline constexpr double kTiny = 1e-9;
+// Of a shared bucket this part is left to the others: their calls between two readings are not seen.
+inline constexpr double kLeftToOthers = 0.1;
 
 // Calls that ended at a moment, or shortly before it.
 struct Ended {
@@ -39,7 +42,22 @@ struct Budget::State {
   bool slowed = false;             // after a limit only one call at a time, until one is served
   std::uint64_t slowed_order = 0;  // permits given before this prove nothing
   std::uint32_t strikes = 0;
-  std::deque<Node*> queue;
+  std::deque<Node*> queue;  // by tag
+
+  // What may still be granted under what is durable (budget_record.cc); without bound where nothing needs to be.
+  double lease = std::numeric_limits<double>::infinity();
+  double recorded_lease = 0;  // of the record under way
+  double granted_since = 0;   // since that record was made
+  bool leased = false;
+
+  // Units a second, of late, where a window is long enough to be called a quota.
+  double rate = 0;
+  Instant rate_at{};
+
+  // kFixed with a zone: the day that `spent` belongs to.
+  Instant day_from{}, day_until{};
+  // kFixed: by how much the vendor's windows begin later than ours, once it has told.
+  Duration phase{0};
 
   State* bucket = nullptr;  // of a counter with a key: the one whose limits it has
   std::string key;
@@ -48,10 +66,11 @@ struct Budget::State {
 
   bool limited() const { return limit.count > 0; }
   // An observed limit replaces the size of what is refilled; a rate it can only tighten.
-  double size() const {
+  double whole() const {
     if (!told_size) return limit.count;
     return limit.kind == Bucket::Kind::kRestore ? *told_size : std::min(limit.count, *told_size);
   }
+  double size() const { return limit.shared ? std::max(1.0, whole() * (1 - kLeftToOthers)) : whole(); }
   double restored_in(Duration time) const {
     const double us = static_cast<double>(limit.window.count());
     const double each = std::min(limit.count / us, told_restore.value_or(limit.count) / (told_restore ? 1e6 : us));
@@ -82,6 +101,7 @@ struct Budget::State {
 
 struct Budget::Node {
   std::vector<Part> parts;
+  double tag = 0;  // whose is lower goes first
   Waiter waiter;
   enum class Is : std::uint8_t { kWaiting, kGranted, kRefused } is = Is::kWaiting;
   double amount(const State* state) const {

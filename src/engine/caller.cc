@@ -80,87 +80,6 @@ Caller::Ending Caller::remembered() {
   return std::nullopt;
 }
 
-// An attempt's outcome is not known: idempotency key, look-up, else what the call says (FLOWS.md §4).
-asio::awaitable<Caller::Ending> Caller::resolve() {
-  CHECK(history_.open);
-  if (repeats_unknown()) {
-    if (history_.undecided) {
-      RecordBody unknown = history_.last.value_or(RecordBody());
-      if (unknown.category != Category::kUnknown) unknown.message = "its last attempt was cut off";
-      unknown.category = Category::kUnknown;
-      co_return try_again(unknown);
-    }
-    history_.open = false;
-    history_.key_used = true;
-    co_return std::nullopt;
-  }
-  if (action_.has_find()) co_return co_await look_up();
-  if (request_.on_unknown == OnUnknown::kDrop) {
-    RecordBody body;
-    body.category = Category::kDelivered;
-    body.message = "its outcome is unknown, and the flow goes on without it";
-    body.resolved = Resolved::kDropped;
-    body.result = json::Document();
-    auto written = co_await journal_outcome(std::move(body), history_.attempts);
-    if (!written) co_return refused(written.error());
-    co_return follow(*history_.last);
-  }
-  co_return hold(Hold::kUnknownOutcome, "it may have happened; say whether it did");
-}
-
-asio::awaitable<Caller::Ending> Caller::look_up() {
-  if (!history_.open_known) {
-    history_.open_since = shard_.now();
-    history_.open_known = true;
-  }
-  const Time visible = history_.open_since + action_.settle();
-  if (shard_.now() < visible) co_return wait_until(visible, "an unanswered call becomes visible", Category::kUnknown);
-  if (Ending held = gate()) co_return held;
-  auto request = action_.render_find(request_.args, identity());
-  if (!request) co_return hold(Hold::kUnknownOutcome, "cannot look for it: " + request.error().message);
-  history_.stand(shard_.now());
-  auto permit = co_await connection_.budget().acquire(spends());
-  if (!permit) co_return abandoned();
-  history_.begin(shard_.now());
-  if (Ending held = gate()) {
-    permit->unused();
-    co_return held;
-  }
-  Sent sent;
-  sent.request = std::move(*request);
-  sent.exchange = co_await send(sent.request);
-  sent.took = sent.exchange.took;
-  sent.verdict = action_.judge_find(sent.exchange, shard_.now());
-  if (sent.verdict.category == Category::kUnknown) sent.verdict.category = Category::kTransient;
-  const Category category = sent.verdict.category;
-  Duration shut{0};
-  settle_permit(*permit, sent, shut);
-  permit.reset();
-  observe(sent, true, history_.attempts);
-  RecordBody body = outcome_of(sent, true);
-  if (category == Category::kDelivered) body.resolved = Resolved::kFound;
-  if (category == Category::kMissing) body.resolved = Resolved::kNotFound;
-  auto written = co_await journal_outcome(body, history_.attempts);
-  if (!written) co_return refused(written.error());
-  switch (category) {
-    case Category::kDelivered: co_return follow(*history_.last);
-    case Category::kMissing: co_return follow(*history_.last);
-    case Category::kRateLimited: co_return limited(shut);
-    case Category::kAuth: co_return follow(body);
-    case Category::kTransient:
-    case Category::kConflict: break;
-    default: co_return hold(Hold::kUnknownOutcome, "the look-up failed: " + body.message);
-  }
-  AttemptHistory lookups;
-  lookups.tries = history_.lookups;
-  lookups.first = history_.open_since;
-  lookups.standing = history_.lookups_standing;
-  const NextAttempt next =
-      next_attempt(policy(), lookups, sent.verdict.wait, shard_.limits.vendor_wait_max, shard_.now(), shard_.prng);
-  if (!next.retry) co_return hold(Hold::kUnknownOutcome, "the look-up failed: " + body.message);
-  co_return wait_until(shard_.now() + next.wait, "look-up: " + body.message, category);
-}
-
 // Of a call with a key: binds what another run made, or claims the key for this one.
 asio::awaitable<Caller::Ending> Caller::claim_once() {
   if (!once_.entered()) co_await once_.enter(shard_, once_key(action_, *request_.once));
@@ -225,7 +144,7 @@ asio::awaitable<Caller::Ending> Caller::attempt() {
     request->timeout = action_.timeout();
   }
   history_.stand(shard_.now());
-  auto permit = co_await connection_.budget().acquire(spends());
+  auto permit = co_await connection_.budget().acquire(spends(), Deadline::never(), run_.flow->priority);
   if (!permit) co_return abandoned();
   history_.begin(shard_.now());
   Ending stop = gate();
@@ -355,7 +274,7 @@ asio::awaitable<bool> Caller::turn_page(Sent& sent, Budget::Permit& permit, cons
                                         std::uint32_t number) {
   while (true) {
     permit = Budget::Permit();
-    auto other = co_await connection_.budget().acquire(spends());
+    auto other = co_await connection_.budget().acquire(spends(), Deadline::never(), run_.flow->priority);
     if (!other) co_return false;
     permit = std::move(*other);
     sent.exchange = co_await send(request);
@@ -404,8 +323,13 @@ Caller::Ending Caller::limited(Duration shut) {
   return std::nullopt;
 }
 
-// Calls of a connection that needs authorization are held, but for one in a while that tries whether it works again.
+// Calls of a connection that needs authorization, and those whose system is down, are held, but for one in a while that
+// tries whether it works again.
 Caller::Ending Caller::gate() {
+  if (down() && !outage_probe_) {
+    outage_probe_ = connection_.may_probe(run_.id, shard_.deps.clock.instant(), action_.timeout());
+    if (!outage_probe_) return hold(Hold::kOutage, connection_.breaker.incident()->cause);
+  }
   if (!connection_.needs_authorization || probing_) return std::nullopt;
   const Instant now = shard_.deps.clock.instant();
   if (now < connection_.probe_at) return hold(Hold::kAuthorization, "its calls are refused");
@@ -449,6 +373,9 @@ Caller::Ending Caller::try_again(const RecordBody& outcome) {
   if (shard_.deps.faults.ignore_policy) next = NextAttempt{true, Duration(0), {}};
   const Category category = outcome.category.value_or(Category::kTransient);
   const std::string what = action_.name() + ": " + outcome.message;
+  // In an outage its turn is when the system is back, and not before; what it may still try it keeps for then.
+  const bool passing = category == Category::kTransient || category == Category::kUnknown;
+  if (passing && down() && (next.retry || outage_)) return hold(Hold::kOutage, outcome.message);
   if (next.retry) return wait_until(shard_.now() + next.wait, what, category);
   if (category == Category::kUnknown) return hold(Hold::kUnknownOutcome, next.reason + ": " + what);
   return dead(category == Category::kConflict ? Category::kValidation : category, what + "; " + next.reason);
@@ -484,8 +411,23 @@ Verdict Caller::guarded(Verdict verdict, const Exchange& exchange) const {
   return verdict;
 }
 
+void Caller::tell_breaker(const Sent& sent) {
+  const Category category = sent.verdict.category;
+  outage_ = false;
+  if (category != Category::kTransient && category != Category::kUnknown) {
+    if (!connection_.breaker.quiet()) shard_.served(connection_, action_.name());
+    outage_probe_ = false;
+    return;
+  }
+  const std::string cause = connection_.redactor(sent.request.secrets).text(sent.verdict.message);
+  Breaker::Failure failure{action_.name(), run_.id, sent.exchange.phase != Phase::kNotSent, cause, outage_probe_};
+  outage_ = !shard_.failed(connection_, failure);
+  outage_probe_ = false;
+}
+
 void Caller::settle_permit(Budget::Permit& permit, const Sent& sent, Duration& shut) {
   const Verdict& verdict = sent.verdict;
+  tell_breaker(sent);
   permit.observed(action_.observe(sent.exchange, request_.args));
   switch (verdict.category) {
     case Category::kRateLimited: {

@@ -59,6 +59,8 @@ class Caller {
 
   bool unsafe() const { return action_.safety() == Safety::kUnsafe; }
   bool repeats_unknown() const;
+  bool down() const { return connection_.breaker.covers(action_.name()); }
+  void tell_breaker(const Sent& sent);
   void settle_permit(Budget::Permit& permit, const Sent& sent, Duration& shut);
   KeptRequest kept(const Request& request);
   bool journals_intent() const { return unsafe() || request_.once.has_value(); }
@@ -82,8 +84,10 @@ class Caller {
   const CallId id_;
   const std::string path_;
   OnceGuard once_;
-  bool counted_ = false;  // at the flow's brake
-  bool probing_ = false;  // this call is the one that tries whether its connection works again
+  bool counted_ = false;       // at the flow's brake
+  bool probing_ = false;       // this call is the one that tries whether its connection works again
+  bool outage_probe_ = false;  // … whether its system is there again
+  bool outage_ = false;        // its last attempt failed in an outage
   Transition* transition_ = nullptr;
 };
 

@@ -21,6 +21,7 @@ RecordBody Caller::outcome_of(const Sent& sent, bool lookup) {
   body.took = sent.took;
   body.wait = sent.verdict.wait;
   body.lookup = lookup;
+  body.outage = outage_;
   body.empty = sent.verdict.empty;
   body.happened = sent.verdict.happened;
   body.pages = sent.pages;

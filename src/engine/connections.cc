@@ -5,8 +5,14 @@
 
 namespace tieline::engine {
 
-Connection::Connection(Clock& clock, std::uint64_t seed, ConnectionInfo info)
-    : clock_(clock), info_(std::move(info)), budget_(clock, seed, info_.buckets), redactor_({}) {}
+Connection::Connection(Clock& clock, std::uint64_t seed, ConnectionInfo info, const BreakerLimits& limits)
+    : breaker(limits, seed + 1),
+      clock_(clock),
+      info_(std::move(info)),
+      budget_(clock, seed, info_.buckets),
+      redactor_({}) {
+  budget_.remember([this] { changed(budget_wanted_); });
+}
 
 void Connection::configure(ConnectionInfo info) {
   info_ = std::move(info);
@@ -63,19 +69,23 @@ ConnectionSnapshot Connection::snapshot() const {
     out.recent_failed += slot.failed;
   }
   out.buckets = budget_.snapshot();
+  out.incident = breaker.incident();
+  out.held_in_outage = held_in_outage();
   return out;
 }
 
-Connections::Connections(Clock& clock, std::uint64_t seed, TaskGroup& timers)
-    : clock_(clock), seed_(seed), timers_(timers) {}
+Connections::Connections(Clock& clock, std::uint64_t seed, TaskGroup& timers, StateStore& state,
+                         const EngineLimits& limits)
+    : clock_(clock), seed_(seed), timers_(timers), state_(state), limits_(limits) {}
 
 Connection& Connections::add(ConnectionInfo info) {
   const std::string name = info.name;
-  auto made = std::make_unique<Connection>(clock_, hash64(name, seed_), std::move(info));
+  auto made = std::make_unique<Connection>(clock_, hash64(name, seed_), std::move(info), limits_.breaker);
   if (refusing_) {
     made->budget().refuse_waiters();
   } else {
     timers_.spawn(made->budget().run());
+    timers_.spawn(made->keep(state_, limits_.store_retry));
   }
   return *connections_.emplace(name, std::move(made)).first->second;
 }
@@ -94,11 +104,16 @@ Connection& Connections::get(const std::string& name) {
 
 void Connections::configure(const std::vector<ConnectionInfo>& infos) {
   for (const ConnectionInfo& info : infos) {
-    if (Connection* found = find(info.name)) {
-      found->configure(info);
+    Connection* connection = find(info.name);
+    if (connection != nullptr) {
+      connection->configure(info);
     } else {
-      add(info);
+      connection = &add(info);
     }
+    const auto stored = stored_.find(info.name);
+    if (stored == stored_.end()) continue;
+    connection->restore(stored->second);
+    stored_.erase(stored);
   }
 }
 

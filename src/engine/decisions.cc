@@ -42,7 +42,10 @@ Async<void> Dispatcher::settle_held(Position event, HeldAnswer answer, Decision 
     co_return written;
   }
   // Whoever loads a damaged journal holds the run for it.
-  for (Connection* connection : shard_.connections.all()) connection->held.erase(run.id);
+  for (Connection* connection : shard_.connections.all()) {
+    connection->held.erase(run.id);
+    if (before.hold == Hold::kOutage) connection->forget_in_outage(run.id);
+  }
   if (asked) {
     rejoin_lane(event);
   } else {

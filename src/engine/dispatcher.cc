@@ -323,6 +323,10 @@ asio::awaitable<void> Dispatcher::finish(Run& run, Transition end) {
         if (!connection.needs_authorization) entry.due = shard_.now();
         shard_.due.changed().notify_all();
       }
+      if (end.hold == Hold::kOutage) {
+        shard_.connections.get(end.connection).hold_in_outage(run.id, end.body.action);
+        shard_.due.changed().notify_all();
+      }
     }
     if (leaves) {
       entry.pause = pause_marks(end.summary);

@@ -123,6 +123,7 @@ class Dispatcher {
   Async<void> read_gap(Found& found, Position floor);
   void recovered(const RunStatus& status, std::uint64_t lane);
   bool held_again(const RunStatus& status);
+  bool in_outage_again(const RunStatus& status);
 
   Shard& shard_;
   const FlowId id_;

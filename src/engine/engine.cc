@@ -14,6 +14,10 @@ namespace {
 
 // The wall clock may jump: whoever sleeps for it looks again after at most this long.
 constexpr Duration kTimerMax{60'000'000};
+// How many runs a served call lets go on that had waited for the system: their number doubles with each round of them.
+constexpr int kReleasedByEach = 2;
+// How often one more goes on without that, so that the drain does not stop where some of them make no call.
+constexpr Duration kDrainTick{1'000'000};
 
 Result<void> check_names(const EngineConfig& config) {
   std::set<std::string_view> names;
@@ -29,6 +33,10 @@ Result<void> check_names(const EngineConfig& config) {
 struct Engine::Impl {
   Impl(const EngineDeps& deps, const EngineLimits& limits) : shard(deps, limits) {
     shard.authorized = [this](Connection& connection) { authorized(connection); };
+    shard.failed = [this](Connection& connection, const Breaker::Failure& failure) {
+      return failed(connection, failure);
+    };
+    shard.served = [this](Connection& connection, std::string_view action) { served(connection, action); };
   }
 
   Async<FlowId> open(const Flow& flow);
@@ -43,6 +51,13 @@ struct Engine::Impl {
   void probe();
   void release(const std::set<RunId>& runs, Hold hold);
   void authorized(Connection& connection);
+  bool failed(Connection& connection, const Breaker::Failure& failure);
+  void served(Connection& connection, std::string_view action);
+  void let_go(Connection& connection, int count);
+  void tell_incident(Connection& connection, const Incident& incident);
+  void look_after_incident(Connection& connection);
+  asio::awaitable<void> probe_health(Connection* connection);
+  asio::awaitable<Verdict> look(ActionPtr action, Deadline deadline);
   asio::awaitable<void> stop_runs(Deadline deadline);
 
   Shard shard;
@@ -81,6 +96,7 @@ Async<void> Engine::start(EngineConfig config) {
   for (const FlowPtr& flow : config.flows) CO_TRY_VOID(co_await impl.shard.flows.keep(flow));
   for (const FlowPtr& flow : config.flows) CO_TRY_VOID(co_await impl.open(*flow));
   CO_TRY(const auto known, co_await impl.shard.deps.journal.flows());
+  if (!impl.shard.deps.faults.forget_budgets) CO_TRY_VOID(co_await impl.shard.connections.load());
   for (const auto& [id, name] : known) impl.dispatchers.emplace(id, std::make_unique<Dispatcher>(impl.shard, id, name));
   for (const FlowPtr& flow : config.flows) impl.find(flow->name)->set_flow(flow);
   for (const auto& entry : impl.dispatchers) CO_TRY_VOID(co_await entry.second->recover());
@@ -158,7 +174,11 @@ Async<void> Engine::reload(EngineConfig config) {
     added.begin();
   }
   impl.tell_configured(config);
-  for (Connection* connection : impl.shard.connections.all()) impl.authorized(*connection);
+  for (Connection* connection : impl.shard.connections.all()) {
+    impl.authorized(*connection);
+    connection->breaker.probe_soon(impl.shard.deps.clock.instant());
+  }
+  impl.shard.due.changed().notify_all();
   for (const auto& [id, dispatcher] : impl.dispatchers) dispatcher->release_all(Hold::kFlow);
   co_return Result<void>();
 }
@@ -172,6 +192,10 @@ Instant Engine::Impl::next_timer() {
     next = now + std::clamp(Duration(shard.due.next() - shard.now()), Duration(0), kTimerMax);
   for (Connection* connection : shard.connections.all()) {
     if (connection->needs_authorization && !connection->held.empty()) next = std::min(next, connection->probe_at);
+    if (!connection->breaker.incident()) continue;
+    const bool asks = connection->held_in_outage() > 0 || (connection->breaker.whole() && connection->health());
+    if (connection->breaker.down() && asks) next = std::min(next, std::max(now, connection->breaker.probe_at()));
+    if (!connection->breaker.down()) next = std::min(next, now + kDrainTick);
   }
   return next;
 }
@@ -191,6 +215,7 @@ asio::awaitable<void> Engine::Impl::run_timer() {
 // One held run in a while tries whether its connection works again.
 void Engine::Impl::probe() {
   for (Connection* connection : shard.connections.all()) {
+    if (connection->breaker.incident()) look_after_incident(*connection);
     if (!connection->needs_authorization || connection->held.empty()) continue;
     if (shard.deps.clock.instant() < connection->probe_at) continue;
     const std::set<RunId> first{*connection->held.begin()};
@@ -217,6 +242,75 @@ Result<void> Engine::release_brake(std::string_view flow) {
   Dispatcher* found = impl_->find(flow);
   if (found == nullptr) return failure(Code::kNotFound, "no flow is called " + std::string(flow));
   return found->release_brake();
+}
+
+// Outages.
+
+void Engine::Impl::tell_incident(Connection& connection, const Incident& incident) {
+  connection.incident_changed();
+  shard.due.changed().notify_all();
+  if (shard.deps.observer != nullptr) shard.deps.observer->incident_changed(connection.name(), incident);
+}
+
+bool Engine::Impl::failed(Connection& connection, const Breaker::Failure& failure) {
+  const Breaker::Judgement judgement = connection.breaker.failed(failure, shard.now(), shard.deps.clock.instant());
+  if (judgement.opened || judgement.worse) {
+    connection.end_ramp();
+    tell_incident(connection, *connection.breaker.incident());
+  }
+  return judgement.counts || shard.deps.faults.burn_in_outage;
+}
+
+void Engine::Impl::served(Connection& connection, std::string_view action) {
+  const bool whole = connection.breaker.whole();
+  const bool back = connection.breaker.served(action, shard.now());
+  if (!connection.breaker.incident()) return;
+  if (back) {
+    if (whole) connection.begin_ramp();
+    tell_incident(connection, *connection.breaker.incident());
+  } else {
+    connection.ramp_on();
+  }
+  let_go(connection, kReleasedByEach);
+}
+
+// Runs go on that wait for nothing any more; and when nobody is left who waits, the incident is over.
+void Engine::Impl::let_go(Connection& connection, int count) {
+  for (; count > 0; --count) {
+    const std::optional<RunId> next = connection.next_released();
+    if (!next) break;
+    release({*next}, Hold::kOutage);
+  }
+  if (connection.breaker.down() || connection.held_in_outage() > 0 || connection.budget().waiting() > 0) return;
+  const Incident over = connection.breaker.caught_up(shard.now());
+  connection.end_ramp();
+  connection.ended(over);
+  tell_incident(connection, over);
+}
+
+// By time: a probe, and the drain where no call moves it.
+void Engine::Impl::look_after_incident(Connection& connection) {
+  const Instant now = shard.deps.clock.instant();
+  if (!connection.breaker.down()) {
+    let_go(connection, 1);
+    return;
+  }
+  if (now < connection.breaker.probe_at()) return;
+  connection.incident_changed();  // how many wait by now
+  let_go(connection, 1);
+  if (connection.breaker.whole() && connection.health()) {
+    if (connection.breaker.take_probe(now, connection.health()->timeout()))
+      shard.timers.spawn(probe_health(&connection));
+    return;
+  }
+  if (connection.held_in_outage() == 0) return;
+  (void)connection.breaker.take_probe(now, kTimerMax);
+  if (const auto run = connection.next_probe()) release({*run}, Hold::kOutage);
+}
+
+asio::awaitable<void> Engine::Impl::probe_health(Connection* connection) {
+  const ActionPtr action = connection->health();
+  if (action) (void)co_await look(action, shard.deps.clock.deadline_in(action->timeout()));
 }
 
 Result<void> Engine::authorized(std::string_view connection) {
@@ -265,6 +359,11 @@ Async<void> Engine::drain(Deadline deadline) {
   impl.shard.connections.refuse_waiters();
   co_await impl.shard.timers.stop();
   co_await impl.stop_runs(deadline);
+  if (impl.started) {
+    // Where that cannot be written, the next process counts the last lease as spent.
+    auto closed = co_await impl.shard.connections.close();
+    if (!closed) impl.shard.store_failed(closed.error());
+  }
   co_return co_await impl.shard.deps.journal.flush();
 }
 
@@ -277,8 +376,11 @@ asio::awaitable<void> Engine::halt() {
 }
 
 asio::awaitable<Verdict> Engine::probe(ActionPtr action, Deadline deadline) {
+  return impl_->look(std::move(action), deadline);
+}
+
+asio::awaitable<Verdict> Engine::Impl::look(ActionPtr action, Deadline deadline) {
   CHECK(action->safety() == Safety::kSafe);
-  Shard& shard = impl_->shard;
   Connection& connection = shard.connections.get(action->connection());
   Verdict verdict;
   const json::Document no_arguments = json::Builder().begin_object().end_object().finish();
@@ -301,6 +403,11 @@ asio::awaitable<Verdict> Engine::probe(ActionPtr action, Deadline deadline) {
   verdict.message = connection.redactor(secrets).text(verdict.message);
   connection.count(verdict.category, verdict.message);
   permit->observed(action->observe(exchange, no_arguments));
+  const bool failed = verdict.category == Category::kTransient || verdict.category == Category::kUnknown;
+  if (failed && connection.breaker.whole()) connection.breaker.probe_failed(shard.deps.clock.instant());
+  // It speaks for the connection, not for an action of which it is no call.
+  if (!failed && (connection.breaker.whole() || connection.breaker.covers(action->name())))
+    served(connection, action->name());
   if (verdict.category == Category::kRateLimited) {
     permit->limited(verdict.wait);
   } else if (exchange.phase == Phase::kAnswered) {
@@ -313,6 +420,7 @@ asio::awaitable<Verdict> Engine::probe(ActionPtr action, Deadline deadline) {
 EngineSnapshot Engine::snapshot() const {
   const Shard& shard = impl_->shard;
   EngineSnapshot out;
+  out.at = shard.now();
   out.draining = shard.draining;
   out.store_errors = shard.store_errors;
   out.store_error = shard.store_refuses ? shard.store_error : std::string();

@@ -18,6 +18,7 @@
 #include "core/flow.h"
 #include "core/journal.h"
 #include "core/transport.h"
+#include "engine/breaker.h"
 
 namespace tieline::engine {
 
@@ -42,6 +43,7 @@ struct EngineLimits {
   Duration held_keep{30 * 86'400'000'000LL};   // then a held run becomes a dead letter
   Duration index_keep{90 * 86'400'000'000LL};  // how long a run is found by its flow's `index:`
   std::uint32_t conflict_tries = 3;
+  BreakerLimits breaker = {};  // when a system counts as down
 };
 
 // Attempt and run as they ended: what metrics and live displays are made of. The views last for the call only.
@@ -71,6 +73,8 @@ class EngineObserver {
   virtual void run_ended(const RunInfo&) {}  // delivered, skipped, stale, dead; durable
   virtual void run_waits(const RunInfo&) {}  // retrying, held; durable
   virtual void authorization_changed(std::string_view /*connection*/, bool /*needed*/) {}
+  // A system is down, more of it is, some of it is back, all of it is, or nobody waits for it any more.
+  virtual void incident_changed(std::string_view /*connection*/, const Incident&) {}
 };
 
 // Deliberate faults, with which the simulation proves that its checker sees them. Set nowhere else.
@@ -79,6 +83,8 @@ struct EngineFaults {
   bool repeat_unknown = false;    // an unsafe call whose outcome is unknown is simply sent again
   bool ignore_lanes = false;      // runs of one key work at the same time
   bool ignore_budget = false;     // calls spend nothing
+  bool forget_budgets = false;    // a new process knows nothing of what the last one spent
+  bool burn_in_outage = false;    // what fails in an outage counts against its run
   bool ignore_policy = false;     // a failed call is made again at once, and for ever
 };
 
@@ -102,8 +108,8 @@ struct EngineConfig {
 
 // Why a run is held. Its summary begins with the name, then ": ".
 // The names are stored: append only.
-enum class Hold : std::uint8_t { kUnknownOutcome, kAuthorization, kFlow, kJournal, kBrake };
-// "unknown outcome", "needs authorization", "flow does not compile", "its journal is damaged", "brake"
+enum class Hold : std::uint8_t { kUnknownOutcome, kAuthorization, kFlow, kJournal, kBrake, kOutage };
+// "unknown outcome", "needs authorization", "flow does not compile", "its journal is damaged", "brake", "outage"
 std::string_view hold_name(Hold hold);
 std::optional<Hold> hold_of_summary(std::string_view summary);
 // Nothing else ends it: neither renewed credentials nor another flow.
@@ -199,7 +205,8 @@ struct BucketSnapshot {
   double used = 0;  // of count, now
   std::uint32_t in_flight = 0, concurrent = 0;
   std::size_t waiting = 0;
-  Duration blocked{0};  // how long the vendor's answer still keeps it shut
+  Duration blocked{0};       // how long the vendor's answer still keeps it shut
+  std::optional<Time> ends;  // of a window of ten minutes or more: when all of it is spent at the present rate
 };
 
 struct ConnectionSnapshot {
@@ -210,10 +217,13 @@ struct ConnectionSnapshot {
   std::optional<Time> last_success, last_failure;
   std::string last_error;  // redacted, one line
   std::optional<Category> last_category;
+  std::optional<Incident> incident;  // until it has caught up
+  std::size_t held_in_outage = 0;
   std::vector<BucketSnapshot> buckets;
 };
 
 struct EngineSnapshot {
+  Time at;
   bool draining = false;
   std::string store_error;  // why the store last refused a record, or empty
   std::uint64_t store_errors = 0;

@@ -1,8 +1,8 @@
 // The engine as a whole, on the store's fake and a scripted vendor: what the simulation's chance would find too seldom.
 #include "engine/engine.h"
 
-#include "engine/engine_fixture.h"
 #include "engine/cause.h"
+#include "engine/engine_fixture.h"
 #include "engine/index_key.h"
 #include "engine/record.h"
 

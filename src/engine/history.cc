@@ -66,7 +66,7 @@ void CallHistory::unanswered(const char* message, Time at) {
 void CallHistory::outcome(RecordBody body, std::uint32_t attempt, Time at) {
   if (body.lookup) {
     begin(at - body.took);
-    ++lookups;
+    if (!body.outage) ++lookups;
     if (body.resolved == Resolved::kAnswer) return;  // the look-up itself failed: nothing is known yet
     if (body.resolved == Resolved::kNotFound) return unanswered("an attempt without an answer did not happen", at);
     open = false;
@@ -93,7 +93,7 @@ void CallHistory::outcome(RecordBody body, std::uint32_t attempt, Time at) {
     --policy.tries;
     stand(at);
   }
-  if (body.category == Category::kAuth) --policy.tries;
+  if (body.category == Category::kAuth || body.outage) --policy.tries;
   if (body.category == Category::kConflict) ++conflicts;
   last = std::move(body);
   last_at = at;

@@ -101,8 +101,8 @@ class RunHistory {
   const PauseHistory* pause(const CallId& id) const;
   bool paused() const { return !pauses_.empty(); }
   bool passed_brake() const { return passed_brake_; }  // a person let it pass
-  std::uint32_t replays() const { return replays_; }  // how often it began again
-  bool completed() const { return completed_; }       // it was delivered or skipped before it began again
+  std::uint32_t replays() const { return replays_; }   // how often it began again
+  bool completed() const { return completed_; }        // it was delivered or skipped before it began again
   // What a person put in the place of the event's data; null: nothing.
   const std::optional<json::Document>& data() const { return data_; }
   // A call whose outcome is not known, or which failed and took effect; nullptr: none.

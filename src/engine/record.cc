@@ -8,8 +8,8 @@ namespace tieline::engine {
 namespace {
 
 constexpr std::array<std::string_view, 6> kResolved{"answer", "found", "not found", "dropped", "once", "shadow"};
-constexpr std::array<std::string_view, 5> kHolds{"unknown outcome", "needs authorization", "flow does not compile",
-                                                 "its journal is damaged", "brake"};
+constexpr std::array<std::string_view, 6> kHolds{
+    "unknown outcome", "needs authorization", "flow does not compile", "its journal is damaged", "brake", "outage"};
 constexpr std::array<std::string_view, 4> kAnswers{"delivered", "repeat", "approved", "declined"};
 
 void put_text(json::TextBuilder& out, std::string_view key, std::string_view text) {
@@ -108,6 +108,7 @@ RecordBody RecordBody::conclusion() const {
   out.wait = wait;
   out.lookup = lookup;
   out.empty = empty;
+  out.outage = outage;
   out.happened = happened;
   out.resolved = resolved;
   out.pages = pages;
@@ -144,6 +145,7 @@ Bytes encode(const RecordBody& body) {
   if (body.until) out.key("until").integer(to_unix_us(*body.until));
   if (body.lookup) out.key("lookup").boolean(true);
   if (body.empty) out.key("empty").boolean(true);
+  if (body.outage) out.key("outage").boolean(true);
   if (body.happened) out.key("happened").boolean(true);
   if (body.resolved != Resolved::kAnswer) out.key("resolved").string(resolved_name(body.resolved));
   if (body.pages != 1) out.key("pages").integer(body.pages);
@@ -187,6 +189,7 @@ Result<RecordBody> decode(std::string_view bytes) {
   if (const auto until = root["until"].as_int64()) body.until = from_unix_us(*until);
   body.lookup = root["lookup"].as_bool();
   body.empty = root["empty"].as_bool();
+  body.outage = root["outage"].as_bool();
   body.happened = root["happened"].as_bool();
   if (const auto index = index_of(kResolved, root["resolved"].as_string()))
     body.resolved = static_cast<Resolved>(*index);

@@ -5,8 +5,9 @@
 //   first record of a run   flow: hash of the flow it is pinned to; started: microseconds since 1970; also in the
 //                           kState record with which a person has a run begin again whose journal is damaged
 //   kIntent                 call items path action once request
-//   kOutcome                call items path action category code message took wait lookup empty happened resolved pages
-//                           next request response result
+//   kOutcome                call items path action category code message took wait lookup empty outage happened
+//   resolved
+//                           pages next request response result
 //   kState                  call items path action category code message wait until hold answer by redo
 //                           with which an ended run begins again: replay, and what it begins with: flow started data
 //   kNote                   call items path action category message and wait, until or hold: what was decided of one
@@ -69,6 +70,7 @@ struct RecordBody {
   std::optional<Duration> wait;  // until the next attempt, or as the vendor asked
   bool lookup = false;
   bool empty = false;
+  bool outage = false;    // it failed in an outage of the system, and costs its run nothing
   bool happened = false;  // it failed, and took effect all the same: its answer cannot be read or kept
   Resolved resolved = Resolved::kAnswer;
   std::uint32_t pages = 1;

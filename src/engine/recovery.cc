@@ -10,12 +10,16 @@ namespace {
 
 constexpr std::size_t kPage = 1'000;
 
-// As Caller::hold writes it: "needs authorization: CONNECTION: …".
-std::string held_connection(std::string_view summary) {
-  const std::size_t name = summary.find(": ");
-  if (name == std::string_view::npos) return {};
-  const std::size_t end = summary.find(": ", name + 2);
-  return end == std::string_view::npos ? std::string() : std::string(summary.substr(name + 2, end - name - 2));
+// As Caller::hold writes it: "needs authorization: CONNECTION: ACTION: …". The first or the second of the two, or
+// empty.
+std::string held_part(std::string_view summary, int which) {
+  for (; which >= 0; --which) {
+    const std::size_t name = summary.find(": ");
+    if (name == std::string_view::npos) return {};
+    summary.remove_prefix(name + 2);
+  }
+  const std::size_t end = summary.find(": ");
+  return end == std::string_view::npos ? std::string() : std::string(summary.substr(0, end));
 }
 
 }  // namespace
@@ -107,6 +111,7 @@ void Dispatcher::recovered(const RunStatus& status, std::uint64_t lane) {
     entry.due = waits_for_a_person(entry.hold) ? status.changed + shard_.limits.held_keep : shard_.now();
     if (entry.hold == Hold::kBrake) shard_.brakes[id_].hold();
     if (entry.hold == Hold::kAuthorization && held_again(status)) entry.due = status.changed + shard_.limits.held_keep;
+    if (entry.hold == Hold::kOutage && in_outage_again(status)) entry.due = status.changed + shard_.limits.held_keep;
   }
   entry.pause = pause_marks(status.summary);
   if (status.state == RunState::kRetrying || status.state == RunState::kHeld || outside) {
@@ -122,7 +127,7 @@ void Dispatcher::recovered(const RunStatus& status, std::uint64_t lane) {
 
 // Credentials may be others now: one run tries at once whether its connection works, the others wait for what it finds.
 bool Dispatcher::held_again(const RunStatus& status) {
-  const std::string name = held_connection(status.summary);
+  const std::string name = held_part(status.summary, 0);
   if (name.empty()) return false;
   Connection& connection = shard_.connections.get(name);
   connection.held.insert(status.run);
@@ -130,6 +135,15 @@ bool Dispatcher::held_again(const RunStatus& status) {
   connection.needs_authorization = true;
   connection.probe_at = shard_.deps.clock.instant();
   if (shard_.deps.observer != nullptr) shard_.deps.observer->authorization_changed(connection.name(), true);
+  return true;
+}
+
+// It waits on for its system, where that is known to be down still, or its backlog drains.
+bool Dispatcher::in_outage_again(const RunStatus& status) {
+  Connection* connection = shard_.connections.find(held_part(status.summary, 0));
+  const std::string action = held_part(status.summary, 1);
+  if (connection == nullptr || action.empty() || !connection->breaker.incident()) return false;
+  connection->hold_in_outage(status.run, action, true);
   return true;
 }
 

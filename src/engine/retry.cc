@@ -27,7 +27,10 @@ NextAttempt next_attempt(const RetryPolicy& policy, const AttemptHistory& histor
   next.wait = Duration(static_cast<std::int64_t>(prng.below(static_cast<std::uint64_t>(cap.count()) + 1)));
   if (asked) next.wait = std::max(next.wait, std::clamp(*asked, Duration(0), asked_max));
   const Duration spent = history.first ? now - *history.first - history.standing : Duration(0);
-  if (spent + next.wait > policy.keep_for) {
+  const Duration left = policy.keep_for - spent;
+  const bool asked_beyond = asked && std::min(*asked, asked_max) > left;
+  if (next.wait > left && left > Duration(0) && !asked_beyond) next.wait = left;
+  if (spent + next.wait > policy.keep_for || left <= Duration(0)) {
     next.wait = Duration(0);
     next.reason = "gave up after " + humane_duration(policy.keep_for) + " of trying";
     return next;

@@ -25,8 +25,8 @@ struct NextAttempt {
 };
 
 // The wait is uniform in [0, min(max, first·multiplier^(tries-1))] (full jitter), at least `asked` (what the vendor
-// asks for, clamped to `asked_max`). Gives up after policy.tries, or when the next attempt would begin later than
-// policy.keep_for of trying.
+// asks for, clamped to `asked_max`). Gives up after policy.tries, or after policy.keep_for of trying: a wait that would
+// end later ends then, for a last try, unless the vendor asked for it.
 NextAttempt next_attempt(const RetryPolicy& policy, const AttemptHistory& history, std::optional<Duration> asked,
                          Duration asked_max, Time now, Prng& prng);
 

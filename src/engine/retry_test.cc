@@ -56,6 +56,25 @@ INSTANTIATE_TEST_SUITE_P(
                     RetryCase{"standing_still_does_not_count", 0, 1, 10 * kHour, 9 * kHour + 1800s, {}, true, 0s, 5s}),
     [](const auto& test) { return std::string(test.param.name); });
 
+// With the defaults, whatever the dice say: the last try is exactly a day after the first one.
+TEST(RetryDefault, LastsADay) {
+  for (std::uint64_t seed = 1; seed <= 500; ++seed) {
+    Prng prng(seed);
+    const RetryPolicy policy;
+    AttemptHistory history;
+    history.first = from_unix_us(1'000'000'000'000);
+    Time now = *history.first;
+    while (true) {
+      ++history.tries;
+      const NextAttempt next = next_attempt(policy, history, {}, kHour, now, prng);
+      if (!next.retry) break;
+      now += next.wait;
+    }
+    EXPECT_EQ(now - *history.first, 24 * kHour) << "seed " << seed;
+    EXPECT_GT(history.tries, 30u);
+  }
+}
+
 TEST(RetryJitter, SpreadsOverTheWholeWait) {
   RetryPolicy policy;
   policy.first = 8s;

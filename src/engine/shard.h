@@ -25,7 +25,7 @@ struct Shard {
         prng(deps.seed),
         timers(deps.executor),
         runs(deps.executor),
-        connections(deps.clock, deps.seed, timers),
+        connections(deps.clock, deps.seed, timers, deps.state, limits),
         flows(deps.state, deps.flow_source) {}
 
   EngineDeps deps;
@@ -51,6 +51,11 @@ struct Shard {
 
   // Takes the mark off a connection whose calls are served again, and lets its held runs go on.
   std::function<void(Connection&)> authorized;
+
+  // A call's transient or unknown end; whether it counts against its run. And that a system answered, which is told
+  // where its breaker is not quiet.
+  std::function<bool(Connection&, const Breaker::Failure&)> failed;
+  std::function<void(Connection&, std::string_view action)> served;
 
   Time now() const { return deps.clock.now(); }
   Time index_until() const { return now() + limits.index_keep; }

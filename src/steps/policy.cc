@@ -28,6 +28,13 @@ const spec::Table<RetryPolicy>& describe(const RetryPolicy*) {
   return table;
 }
 
+const spec::Names<Priority>& describe(const Priority*) {
+  static const spec::Names<Priority> names{{Priority::kHigh, "high", "16 calls while a low one waits for 1"},
+                                           {Priority::kNormal, "normal", "4"},
+                                           {Priority::kLow, "low", "never none at all"}};
+  return names;
+}
+
 const spec::Names<OnUnknown>& describe(const OnUnknown*) {
   static const spec::Names<OnUnknown> names{
       {OnUnknown::kHold, "hold", "a person decides"},

@@ -7,6 +7,7 @@
 namespace tieline {
 
 const spec::Table<RetryPolicy>& describe(const RetryPolicy*);
+const spec::Names<Priority>& describe(const Priority*);
 const spec::Names<OnUnknown>& describe(const OnUnknown*);
 const spec::Names<OnReplay>& describe(const OnReplay*);
 const spec::Custom<OnAnswer>& describe(const OnAnswer*);

@@ -115,6 +115,7 @@ std::shared_ptr<Flow> compile_parts(const FlowFile& file, FlowBuilder& builder) 
   flow->from = file.from;
   if (file.was) flow->was = file.was->value;
   if (file.brake) flow->brake = compile_brake(*file.brake, builder);
+  flow->priority = file.priority;
   flow->variables = builder.variables();
   flow->visible = builder.visible();
   return flow;

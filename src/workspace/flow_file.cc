@@ -131,6 +131,9 @@ const spec::Table<FlowFile>& describe(const FlowFile*) {
           .field("index", &FlowFile::index,
                  {.doc = "What people will search by", .example = "{ order: .order_number, email: .email }"})
           .field("retry", &FlowFile::retry, {.doc = "How calls that failed for a passing reason are tried again"})
+          .field(
+              "priority", &FlowFile::priority,
+              {.doc = "Whose calls go first where several flows wait for one connection's budget", .example = "high"})
           .field("steps", &FlowFile::steps, {.doc = "What is done, in this order", .required = true})
           .field("mode", &FlowFile::mode, {.doc = "Whether it works"})
           .field(
@@ -154,7 +157,6 @@ const spec::Table<FlowFile>& describe(const FlowFile*) {
                  {.doc = "Holds the flow when it does too much at once", .example = "{ max: 50/5m, of: deletes }"})
           .field("history", &FlowFile::history, {.doc = "What is kept of each call for people to read"})
           .reserved("batch", "One run over several events")
-          .reserved("priority", "high, normal or low, where budgets are short")
           .check([](const FlowFile& flow, const spec::Node& node, spec::Problems& problems) {
             if (flow.on.empty())
               problems.error(node.find("on")->place(), "`on` is an empty list: name at least one trigger");

@@ -51,6 +51,7 @@ struct FlowFile {
   std::optional<BrakeFile> brake;
   StartFrom from;
   std::optional<spec::At<std::string>> was;
+  Priority priority = Priority::kNormal;
   std::vector<steps::StepDraft> steps;
 };
 const spec::Table<FlowFile>& describe(const FlowFile*);

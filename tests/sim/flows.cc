@@ -24,7 +24,7 @@ class VendorAction final : public Action {
     has_find_ = find;
     has_idempotency_key_ = key;
     settle_ = kIndexLag;
-    buckets_ = {"all"};
+    buckets_ = {"all", "long"};
     path_ = name;
   }
 

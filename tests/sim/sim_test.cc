@@ -57,6 +57,18 @@ TEST(Simulation, CatchesBudgetsThatAreIgnored) {
   EXPECT_NE(first_caught(faults, "over its rate", 50), 0u);
 }
 
+TEST(Simulation, CatchesBudgetsThatAProcessForgets) {
+  engine::EngineFaults faults;
+  faults.forget_budgets = true;
+  EXPECT_NE(first_caught(faults, "over its", 200), 0u);
+}
+
+TEST(Simulation, CatchesTriesThatAreBurntInAnOutage) {
+  engine::EngineFaults faults;
+  faults.burn_in_outage = true;
+  EXPECT_NE(first_caught(faults, "a try is burnt", 200), 0u);
+}
+
 TEST(Simulation, CatchesRetriesThatNoPolicyEnds) {
   engine::EngineFaults faults;
   faults.ignore_policy = true;

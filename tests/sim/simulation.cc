@@ -74,6 +74,7 @@ class Life {
   asio::awaitable<void> look();
   asio::awaitable<void> judge();
   std::string standing() const;
+  void judge_outage(const std::string& name, const Record& record);
   void judge_effects();
   void judge_order();
 
@@ -91,6 +92,7 @@ class Life {
   std::map<std::string, std::uint32_t> repeats_;  // that the operator asked for
   // By "flow/event": when the run began again, and for which job.
   std::map<std::string, std::vector<std::pair<Time, std::uint64_t>>> replays_;
+  std::map<std::string, std::uint32_t> outage_tries_;  // by "flow/event/action"
   std::uint32_t generation_ = 1;
   bool started_ = false, must_crash_ = false, quiet_ = false;
   std::uint32_t troubles_ = 0;
@@ -108,7 +110,11 @@ engine::EngineConfig Life::config() const {
   bucket.count = static_cast<double>(kRateCount);
   bucket.window = kRateWindow;
   bucket.concurrent = 8;
-  vendor.buckets = {bucket};
+  Bucket longer;
+  longer.name = "long";
+  longer.count = static_cast<double>(kLongCount);
+  longer.window = kLongWindow;
+  vendor.buckets = {bucket, longer};
   config.connections = {vendor};
   return config;
 }
@@ -124,7 +130,6 @@ void Life::boot() {
   engine_ = std::make_unique<engine::Engine>(deps, limits);
   tasks_ = std::make_unique<TaskGroup>(context_.get_executor());
   started_ = must_crash_ = false;
-  vendor_.new_caller();
   const bool crashes = report_.crashes < options_.crashes_max && prng_.chance(4, 5);
   crash_at_ = crashes ? report_.steps + 50 + prng_.below(4'000) : 0;
   tasks_->spawn(start());
@@ -175,6 +180,7 @@ void Life::crash() {
     co_await life->store_->stop();
   };
   finish(halt(this));
+  vendor_.caller_died();
   engine_.reset();
   tasks_.reset();
   store_ = std::move(next);
@@ -350,11 +356,29 @@ asio::awaitable<void> Life::judge() {
           replays_[name].emplace_back(record.at, body->replay->job);
         }
         if (record.body.find("not-to-be-seen") != std::string::npos) violation("a secret in the journal of " + name);
+        judge_outage(name, record);
       }
     }
   }
   judge_effects();
   judge_order();
+}
+
+// What fails in an outage costs no try; and once the engine knows of one, nothing else fails in it.
+void Life::judge_outage(const std::string& name, const Record& record) {
+  if (record.kind != RecordKind::kOutcome) return;
+  const auto body = engine::decode(record.body);
+  if (!body) return;
+  if (body->outage) {
+    ++outage_tries_[name + "/" + body->action.substr(body->action.find('.') + 1)];
+    ++report_.in_outage;
+    return;
+  }
+  const bool failed = body->category == Category::kTransient && body->response && body->response->phase == "not sent";
+  const auto known = vendor_.outage_known();
+  if (failed && known && report_.crashes == 0 && record.at > *known + Duration(1'000'000) &&
+      record.at < vendor_.outage_end())
+    violation("a try is burnt in an outage: " + name);
 }
 
 void Life::judge_effects() {
@@ -388,7 +412,7 @@ void Life::judge_effects() {
                   part);
     }
   }
-  for (const auto& [name, attempts] : vendor_.attempts()) {
+  for (auto [name, attempts] : vendor_.attempts()) {
     // A look-up is not an attempt. An unsafe call leaves behind a durable intent, so that none of them is ever
     // forgotten; of another one a crash or a refused record may forget the outcome.
     if (name.ends_with("/find")) continue;
@@ -398,6 +422,11 @@ void Life::judge_effects() {
     const std::uint32_t forgotten = unsafe ? 0 : static_cast<std::uint32_t>(report_.crashes) + troubles_;
     const auto asked = repeats_.find(name.substr(0, name.rfind('/')));
     const std::uint32_t again = asked == repeats_.end() ? 0 : asked->second * kTries;
+    // Of the parts of a nested run the journal's outcomes are taken together.
+    std::string call = name;
+    if (const std::size_t part = call.find('#'); part != std::string::npos) call.erase(part, call.rfind('/') - part);
+    const auto unburnt = outage_tries_.find(call);
+    if (unburnt != outage_tries_.end()) attempts -= std::min(attempts, unburnt->second);
     if (attempts > kTries + again + forgotten)
       violation("more attempts than the policy allows: " + name + " " + std::to_string(attempts));
   }
@@ -467,6 +496,10 @@ Report Life::run() {
   }
   finish(stop_cleanly());
   if (quiet_) finish(judge());
+  // Ten in a row and those under way, for each process; then probes, further and further apart, and after each reload.
+  const std::size_t calls_max = (kOutageKnown + 20) * (report_.crashes + 1) + 10 * report_.reloads;
+  if (vendor_.outage_known() && vendor_.outage_calls() > calls_max)
+    violation("a system that is down is called " + std::to_string(vendor_.outage_calls()) + " times");
   for (const std::string& complaint : vendor_.complaints()) violation("the vendor complains: " + complaint);
   finish(store_->stop());
   engine_.reset();

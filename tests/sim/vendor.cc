@@ -13,6 +13,11 @@ Vendor::Vendor(Clock& clock, const Options& options)
     locked_from_ = clock.instant() + Duration(static_cast<std::int64_t>(prng_.below(60'000'000)));
     locked_until_ = locked_from_ + Duration(static_cast<std::int64_t>(prng_.below(600'000'000)));
   }
+  if (prng_.chance(1, 2)) {  // it is down for minutes
+    down_from_ = clock.instant() + Duration(static_cast<std::int64_t>(prng_.below(60'000'000)));
+    down_until_ = down_from_ + Duration(static_cast<std::int64_t>(prng_.below(1'200'000'000)));
+    refuses_ = prng_.chance(1, 2);
+  }
 }
 
 void Vendor::calm() {
@@ -20,9 +25,9 @@ void Vendor::calm() {
   locked_from_ = Instant::max();
 }
 
-void Vendor::new_caller() {
-  arrivals_.clear();
-  limit_told_until_ = Instant{};
+void Vendor::caller_died() {
+  // An answer is as good as not heard until what it says is on disk.
+  if (clock_.instant() - limit_told_ < Duration(100'000)) limit_told_until_ = Instant{};
 }
 
 std::size_t Vendor::count(const std::string& identity) const {
@@ -54,9 +59,13 @@ Exchange Vendor::answered(int status, Headers headers, Bytes body) const {
 // The strict counter: no window of the vendor's, whenever it begins, may hold more than its limit.
 void Vendor::arrive() {
   const Instant now = clock_.instant();
-  std::erase_if(arrivals_, [&](Instant at) { return at + kRateWindow <= now; });
+  std::erase_if(arrivals_, [&](Instant at) { return at + kLongWindow <= now; });
   arrivals_.push_back(now);
-  if (arrivals_.size() > kRateCount) complaints_.push_back("over its rate: " + std::to_string(arrivals_.size()));
+  if (arrivals_.size() > kLongCount) complaints_.push_back("over its rate: " + std::to_string(arrivals_.size()));
+  const auto lately =
+      std::count_if(arrivals_.begin(), arrivals_.end(), [&](Instant at) { return at + kRateWindow > now; });
+  if (lately > static_cast<std::ptrdiff_t>(kRateCount))
+    complaints_.push_back("over its short rate: " + std::to_string(lately));
 }
 
 void Vendor::apply(const Request& request, json::Value body) {
@@ -81,6 +90,14 @@ Response Vendor::answer(const Request& request, json::Value body) {
   return Response{200, {}, "{\"id\":\"" + identity + "\"}"};
 }
 
+bool Vendor::in_outage() {
+  const Instant now = clock_.instant();
+  if (now < down_from_ || now >= down_until_) return false;
+  ++outage_calls_;
+  if (refuses_ && outage_calls_ == kOutageKnown) outage_known_ = clock_.now();
+  return true;
+}
+
 asio::awaitable<Exchange> Vendor::send(Request request, Deadline deadline) {
   (void)deadline;
   const Instant sent = clock_.instant();
@@ -93,6 +110,11 @@ asio::awaitable<Exchange> Vendor::send(Request request, Deadline deadline) {
   ++tried;
   const std::uint64_t dice = calm_ ? 99 : prng_.below(100);
   const auto delay = [&] { return Duration(static_cast<std::int64_t>(prng_.below(calm_ ? 5'000 : 400'000))); };
+  const bool down = in_outage();
+  if (down && refuses_) {
+    co_await clock_.sleep(delay());
+    co_return not_sent(Code::kUnavailable, "connection refused");
+  }
   std::uint64_t bound = options_.not_sent;
   if (dice < bound) {
     co_await clock_.sleep(delay());
@@ -104,14 +126,18 @@ asio::awaitable<Exchange> Vendor::send(Request request, Deadline deadline) {
     const Request& request;
     json::Value body;
     bool over = false;
+    bool down;
     ~OnItsWay() {
-      if (!over && vendor.prng_.chance(1, 2)) vendor.apply(request, body);
+      if (over || !vendor.prng_.chance(1, 2)) return;
+      vendor.arrive();
+      if (!down) vendor.apply(request, body);
     }
-  } on_its_way{*this, request, body};
+  } on_its_way{*this, request, body, false, down};
   co_await clock_.sleep(delay());
   on_its_way.over = true;
   arrive();
   const Instant now = clock_.instant();
+  if (down) co_return answered(503);
   if (now >= locked_from_ && now < locked_until_) {
     --tried;
     co_return answered(401);

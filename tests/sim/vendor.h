@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -17,7 +18,12 @@ namespace tieline::sim {
 
 inline constexpr Duration kRateWindow{1'000'000};
 inline constexpr std::size_t kRateCount = 20;
+// A longer window besides, of which what was spent must survive a crash.
+inline constexpr Duration kLongWindow{10'000'000};
+inline constexpr std::size_t kLongCount = 60;
 inline constexpr Duration kIndexLag{2'000'000};
+// Calls of an outage by which the engine knows: ten in a row, those under way at once, and some to spare.
+inline constexpr std::size_t kOutageKnown = 30;
 
 class Vendor final : public Transport {
  public:
@@ -27,9 +33,9 @@ class Vendor final : public Transport {
 
   // From now on everything works.
   void calm();
-  bool is_calm() const { return calm_; }
-  // A new process begins: what the old one knew of limits is gone.
-  void new_caller();
+  bool is_calm() const { return calm_ && clock_.instant() >= down_until_; }
+  // A process ended: what it had on its way arrives now or never, and what it was told this instant it could not keep.
+  void caller_died();
 
   struct Effect {
     std::string flow, event, key, identity;
@@ -42,12 +48,17 @@ class Vendor final : public Transport {
   // Attempts that a policy counts, by "flow/event/action".
   const std::map<std::string, std::uint32_t>& attempts() const { return attempts_; }
   const std::vector<std::string>& complaints() const { return complaints_; }
+  // The outage in which nobody could connect: when the engine must have known of it, and its end.
+  std::optional<Time> outage_known() const { return outage_known_; }
+  Time outage_end() const { return clock_.now() + (down_until_ - clock_.instant()); }
+  std::size_t outage_calls() const { return outage_calls_; }
   std::size_t lost() const { return lost_; }                    // effects whose answer was lost
   std::size_t failed_before() const { return failed_before_; }  // answers lost without an effect
 
  private:
   struct Arrival;
   void arrive();
+  bool in_outage();  // counts the call where it is
   void apply(const Request& request, json::Value body);
   Response answer(const Request& request, json::Value body);
   Exchange not_sent(Code code, const char* why) const;
@@ -66,6 +77,10 @@ class Vendor final : public Transport {
   std::vector<std::string> complaints_;
   Instant limited_until_{}, limit_told_{}, limit_told_until_{};
   Instant locked_from_ = Instant::max(), locked_until_{};
+  Instant down_from_ = Instant::max(), down_until_{};
+  bool refuses_ = false;  // in the outage: nobody can connect; else everything is answered 503
+  std::optional<Time> outage_known_;
+  std::size_t outage_calls_ = 0;
   std::size_t lost_ = 0, failed_before_ = 0;
 };
 
