@@ -36,6 +36,7 @@ struct EngineLimits {
   Duration store_retry{5'000'000};             // until a run is tried again that the store refused to journal
   Duration once_keep{90 * 86'400'000'000LL};   // how long a `once` record stands at least
   Duration held_keep{30 * 86'400'000'000LL};   // then a held run becomes a dead letter
+  Duration index_keep{90 * 86'400'000'000LL};  // how long a run is found by its flow's `index:`
   std::uint32_t conflict_tries = 3;
 };
 
