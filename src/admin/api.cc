@@ -152,6 +152,15 @@ asio::awaitable<Reply> Api::post(const std::string& path, Query, json::Document 
     const auto verified = co_await deps_.store_verify();
     co_return result_reply(verified);
   }
+  if (path == "/api/store/compact" && deps_.store_compact) {
+    const auto compacted = co_await deps_.store_compact();
+    co_return result_reply(compacted);
+  }
+  if (path == "/api/store/backup" && deps_.store_backup) {
+    std::string directory(body.root()["directory"].as_string());
+    const auto copied = co_await deps_.store_backup(std::move(directory));
+    co_return result_reply(copied);
+  }
   if (path == "/api/jobs") co_return co_await start_job(std::move(body));
   constexpr std::string_view kJobs = "/api/jobs/", kStop = "/stop";
   if (path.starts_with(kJobs) && path.ends_with(kStop)) {

@@ -31,6 +31,8 @@ struct ApiDeps {
   std::function<std::vector<FlowPtr>()> flows;            // as they are now
   std::function<Metrics::StoreNumbers()> store_numbers;
   std::function<Async<json::Document>()> store_verify;
+  std::function<Async<json::Document>()> store_compact;
+  std::function<Async<json::Document>(std::string directory)> store_backup;
   std::function<std::string()> store_refuses = {};  // why it takes no writes now; empty: it does
 };
 

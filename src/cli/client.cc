@@ -12,7 +12,7 @@
 #include "async/task_group.h"
 #include "base/text.h"
 #include "cli/service.h"
-#include "cli/verification.h"
+#include "cli/store_work.h"
 #include "connect/catalog.h"
 #include "http/http_transport.h"
 #include "spec/yaml.h"
@@ -255,6 +255,49 @@ Result<json::Document> Client::store_verify() const {
   TRY(const auto store, store::SqliteStore::open({.directory = store_directory_, .read_only = true}, *clock));
   TRY(const store::VerifyReport report, store->verify());
   return verify_document(report);
+}
+
+// The options of the workspace, as a server would open the store with.
+Result<store::StoreOptions> Client::store_options(bool read_only) const {
+  if (!std::filesystem::exists(store_directory_)) return failure(no_store(store_directory_));
+  TRY(const workspace::Settings settings, read_settings(directory_));
+  store::StoreOptions options{.directory = store_directory_, .read_only = read_only};
+  options.keep = settings.store.history();
+  options.keep_payloads = settings.store.payloads();
+  options.dedupe_window = settings.store.dedupe();
+  options.bytes_max = static_cast<std::uint64_t>(settings.store.max.bytes);
+  return options;
+}
+
+Result<json::Document> Client::store_compact() const {
+  if (online()) return post("/api/store/compact", json::Document(), kVerifyWithin);
+  TRY(const store::StoreOptions options, store_options(false));
+  const std::unique_ptr<Clock> clock = make_system_clock();
+  TRY(const auto store, store::SqliteStore::open(options, *clock));
+  return compact_store(*store);
+}
+
+Result<json::Document> Client::store_backup(const std::string& to) const {
+  const std::string directory = std::filesystem::absolute(to).lexically_normal().string();
+  if (online()) {
+    json::Builder body;
+    body.begin_object().key("directory").string(directory).end_object();
+    return post("/api/store/backup", body.finish(), kVerifyWithin);
+  }
+  TRY(const store::StoreOptions options, store_options(true));
+  const std::unique_ptr<Clock> clock = make_system_clock();
+  TRY(const auto store, store::SqliteStore::open(options, *clock));
+  TRY(const store::BackupReport report, store->backup(directory));
+  return backup_document(directory, report);
+}
+
+Result<json::Document> Client::store_repair() const {
+  if (online())
+    return failure(Code::kUnavailable, "a server runs on this store: stop it, then repair, then start it again");
+  TRY(const store::StoreOptions options, store_options(false));
+  const std::unique_ptr<Clock> clock = make_system_clock();
+  TRY(const store::RepairReport report, store::SqliteStore::repair(options, *clock));
+  return repair_document(report);
 }
 
 }  // namespace tieline::cli

@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "cli/command.h"
 #include "json/value.h"
+#include "store/sqlite_store.h"
 
 namespace tieline::cli {
 
@@ -36,6 +37,11 @@ class Client {
   Result<json::Document> jobs() const;
   Result<json::Document> store_numbers() const;
   Result<json::Document> store_verify() const;
+  Result<json::Document> store_compact() const;
+  // `to` as the caller sees it; the running server must see the same.
+  Result<json::Document> store_backup(const std::string& to) const;
+  // kUnavailable while a server runs.
+  Result<json::Document> store_repair() const;
 
   // Only a running server can do it: kUnavailable with what to do when none runs.
   Result<json::Document> post(const std::string& path, const json::Document& body,
@@ -48,6 +54,7 @@ class Client {
 
  private:
   Result<json::Document> get(const std::string& path) const;
+  Result<store::StoreOptions> store_options(bool read_only) const;
 
   std::optional<std::string> admin_, hooks_;  // addresses of the running server
   std::string directory_, store_directory_;

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <array>
 #include <filesystem>
 #include <fstream>
 #include <random>
@@ -11,7 +12,7 @@
 #include "base/text.h"
 #include "cli/client.h"
 #include "cli/ingress.h"
-#include "cli/verification.h"
+#include "cli/store_work.h"
 #include "connect/catalog.h"
 #include "http/http_transport.h"
 #include "http/server.h"
@@ -114,7 +115,11 @@ std::vector<std::string> settings_of_next_start(const workspace::Settings& a, co
     if (differs) names.emplace_back(std::string("`") + name + "`");
   };
   note("listen", !(a.listen.hooks == b.listen.hooks && a.listen.admin == b.listen.admin));
-  note("store", a.store.url != b.store.url || a.store.keep != b.store.keep || a.store.max.bytes != b.store.max.bytes);
+  const auto clocks = [](const workspace::StoreSettings& s) {
+    return std::array{s.payloads(), s.history(), s.dedupe(), s.once(), s.index()};
+  };
+  note("store", a.store.url != b.store.url || clocks(a.store) != clocks(b.store) ||
+                    a.store.max.bytes != b.store.max.bytes || a.store.reserve.bytes != b.store.reserve.bytes);
   note("limits.body", a.limits.body.bytes != b.limits.body.bytes);
   note("limits.headers", a.limits.headers.bytes != b.limits.headers.bytes);
   note("limits.request", a.limits.request != b.limits.request);
@@ -160,7 +165,7 @@ struct Service::Impl {
   std::unique_ptr<engine::Engine> engine;
   std::unique_ptr<Ingress> ingress;
   std::unique_ptr<admin::Health> health;
-  std::unique_ptr<Verification> verification;
+  std::unique_ptr<StoreWork> store_work;
   std::unique_ptr<admin::Api> api;
   std::unique_ptr<http::HttpServer> admin_server;
   std::string store_directory, hooks_address, admin_address;
@@ -205,8 +210,11 @@ struct Service::Impl {
   Result<void> open_store(const workspace::StoreSettings& settings) {
     store_directory = store_directory_of(options.directory, settings.directory());
     store::StoreOptions store_options{.directory = store_directory};
-    store_options.keep = settings.keep;
+    store_options.keep = settings.history();
+    store_options.keep_payloads = settings.payloads();
+    store_options.dedupe_window = settings.dedupe();
     store_options.bytes_max = static_cast<std::uint64_t>(settings.max.bytes);
+    store_options.headroom_bytes = static_cast<std::uint64_t>(settings.reserve.bytes);
     store_options.accept_loss = options.accept_loss;
     store_options.report = [this](std::string_view line) { log(LogLevel::kWarning, line); };
     TRY(store, store::SqliteStore::open(std::move(store_options), clock));
@@ -229,6 +237,7 @@ struct Service::Impl {
             {"dedupe_entries", n(stats.dedupe_entries)},
             {"corrupt", n(stats.corrupt_events + stats.corrupt_records)},
             {"disk_free_bytes", n(stats.disk_free)},
+            {"disk_low", stats.disk_low ? 1.0 : 0.0},
             {"refusing", stats.refusing ? 1.0 : 0.0}};
   }
 
@@ -251,11 +260,14 @@ struct Service::Impl {
                             .transport = *transport,
                             .flow_source = archive,
                             .observer = &observers};
-    engine = std::make_unique<engine::Engine>(std::move(deps));
+    engine::EngineLimits limits;
+    limits.once_keep = workspace->settings.store.once();
+    limits.index_keep = workspace->settings.store.index();
+    engine = std::make_unique<engine::Engine>(std::move(deps), limits);
     ingress = std::make_unique<Ingress>(
         IngressOptions{.door = door_options(workspace->settings), .drop_events = options.drop_events}, *store, clock,
         door_observers);
-    verification = std::make_unique<Verification>(executor, *store);
+    store_work = std::make_unique<StoreWork>(executor, *store);
     health = std::make_unique<admin::Health>(executor, clock, [this](std::string name, Deadline deadline) {
       return check_health(std::move(name), deadline);
     });
@@ -270,7 +282,9 @@ struct Service::Impl {
         .connections = [this] { return connection_names(); },
         .flows = [this] { return workspace->flows; },
         .store_numbers = [this] { return store_numbers(); },
-        .store_verify = [this] { return verification->run(); },
+        .store_verify = [this] { return store_work->verify(); },
+        .store_compact = [this] { return store_work->compact(); },
+        .store_backup = [this](std::string to) { return store_work->backup(std::move(to)); },
         .store_refuses =
             [this] {
               const store::StoreStats stats = store->stats();
@@ -373,7 +387,7 @@ struct Service::Impl {
       std::error_code gone;
       if (admin_server) std::filesystem::remove(store_directory + "/" + std::string(kServerFile), gone);
     }
-    verification.reset();
+    store_work.reset();
     engine.reset();
     if (shard) co_await shard->stop();
     transport.reset();

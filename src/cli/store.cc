@@ -1,4 +1,5 @@
-// `tieline store`: what the store holds, and whether all of it can be read.
+// `tieline store`: what the store holds, whether all of it can be read, and what to do with it: mend, compact, copy.
+#include <algorithm>
 #include <cstdio>
 
 #include "base/text.h"
@@ -7,25 +8,50 @@
 namespace tieline::cli {
 namespace {
 
+void show(json::Value root) {
+  for (const auto [name, value] : root.members()) {
+    if (value.is_array()) {
+      for (const json::Value line : value.elements()) std::printf("  %s\n", std::string(line.as_string()).c_str());
+      continue;
+    }
+    const std::string shown = value.is_string() ? std::string(value.as_string()) : json::print(value);
+    std::printf("%-24s %s\n", std::string(name).c_str(), shown.c_str());
+  }
+}
+
+Result<json::Document> act(const Client& client, const std::string& action, const std::string& directory) {
+  if (action == "stats") return client.store_numbers();
+  if (action == "verify") return client.store_verify();
+  if (action == "repair") return client.store_repair();
+  if (action == "compact") return client.store_compact();
+  return client.store_backup(directory);
+}
+
 int run_store(const Arguments& arguments) {
-  const std::string action = arguments.text("ACTION");
-  if (action != "stats" && action != "verify") {
-    const std::vector<std::string> known{"stats", "verify"};
+  const std::string action = arguments.text("ACTION"), directory = arguments.text("DIR");
+  const std::vector<std::string> known{"stats", "verify", "repair", "compact", "backup"};
+  if (std::find(known.begin(), known.end(), action) == known.end()) {
     return report(
-        {Code::kInvalid, "store takes stats or verify, not \"" + action + "\"" + did_you_mean(action, known), {}},
+        {Code::kInvalid,
+         "store takes stats, verify, repair, compact or backup, not \"" + action + "\"" + did_you_mean(action, known),
+         {}},
         kUsage);
+  }
+  if ((action == "backup") == directory.empty()) {
+    return report({Code::kInvalid,
+                   action == "backup" ? "backup needs the directory to copy to: tieline store backup DIR"
+                                      : action + " takes no directory",
+                   {}},
+                  kUsage);
   }
   auto client = Client::open(arguments);
   if (!client) return report(client.error(), kConfig);
-  auto answer = action == "stats" ? client->store_numbers() : client->store_verify();
+  auto answer = act(*client, action, directory);
   if (!answer) return report(answer.error());
   if (arguments.flag("json")) {
     std::puts(json::print(answer->root()).c_str());
   } else {
-    for (const auto [name, value] : answer->root().members()) {
-      const std::string shown = value.is_string() ? std::string(value.as_string()) : json::print(value);
-      std::printf("%-24s %s\n", std::string(name).c_str(), shown.c_str());
-    }
+    show(answer->root());
   }
   return answer->root()["corrupt"].as_int64().value_or(0) == 0 ? kOk : kFailed;
 }
@@ -35,15 +61,21 @@ int run_store(const Arguments& arguments) {
 Command store_command() {
   std::vector<Option> options{{"--json", "", "print JSON"}};
   for (const Option& option : client_options()) options.push_back(option);
-  return {.name = "store",
-          .summary = "counts what the store holds, or reads all of it to verify",
-          .description =
-              "stats counts; verify reads every record and checks it against its checksum, reports what is corrupt "
-              "with its place, and exits 1 if anything is.",
-          .positionals = {{"ACTION", "stats or verify", false, "stats"}},
-          .options = std::move(options),
-          .examples = {"tieline store verify"},
-          .run = run_store};
+  return {
+      .name = "store",
+      .summary = "counts, verifies, mends, compacts or copies the store",
+      .description =
+          "stats counts. verify reads every record, checks it against its checksum, every file against its own "
+          "structure, and state.db against the records; it reports what is corrupt with its place, and exits 1 if "
+          "anything is. compact lets go of what is over its time and writes state.db anew. backup DIR makes a copy "
+          "that a server can be started on. These work while the server runs, too, without stopping it. repair needs "
+          "the server stopped: it sets aside what is corrupt in a file NAME.corrupt-records, a JSON object a line, "
+          "rebuilds state.db if that is wrong, and verifies the result.",
+      .positionals = {{"ACTION", "stats, verify, repair, compact or backup", false, "stats"},
+                      {"DIR", "for backup: a directory that is empty or does not exist", false, ""}},
+      .options = std::move(options),
+      .examples = {"tieline store verify", "tieline store backup /backup/monday"},
+      .run = run_store};
 }
 
 }  // namespace tieline::cli

@@ -34,6 +34,8 @@ struct NewEvent {
 
 struct Event : NewEvent {
   Position position;
+  // What it held is not kept any longer (`keep_payloads`): `data` is null. No flow reads such an event.
+  bool data_expired = false;
 };
 using EventPtr = std::shared_ptr<const Event>;
 

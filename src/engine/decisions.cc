@@ -102,6 +102,7 @@ Async<RecordDraft> Dispatcher::beginning_again(Run& run, const Replay& how) {
   CO_TRY(const std::vector<EventPtr> events, co_await shard_.deps.log.get(std::move(wanted)));
   if (events.empty()) co_return failure(Code::kNotFound, "its event is no longer kept");
   run.event = events.front();
+  if (run.event->data_expired) co_return failure(Code::kNotFound, "its event's data is no longer kept");
   CO_TRY(const std::vector<Record> records, co_await shard_.deps.journal.read(run.id));
   auto history = RunHistory::of(records, run.records);
   const bool fresh = run.records == 0;

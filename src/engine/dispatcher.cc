@@ -263,6 +263,7 @@ asio::awaitable<std::optional<Transition>> Dispatcher::restore(Run& run, bool ex
     shard_.store_failed(!events ? events.error() : !status ? status.error() : records.error());
     co_return refused;
   }
+  if (!events->empty() && events->front()->data_expired) events->clear();
   run.records = status->has_value() ? (*status)->records : 0;
   auto history = RunHistory::of(*records, run.records);
   if (!events->empty()) run.event = events->front();

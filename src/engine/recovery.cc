@@ -78,7 +78,7 @@ asio::awaitable<std::uint64_t> Dispatcher::find_lane(RunStatus status) {
   auto records = co_await shard_.deps.journal.read(status.run);
   std::vector<Position> wanted{status.run.event};
   auto events = co_await shard_.deps.log.get(std::move(wanted));
-  if (!records || !events || events->empty()) co_return 0;
+  if (!records || !events || events->empty() || events->front()->data_expired) co_return 0;
   Run run;
   run.id = status.run;
   run.event = events->front();

@@ -12,6 +12,7 @@ namespace tieline::store {
 
 // How a body stands in its row, and with which key: what the columns `codec` and `key_id` say.
 inline constexpr std::int64_t kCodecPlain = 0, kCodecZstd = 1;
+inline constexpr std::int64_t kCodecExpired = 2;  // of an event: its data is not kept any longer
 inline constexpr std::int64_t kNoKey = 0;
 
 // LEB128: seven bits a byte, least significant first.

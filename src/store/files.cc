@@ -47,6 +47,12 @@ const Segment* segment_of_lsn(const std::vector<Segment>& segments, std::uint64_
   return next == segments.begin() ? nullptr : &*(next - 1);
 }
 
+const Segment* first_with_data(const std::vector<Segment>& segments) {
+  const auto first =
+      std::partition_point(segments.begin(), segments.end(), [](const Segment& s) { return s.holds != Holds::kAll; });
+  return first == segments.end() ? nullptr : &*first;
+}
+
 Result<void> sync_file(const std::string& path) { return sync_path(path, O_RDWR); }
 Result<void> sync_directory(const std::string& path) { return sync_path(path, O_RDONLY | O_DIRECTORY); }
 
@@ -79,8 +85,9 @@ void remove_database_slowly(const std::string& path) {
 }
 
 Result<SegmentReader*> Files::segment(const Segment& segment) {
+  // The file may be another one under the same name, which holds less.
   const auto known =
-      std::find_if(open_.begin(), open_.end(), [&](const Open& open) { return open.segment.path == segment.path; });
+      std::find_if(open_.begin(), open_.end(), [&](const Open& open) { return open.segment.in_use == segment.in_use; });
   if (known != open_.end()) {
     open_.splice(open_.begin(), open_, known);
     return &open_.front().reader;
@@ -94,7 +101,7 @@ Result<SegmentReader*> Files::segment(const Segment& segment) {
 void Files::only(const std::vector<Segment>& segments) {
   std::erase_if(open_, [&](const Open& open) {
     return std::none_of(segments.begin(), segments.end(),
-                        [&](const Segment& s) { return s.path == open.segment.path; });
+                        [&](const Segment& s) { return s.in_use == open.segment.in_use; });
   });
 }
 

@@ -20,7 +20,9 @@ struct Segment {
   // Of a segment that is full; of the hot one zero.
   std::uint64_t bytes = 0, events = 0, records = 0;
   std::uint64_t last_seq = 0, last_lsn = 0;
-  Time last_received = Time::min();
+  Time first_received = Time::min(), last_received = Time::min();
+  Holds holds = Holds::kAll;    // of a sealed one; those that hold less stand before those that hold more
+  std::uint64_t log_bytes = 0;  // its own frames, of an open form's log; 0: not known, then all of it is its own
   // Shared by all copies of this value, which readers keep as long as they read: while anybody else has one, the files
   // may be removed, but not be written over.
   std::shared_ptr<const char> in_use = std::make_shared<const char>();
@@ -31,6 +33,8 @@ std::string segment_name(std::uint64_t first_lsn, bool sealed);
 // The segment that holds the position or lsn, if it stands; null otherwise.
 const Segment* segment_of_position(const std::vector<Segment>& segments, std::uint64_t seq);
 const Segment* segment_of_lsn(const std::vector<Segment>& segments, std::uint64_t lsn);
+// The first one that holds its events' data: flows and reads begin there. Null when there is none.
+const Segment* first_with_data(const std::vector<Segment>& segments);
 
 // kFull, kInternal.
 Result<void> sync_file(const std::string& path);

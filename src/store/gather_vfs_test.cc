@@ -2,12 +2,12 @@
 #include "store/gather_vfs.h"
 
 #include <gtest/gtest.h>
-#include <sqlite3.h>
 
 #include <fstream>
 #include <iterator>
 #include <thread>
 
+#include "store/passing_vfs.h"
 #include "store/sql.h"
 #include "store/store_fixture.h"
 #include "store/wal.h"
@@ -26,42 +26,21 @@ Calls& calls() {
   return all;
 }
 
-struct CountedFile {
-  sqlite3_file base;
-  sqlite3_file* real() { return reinterpret_cast<sqlite3_file*>(this + 1); }
-};
-sqlite3_file* real(sqlite3_file* f) { return reinterpret_cast<CountedFile*>(f)->real(); }
+struct Nothing {};
 
 const sqlite3_io_methods& counted_methods() {
   static const sqlite3_io_methods all = [] {
-    sqlite3_io_methods m{};
-    m.iVersion = 1;
-    m.xClose = [](sqlite3_file* f) { return real(f)->pMethods->xClose(real(f)); };
-    m.xRead = [](sqlite3_file* f, void* to, int n, sqlite3_int64 at) {
-      return real(f)->pMethods->xRead(real(f), to, n, at);
-    };
+    sqlite3_io_methods m = passing_methods<Nothing>(false);
     m.xWrite = [](sqlite3_file* f, const void* from, int n, sqlite3_int64 at) {
       calls().made.push_back("write " + std::to_string(n) + " at " + std::to_string(at));
       if (calls().write_answer != SQLITE_OK) return calls().write_answer;
-      return real(f)->pMethods->xWrite(real(f), from, n, at);
+      return pass<Nothing, &sqlite3_io_methods::xWrite>(f, from, n, at);
     };
-    m.xTruncate = [](sqlite3_file* f, sqlite3_int64 size) { return real(f)->pMethods->xTruncate(real(f), size); };
     m.xSync = [](sqlite3_file* f, int flags) {
       calls().made.emplace_back("sync");
       if (calls().sync_answer != SQLITE_OK) return calls().sync_answer;
-      return real(f)->pMethods->xSync(real(f), flags);
+      return pass<Nothing, &sqlite3_io_methods::xSync>(f, flags);
     };
-    m.xFileSize = [](sqlite3_file* f, sqlite3_int64* size) { return real(f)->pMethods->xFileSize(real(f), size); };
-    m.xLock = [](sqlite3_file* f, int level) { return real(f)->pMethods->xLock(real(f), level); };
-    m.xUnlock = [](sqlite3_file* f, int level) { return real(f)->pMethods->xUnlock(real(f), level); };
-    m.xCheckReservedLock = [](sqlite3_file* f, int* out) {
-      return real(f)->pMethods->xCheckReservedLock(real(f), out);
-    };
-    m.xFileControl = [](sqlite3_file* f, int op, void* arg) {
-      return real(f)->pMethods->xFileControl(real(f), op, arg);
-    };
-    m.xSectorSize = [](sqlite3_file* f) { return real(f)->pMethods->xSectorSize(real(f)); };
-    m.xDeviceCharacteristics = [](sqlite3_file* f) { return real(f)->pMethods->xDeviceCharacteristics(real(f)); };
     return m;
   }();
   return all;
@@ -69,18 +48,12 @@ const sqlite3_io_methods& counted_methods() {
 
 const char* counted_vfs() {
   static sqlite3_vfs vfs = [] {
-    sqlite3_vfs copy = *sqlite3_vfs_find("unix");
-    copy.zName = "counted";
-    copy.pNext = nullptr;
-    copy.szOsFile += static_cast<int>(sizeof(CountedFile));
-    copy.xOpen = [](sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int* out) {
-      sqlite3_vfs* under = sqlite3_vfs_find("unix");
-      if ((flags & SQLITE_OPEN_WAL) == 0) return under->xOpen(under, name, file, flags, out);
-      const int code = under->xOpen(under, name, real(file), flags, out);
-      file->pMethods = real(file)->pMethods != nullptr ? &counted_methods() : nullptr;
-      return code;
+    sqlite3_vfs made = passing_vfs<Nothing>("counted", sqlite3_vfs_find("unix"));
+    made.xOpen = [](sqlite3_vfs* v, const char* name, sqlite3_file* file, int flags, int* out) {
+      if ((flags & SQLITE_OPEN_WAL) == 0) return base_of(v)->xOpen(base_of(v), name, file, flags, out);
+      return open_passing<Nothing>(v, name, file, flags, out, counted_methods());
     };
-    return copy;
+    return made;
   }();
   sqlite3_vfs_register(&vfs, 0);
   return "counted";

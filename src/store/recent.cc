@@ -73,7 +73,7 @@ const RunStatus& Recent::apply(const Record& record, const RecordRef& ref, const
   fold_counts(counts, before, run.status);
   run.last_lsn = ref.lsn;
   run.records.push_back(ref);
-  for (const KeyPut& put : record.puts) this->put(put.bucket, put.key, {put.value, ref.lsn, put.until});
+  for (const KeyPut& put : record.puts) this->put(put.bucket, put.key, {put.value, ref.lsn, put.until, record.run});
   return run.status;
 }
 

@@ -44,6 +44,7 @@ struct RecentEntry {
   std::optional<Bytes> value;  // nothing: erased
   std::uint64_t revision = 0;
   Time until = Time::max();
+  RunId owner{};  // whose record carried it; event 0: nobody's
 };
 
 struct TextHash {

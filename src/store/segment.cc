@@ -94,6 +94,11 @@ Result<EventPtr> decode_event_row(const Statement& row) {
   event->position = Position(raw.seq);
   event->received = from_unix_us(raw.ts);
   TRY_VOID(decode_meta(raw.meta, *event));
+  if (raw.codec == kCodecExpired) {
+    event->data = std::make_shared<const std::string>("null");
+    event->data_expired = true;
+    return EventPtr(std::move(event));
+  }
   auto data = std::make_shared<std::string>();
   const auto restored = restore_body(raw.codec, raw.key_id, raw.body, *data);
   if (!restored) return corrupt(restored.error().message);
@@ -212,8 +217,10 @@ Result<SegmentReader> SegmentReader::open(const std::string& path, const std::st
     TRY(Statement head, reader.db_.prepare("select format, first_lsn, first_seq, sealed, environment from head"));
     TRY(const bool row, head.step());
     if (!row) return failure(Code::kCorrupt, path + ": no head");
-    TRY_VOID(check_format(path, head.integer(0), kSegmentFormat));
+    TRY_VOID(check_format(path, head.integer(0), kSegmentFormat, kReducedFormat));
     reader.head_ = {head.natural(1), head.natural(2), std::string(head.bytes(4)), head.integer(3) != 0};
+    if (reader.head_.sealed) reader.head_.holds = static_cast<Holds>(head.integer(3));
+    if (head.integer(0) == kReducedFormat) TRY_VOID(reader.read_aside());
   }
   TRY(reader.range_, reader.db_.prepare("select seq, ts, codec, key_id, crc, meta, body from event "
                                         "where seq between ? and ? order by seq"));
@@ -222,6 +229,21 @@ Result<SegmentReader> SegmentReader::open(const std::string& path, const std::st
   TRY(reader.record_, reader.db_.prepare(std::string(kRecordRows) + "where lsn=?"));
   TRY(reader.run_, reader.db_.prepare(std::string(kRecordRows) + "where seq=? and flow=? and kind<16 order by lsn"));
   return reader;
+}
+
+Result<void> SegmentReader::read_aside() {
+  TRY(const std::int64_t tables, db_.number("select count(*) from sqlite_master where name='aside'"));
+  if (tables == 0) return {};
+  TRY(Statement all, db_.prepare("select number, record from aside order by number"));
+  while (true) {
+    TRY(const bool row, all.step());
+    if (!row) return {};
+    (all.integer(1) != 0 ? records_aside_ : events_aside_).push_back(all.natural(0));
+  }
+}
+
+void SegmentReader::miss(std::uint64_t seq, std::vector<std::uint64_t>& lost) const {
+  if (!std::binary_search(events_aside_.begin(), events_aside_.end(), seq)) lost.push_back(seq);
 }
 
 Result<std::uint64_t> SegmentReader::events(std::uint64_t first, std::uint64_t last, std::size_t count,
@@ -240,7 +262,7 @@ Result<std::uint64_t> SegmentReader::events(std::uint64_t first, std::uint64_t l
       return events_one_by_one(expected, last, count - (out.size() - had), bytes - std::min(bytes, size), out, lost);
     }
     if (!*row) break;
-    for (; expected < range_.natural(0); ++expected) lost.push_back(expected);
+    for (; expected < range_.natural(0); ++expected) miss(expected, lost);
     auto event = decode_event_row(range_);
     ++expected;
     if (!event) {
@@ -252,7 +274,7 @@ Result<std::uint64_t> SegmentReader::events(std::uint64_t first, std::uint64_t l
     out.push_back(std::move(*event));
     if (out.size() - had >= count || size >= bytes) return expected - 1;
   }
-  for (; expected <= last; ++expected) lost.push_back(expected);
+  for (; expected <= last; ++expected) miss(expected, lost);
   return last;
 }
 
@@ -264,7 +286,7 @@ Result<std::uint64_t> SegmentReader::events_one_by_one(std::uint64_t first, std:
     auto one = event(seq);
     if (!one && one.error().code != Code::kCorrupt) return failure(std::move(one.error()));
     if (!one || *one == nullptr) {
-      lost.push_back(seq);
+      miss(seq, lost);
       continue;
     }
     size += event_bytes(**one);
@@ -301,6 +323,13 @@ Result<std::optional<Record>> SegmentReader::record(std::uint64_t lsn) {
   if (!row) return std::optional<Record>();
   TRY(Record record, raw_record_row(record_).decode());
   return std::optional(std::move(record));
+}
+
+Result<bool> SegmentReader::raw_record(std::uint64_t lsn, const std::function<Result<void>(const RawRecord&)>& take) {
+  Rewind rewind(record_);
+  TRY(const bool row, record_.bind(1, lsn).step());
+  if (row) TRY_VOID(take(raw_record_row(record_)));
+  return row;
 }
 
 Result<void> SegmentReader::records_of(RunId run, std::vector<Record>& out, std::vector<std::uint64_t>& corrupt) {
@@ -397,7 +426,9 @@ Result<void> SegmentReader::each_hash(const std::function<void(std::uint64_t, st
 
 Result<void> SegmentReader::each_event(const std::function<void(std::uint64_t, const Result<EventPtr>&)>& visit) {
   TRY(const SegmentCounts all, counts());
-  for (std::uint64_t seq = head_.first_seq; seq <= all.last_seq; ++seq) visit(seq, event(seq));
+  for (std::uint64_t seq = head_.first_seq; seq <= all.last_seq; ++seq) {
+    if (!std::binary_search(events_aside_.begin(), events_aside_.end(), seq)) visit(seq, event(seq));
+  }
   return {};
 }
 
@@ -445,11 +476,13 @@ Result<SegmentCounts> SegmentReader::counts() {
   // Times of receipt hardly ever run backwards: the last one is near enough for retention.
   TRY_VOID(number("select ts from event order by seq desc limit 1",
                   [&](std::int64_t n) { counts.last_received = from_unix_us(n); }));
+  TRY_VOID(number("select ts from event order by seq limit 1",
+                  [&](std::int64_t n) { counts.first_received = from_unix_us(n); }));
   return counts;
 }
 
 Result<void> SegmentReader::check() {
-  TRY(Statement check, db_.prepare("pragma quick_check(1)"));
+  TRY(Statement check, db_.prepare("pragma integrity_check(1)"));
   TRY(const bool row, check.step());
   if (row && check.bytes(0) != "ok") return failure(Code::kCorrupt, std::string(check.bytes(0)));
   return {};

@@ -16,7 +16,9 @@
 
 namespace tieline::store {
 
-inline constexpr std::int64_t kSegmentFormat = 2;
+// As segments are written. Those of which something was let go or set aside have the other one: what does not know
+// that must not read them.
+inline constexpr std::int64_t kSegmentFormat = 2, kReducedFormat = 3;
 // Kinds of rec rows beyond RecordKind's: stored, append only.
 inline constexpr int kRecPut = 16, kRecErase = 17;
 
@@ -29,6 +31,8 @@ inline constexpr const char* kSegmentSchema =
     "key_id int, crc int, body blob);"
     "create table flow(id integer primary key, name text);"
     "create table mark(flow integer primary key, floor int, ranges blob);";
+// Of a segment that was repaired: what of it was set aside.
+inline constexpr const char* kAsideSchema = "create table aside(number int, record int)";
 inline constexpr const char* kRecordRows =
     "select lsn, kind, flow, seq, step, try, ts, codec, key_id, crc, body from rec ";
 
@@ -74,11 +78,19 @@ struct StoredFlow {
   std::string name;
 };
 
+// What a segment holds of its events and records: less with time. Stored in a sealed one's head: append only.
+enum class Holds : std::uint8_t {
+  kAll = 1,
+  kHistory = 2,  // no event's data
+  kKeys = 3,     // nor a record: events as far as a duplicate is known by them
+};
+
 struct SegmentHead {
   std::uint64_t first_lsn = 0;  // of what it may hold
   std::uint64_t first_seq = 0;
   std::string environment;
   bool sealed = false;
+  Holds holds = Holds::kAll;
 };
 
 // Appends to the hot segment: one transaction a group. Writer thread only.
@@ -110,7 +122,7 @@ class SegmentWriter {
 
 struct SegmentCounts {
   std::uint64_t events = 0, records = 0, last_seq = 0, last_lsn = 0;
-  Time last_received = Time::min();
+  Time first_received = Time::min(), last_received = Time::min();  // of an event; min: it has none
   bool end_known = true;  // false: pages are damaged, last_seq and last_lsn may be short
 };
 
@@ -120,6 +132,9 @@ class SegmentReader {
   // kNotFound when a crash came before the first commit, kCorrupt, kUnsupported (another format), kInternal.
   static Result<SegmentReader> open(const std::string& path, const std::string& vfs);
   const SegmentHead& head() const { return head_; }
+  // Events and records that a repair set aside: missing, and known to be. Ascending.
+  const std::vector<std::uint64_t>& events_aside() const { return events_aside_; }
+  const std::vector<std::uint64_t>& records_aside() const { return records_aside_; }
 
   // Events first <= position <= last, in order, until `count` or `bytes` is reached (at least one). Positions that
   // stand in the range and are missing or corrupt go to `lost`. Returns the last position looked at.
@@ -137,6 +152,7 @@ class SegmentReader {
   Result<bool> raw_event(std::uint64_t seq, const std::function<Result<void>(Statement& row)>& take);
 
   Result<std::optional<Record>> record(std::uint64_t lsn);  // kCorrupt
+  Result<bool> raw_record(std::uint64_t lsn, const std::function<Result<void>(const RawRecord&)>& take);
   // The run's intact records in a sealed segment; adds to `corrupt` those that are not.
   Result<void> records_of(RunId run, std::vector<Record>& out, std::vector<std::uint64_t>& corrupt);
   Result<std::vector<std::uint64_t>> raw_records_of(RunId run,
@@ -159,19 +175,22 @@ class SegmentReader {
   Result<void> check();
 
   // Writes the sealed form to `path` (which must not exist), to be synced by the caller: bodies compressed with zstd
-  // level 1, indexes by run, by hash and by time. Rows that are corrupt are copied as they are. `step` is called
-  // between parts of the work of some milliseconds each.
-  Result<void> seal(const std::string& path, const std::string& vfs, const std::function<void()>& step);
+  // level 1, indexes by run, by hash and by time; of all that only what `holds` says. Rows that are corrupt are copied
+  // as they are, and stay corrupt. `step` is called between parts of the work of some milliseconds each.
+  Result<void> seal(const std::string& path, const std::string& vfs, Holds holds, const std::function<void()>& step);
 
  private:
   Result<std::uint64_t> events_one_by_one(std::uint64_t first, std::uint64_t last, std::size_t count, std::size_t bytes,
                                           std::vector<EventPtr>& out, std::vector<std::uint64_t>& lost);
   class Steps;
-  Result<void> copy_events(Database& to, Steps& steps);
-  Result<void> copy_rest(Database& to, Steps& steps);
+  Result<void> copy_events(Database& to, Holds holds, Steps& steps);
+  Result<void> copy_rest(Database& to, Holds holds, Steps& steps);
+  Result<void> read_aside();
+  void miss(std::uint64_t seq, std::vector<std::uint64_t>& lost) const;
 
   Database db_;
   SegmentHead head_;
+  std::vector<std::uint64_t> events_aside_, records_aside_;
   Result<void> each_record_one_by_one(std::uint64_t first, const std::function<Result<void>(const RawRecord&)>& visit);
 
   Statement range_, one_, meta_, record_, run_;

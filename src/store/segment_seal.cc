@@ -58,20 +58,21 @@ class SegmentReader::Steps {
   std::uint64_t bytes_ = 0;
 };
 
-Result<void> SegmentReader::seal(const std::string& path, const std::string& vfs, const std::function<void()>& step) {
+Result<void> SegmentReader::seal(const std::string& path, const std::string& vfs, Holds holds,
+                                 const std::function<void()>& step) {
   TRY(Database to, Database::open(path, Database::Mode::kCreate, vfs));
   TRY_VOID(to.run(kBegin));
   TRY_VOID(to.run(kSegmentSchema));
   TRY_VOID(to.run("create table time(seq integer primary key, ts int)"));
   Steps steps(path, step);
-  TRY_VOID(copy_events(to, steps));
-  TRY_VOID(copy_rest(to, steps));
+  TRY_VOID(copy_events(to, holds, steps));
+  TRY_VOID(copy_rest(to, holds, steps));
   TRY_VOID(
       to.run("create index rec_run on rec(seq, flow) where kind<16; create index seen_hash on seen(hash); commit"));
   return {};
 }
 
-Result<void> SegmentReader::copy_events(Database& to, Steps& steps) {
+Result<void> SegmentReader::copy_events(Database& to, Holds holds, Steps& steps) {
   TRY(Statement from, db_.prepare("select seq, ts, codec, key_id, crc, meta, body from event order by seq"));
   TRY(Statement insert, to.prepare("insert into event values(?,?,?,?,?,?,?)"));
   TRY(Statement time, to.prepare("insert into time values(?,?)"));
@@ -88,7 +89,13 @@ Result<void> SegmentReader::copy_events(Database& to, Steps& steps) {
     if (!row) return end_block();
     RawEvent raw{from.natural(0), from.integer(1), from.integer(2), from.integer(3), from.bytes(5), from.bytes(6)};
     std::int64_t crc = from.integer(4);
-    if (raw.codec == kCodecPlain && raw.key_id == kNoKey && raw.computed_crc() == static_cast<std::uint32_t>(crc)) {
+    const bool intact = raw.computed_crc() == static_cast<std::uint32_t>(crc);
+    if (holds != Holds::kAll) {
+      raw.codec = kCodecExpired;
+      raw.key_id = kNoKey;
+      raw.body = {};
+      crc = intact ? raw.computed_crc() : static_cast<std::uint32_t>(~raw.computed_crc());
+    } else if (raw.codec == kCodecPlain && raw.key_id == kNoKey && intact) {
       raw.codec = compress_body(raw.body, compressed);
       raw.body = compressed;
       crc = raw.computed_crc();
@@ -105,7 +112,7 @@ Result<void> SegmentReader::copy_events(Database& to, Steps& steps) {
   }
 }
 
-Result<void> SegmentReader::copy_rest(Database& to, Steps& steps) {
+Result<void> SegmentReader::copy_rest(Database& to, Holds holds, Steps& steps) {
   const auto copy = [&](const char* select, const char* insert, int columns, int body = -1) -> Result<void> {
     TRY(Statement from, db_.prepare(select));
     TRY(Statement into, to.prepare(insert));
@@ -118,11 +125,20 @@ Result<void> SegmentReader::copy_rest(Database& to, Steps& steps) {
     }
   };
   TRY_VOID(copy("select seq, hash from seen order by seq", "insert into seen values(?,?)", 2));
-  TRY_VOID(copy((std::string(kRecordRows) + "order by lsn").c_str(), "insert into rec values(?,?,?,?,?,?,?,?,?,?,?)",
-                11, 10));
+  if (holds != Holds::kKeys)
+    TRY_VOID(copy((std::string(kRecordRows) + "order by lsn").c_str(), "insert into rec values(?,?,?,?,?,?,?,?,?,?,?)",
+                  11, 10));
+  if (!events_aside_.empty() || !records_aside_.empty()) {
+    TRY_VOID(to.run(kAsideSchema));
+    TRY_VOID(copy("select number, record from aside", "insert into aside values(?,?)", 2));
+  }
   TRY_VOID(copy("select id, name from flow", "insert into flow values(?,?)", 2));
   TRY_VOID(copy("select flow, floor, ranges from mark", "insert into mark values(?,?,?)", 3));
-  return copy("select format, first_lsn, first_seq, 1, environment from head", "insert into head values(?,?,?,?,?)", 5);
+  const bool reduced = holds != Holds::kAll || !events_aside_.empty() || !records_aside_.empty();
+  const std::string head = "select " + std::to_string(reduced ? kReducedFormat : kSegmentFormat) +
+                           ", first_lsn, first_seq, " + std::to_string(static_cast<int>(holds)) +
+                           ", environment from head";
+  return copy(head.c_str(), "insert into head values(?,?,?,?,?)", 5);
 }
 
 }  // namespace tieline::store

@@ -4,6 +4,8 @@
 #include <sqlite3.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <filesystem>
 #include <utility>
 
 namespace tieline::store {
@@ -24,23 +26,31 @@ Error sql_error(sqlite3* db, int code, std::string_view what) {
   message += ": ";
   message += db != nullptr && sqlite3_errcode(db) != SQLITE_OK ? sqlite3_errmsg(db) : sqlite3_errstr(code);
   if (code != primary) message += " (" + std::to_string(code) + ")";
+  // Some failures of a full disk have another name, as that of the index of a log.
+  const int system = db != nullptr && primary == SQLITE_IOERR ? sqlite3_system_errno(db) : 0;
+  if (system == ENOSPC || system == EDQUOT) return {Code::kFull, message, {}};
   switch (primary) {
     case SQLITE_FULL: return {Code::kFull, message, {}};
     case SQLITE_CORRUPT:
-    case SQLITE_NOTADB: return {Code::kCorrupt, message, {}};
+    case SQLITE_NOTADB: {
+      const char* file = db != nullptr ? sqlite3_db_filename(db, "main") : nullptr;
+      const std::string name = file != nullptr ? std::filesystem::path(file).filename().string() : "a file";
+      return {Code::kCorrupt, (name.empty() ? "a file" : name) + " is damaged (" + message + ")", {}};
+    }
     case SQLITE_BUSY:
     case SQLITE_LOCKED: return {Code::kUnavailable, message, {}};
     default: return {Code::kInternal, message, {}};
   }
 }
 
-Result<void> check_format(const std::string& path, std::int64_t found, std::int64_t known) {
-  if (found == known) return {};
-  const std::string what =
-      path + ": its format is " + std::to_string(found) + ", this program reads " + std::to_string(known) + "; ";
-  return failure(Code::kUnsupported, what + (found > known ? "a newer program wrote it: run that one"
-                                                           : "an older program wrote it: let that one finish its work, "
-                                                             "then start with an empty directory"));
+Result<void> check_format(const std::string& path, std::int64_t found, std::int64_t oldest, std::int64_t newest) {
+  if (found >= oldest && found <= newest) return {};
+  const std::string what = path + ": its format is " + std::to_string(found) + ", this program reads " +
+                           std::to_string(oldest) + " to " + std::to_string(newest) + "; ";
+  return failure(Code::kUnsupported,
+                 what + (found > newest ? "a newer program wrote it: run that one"
+                                        : "an older program wrote it: let that one finish its work, "
+                                          "then start with an empty directory"));
 }
 
 Statement::Statement(Statement&& other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}

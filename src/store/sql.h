@@ -17,8 +17,8 @@ namespace tieline::store {
 // kFull, kCorrupt, kUnavailable (busy), else kInternal; the message names `what` and SQLite's own words.
 Error sql_error(sqlite3* db, int code, std::string_view what);
 
-// kUnsupported, in words, when a file's format is not the one that this program reads.
-Result<void> check_format(const std::string& path, std::int64_t found, std::int64_t known);
+// kUnsupported, in words, when a file's format is none that this program reads.
+Result<void> check_format(const std::string& path, std::int64_t found, std::int64_t oldest, std::int64_t newest);
 
 // A prepared statement. Bound bytes must stay alive until reset().
 class Statement {

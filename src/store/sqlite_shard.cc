@@ -35,20 +35,20 @@ void SqliteShard::kick_soon() {
   });
 }
 
-Result<bool> SqliteShard::room_now() {
+Result<bool> SqliteShard::room_now(bool events) {
   const Lock lock(core_->mutex);
-  TRY_VOID(core_->writable());
+  TRY_VOID(events ? core_->takes_events() : core_->writable());
   if (stopped_) return failure(Code::kUnavailable, "the shard is stopped");
   if (core_->has_room()) return true;
   core_->want_room(shard_);
   return false;
 }
 
-Async<void> SqliteShard::room(Deadline deadline) {
+Async<void> SqliteShard::room(bool events, Deadline deadline) {
   while (true) {
     const bool progressed = co_await waits_->progress(deadline);
     if (!progressed) co_return failure(Code::kFull, "the store's queue stayed full up to the deadline");
-    CO_TRY(const bool ready, room_now());
+    CO_TRY(const bool ready, room_now(events));
     if (ready) co_return Result<void>();
   }
 }
@@ -149,14 +149,14 @@ Async<std::vector<Appended>> SqliteShard::append(std::vector<NewEvent> events, D
     stored.push_back(std::make_shared<Event>());
     static_cast<NewEvent&>(*stored.back()) = std::move(event);
   }
-  CO_TRY(const bool ready, room_now());
-  if (!ready) CO_TRY_VOID(co_await room(deadline));
+  CO_TRY(const bool ready, room_now(true));
+  if (!ready) CO_TRY_VOID(co_await room(true, deadline));
   std::vector<Appended> answers;
   std::uint64_t ticket = 0;
   {
     Lock lock(core_->mutex);
     CO_TRY_VOID(learn(stored, hashes, lock));
-    CO_TRY_VOID(core_->writable());
+    CO_TRY_VOID(core_->takes_events());
     answers = submit_events(stored, hashes, ticket);
   }
   if (ticket != 0) {
@@ -234,8 +234,8 @@ Result<bool> SqliteShard::known_repeat(const Record& record, std::uint64_t hash)
 
 Async<void> SqliteShard::append(Record record, Sync sync) {
   CO_TRY_VOID(check_record(record));
-  CO_TRY(const bool ready, room_now());
-  if (!ready) CO_TRY_VOID(co_await room(Deadline::never()));
+  CO_TRY(const bool ready, room_now(false));
+  if (!ready) CO_TRY_VOID(co_await room(false, Deadline::never()));
   CO_TRY(const Submission submission, submit_record(record, sync));
   if (submission.ticket == 0) co_return Result<void>();
   kick_soon();
@@ -273,8 +273,8 @@ Async<FlowId> SqliteShard::open_flow(std::string name, Position start) {
       }
     }
     if (known) break;
-    CO_TRY(const bool ready, room_now());
-    if (!ready) CO_TRY_VOID(co_await room(Deadline::never()));
+    CO_TRY(const bool ready, room_now(false));
+    if (!ready) CO_TRY_VOID(co_await room(false, Deadline::never()));
     const Lock lock(core_->mutex);
     CO_TRY_VOID(core_->writable());
     bool raced = false;  // another shard was faster while this one waited for room
@@ -285,6 +285,7 @@ Async<FlowId> SqliteShard::open_flow(std::string name, Position start) {
     flow.cursor = Cursor(start);
     flow.cursor.settle_up_to(Position(core_->oldest_seq() - 1));
     for (const std::uint64_t seq : core_->corrupt_events) flow.cursor.settle(Position(seq));
+    for (const std::uint64_t seq : core_->events_aside) flow.cursor.settle(Position(seq));
     flow.durable_floor = flow.cursor.floor();
     flow.marked = false;
     core_->flows.push_back(std::move(flow));
@@ -302,8 +303,8 @@ Async<FlowId> SqliteShard::open_flow(std::string name, Position start) {
 
 Async<void> SqliteShard::rename_flow(std::string from, std::string to) {
   if (to.empty() || to.size() > kKeyBytesMax) co_return failure(Code::kInvalid, "a flow's name is empty or too long");
-  CO_TRY(const bool ready, room_now());
-  if (!ready) CO_TRY_VOID(co_await room(Deadline::never()));
+  CO_TRY(const bool ready, room_now(false));
+  if (!ready) CO_TRY_VOID(co_await room(false, Deadline::never()));
   std::uint64_t ticket = 0;
   {
     const Lock lock(core_->mutex);
@@ -393,8 +394,8 @@ Result<SqliteShard::Submission> SqliteShard::submit_entry(EntryChange& change) {
 
 Async<std::uint64_t> SqliteShard::change_entry(EntryChange change) {
   CO_TRY_VOID(check_entry(change.bucket, change.key, change.value ? std::string_view(*change.value) : ""));
-  CO_TRY(const bool ready, room_now());
-  if (!ready) CO_TRY_VOID(co_await room(Deadline::never()));
+  CO_TRY(const bool ready, room_now(false));
+  if (!ready) CO_TRY_VOID(co_await room(false, Deadline::never()));
   CO_TRY(const Submission submission, submit_entry(change));
   kick_soon();
   CO_TRY_VOID(co_await waits_->durable(submission.ticket, Deadline::never()));

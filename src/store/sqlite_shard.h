@@ -124,9 +124,9 @@ class SqliteShard final : public ShardStore {
   };
 
   // False when the queue is full. Why the store takes no writes.
-  Result<bool> room_now();
+  Result<bool> room_now(bool events);
   // Waits until it has room. kFull at the deadline.
-  Async<void> room(Deadline deadline);
+  Async<void> room(bool events, Deadline deadline);
   void kick_soon();
   std::uint64_t flush_ticket(Lock& lock);
 

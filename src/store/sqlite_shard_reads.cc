@@ -29,6 +29,7 @@ std::shared_ptr<const std::vector<Segment>> SqliteShard::standing() {
 // Events.
 
 Result<EventPtr> SqliteShard::load(std::uint64_t seq) {
+  EventPtr event;
   for (int look = 1;; ++look) {
     const auto segments = standing();
     const Segment* segment = segment_of_position(*segments, seq);
@@ -38,10 +39,16 @@ Result<EventPtr> SqliteShard::load(std::uint64_t seq) {
       if (look < kLooks && standing() != segments) continue;
       return failure(std::move(reader.error()));
     }
-    return (*reader)->event(seq);
+    TRY(event, (*reader)->event(seq));
+    if (event == nullptr || !event->data_expired) return event;
+    // What history lets go of is gone, but for the duplicates of it.
+    if ((*reader)->head().holds == Holds::kKeys) event = nullptr;
+    break;
   }
   TRY(StateReader * state, files_.state());
-  return state == nullptr ? Result<EventPtr>(nullptr) : state->kept_event(seq);
+  if (state == nullptr) return event;
+  TRY(EventPtr kept, state->kept_event(seq));
+  return kept != nullptr ? kept : event;
 }
 
 Result<std::optional<SegmentReader::Meta>> SqliteShard::load_meta(std::uint64_t seq) {
@@ -76,7 +83,7 @@ Async<std::vector<EventPtr>> SqliteShard::read(Position after, ReadLimits limits
     }
     if (!found.empty() || next > durable || limits.count == 0) break;
     const auto segments = standing();
-    if (!segments->empty()) next = std::max(next, segments->front().first_seq);
+    if (const Segment* first = first_with_data(*segments)) next = std::max(next, first->first_seq);
     const Segment* segment = segment_of_position(*segments, next);
     if (segment == nullptr || next > durable) break;
     const std::uint64_t last = segment == &segments->back() ? durable : std::min(durable, (segment + 1)->first_seq - 1);

@@ -19,10 +19,13 @@ struct StoreOptions {
   std::string environment;  // stamped into the segments; another one is refused. Empty: not checked
   bool read_only = false;   // for looking at a store that no server runs; writes are refused, several may read
   std::uint64_t segment_bytes = 64u << 20;
-  Duration keep = std::chrono::days(30);
-  std::uint64_t bytes_max = 20ull << 30;      // of all segments; older ones go first, also before `keep`
-  std::uint64_t headroom_bytes = 256u << 20;  // free disk below this sheds history, below a quarter of it refuses
-  Duration dedupe_window = kDedupeWindow;
+  // How long what nobody works on any more is kept. Entries have their own times (KeyPut::until).
+  Duration keep = std::chrono::days(30);     // the history: events, runs and their records
+  Duration keep_payloads = Duration::max();  // the data of events; no longer than `keep` in any case
+  Duration dedupe_window = kDedupeWindow;    // by what a duplicate is known stays as long, whatever `keep` says
+  std::uint64_t bytes_max = 20ull << 30;     // of all segments; the oldest go first, also before their time
+  // Free disk below this sheds history; below a quarter of it events are refused, below an eighth everything.
+  std::uint64_t headroom_bytes = 256u << 20;
   std::size_t tail_bytes = 16u << 20;   // of the newest events in memory
   std::size_t queue_count_max = 65536;  // appended and not yet taken by the writer
   std::size_t queue_bytes_max = 64u << 20;
@@ -42,16 +45,35 @@ struct StoreStats {
   std::uint64_t commits = 0, duplicates = 0;  // since it was opened
   std::uint64_t dedupe_entries = 0, dedupe_bytes = 0, tail_bytes = 0;
   std::uint64_t corrupt_events = 0, corrupt_records = 0;  // met since it was opened
+  std::uint64_t bytes_on_disk = 0;                        // of all files, state.db among them
   std::uint64_t disk_free = 0;
-  std::optional<Error> refusing;  // why writes are refused
+  bool disk_low = false;          // history is shed before its time
+  std::optional<Error> refusing;  // why events are refused
   std::string background_error;   // why the background thread is stuck; empty: it is not
 };
 
 struct VerifyReport {
   std::uint64_t segments = 0, events = 0, records = 0;
   std::uint64_t corrupt_events = 0, corrupt_records = 0, corrupt_segments = 0;
+  std::uint64_t state_faults = 0;   // where state.db is damaged, or tells something else than the segments
   std::vector<std::string> places;  // "sealed-….db: event 17 fails its crc"; at most kVerifyPlacesMax
-  bool clean() const { return corrupt_events + corrupt_records + corrupt_segments == 0; }
+  std::uint64_t corrupt() const { return corrupt_events + corrupt_records + corrupt_segments + state_faults; }
+  bool clean() const { return corrupt() == 0; }
+};
+
+struct BackupReport {
+  std::uint64_t segments = 0, bytes = 0;
+  std::uint64_t linked = 0;  // of the segments: they share the disk's blocks with the store
+  Position last;             // the newest event that the copy has
+};
+
+struct RepairReport {
+  std::uint64_t events_aside = 0, records_aside = 0;  // that are corrupt, or missing
+  std::uint64_t segments_rewritten = 0;
+  bool state_rebuilt = false;
+  std::string aside_file;          // with what could be read of them; empty: nothing was set aside
+  std::vector<std::string> lines;  // what was done, in words
+  VerifyReport after;
 };
 inline constexpr std::size_t kVerifyPlacesMax = 1000;
 
@@ -78,6 +100,16 @@ class SqliteStore {
   // Blocks until every full segment is sealed and folded and retention has run; the background thread's error if it is
   // stuck.
   Result<void> maintain();
+  // As maintain(); then state.db is written anew without its free pages. kFull when there is no room for that.
+  Result<void> compact();
+  // A copy on which a store may be opened, of what is durable now; the store goes on meanwhile, but lets go of nothing.
+  // `to` must not exist, or be empty. kConflict, kFull, kInternal; kUnavailable when `give_up` became true, which is
+  // looked at between files. What is unfinished is removed.
+  Result<BackupReport> backup(const std::filesystem::path& to, const std::atomic<bool>* give_up = nullptr) const;
+  // On a store that nobody has open: sets aside what is corrupt or missing, into a file NAME.corrupt-records of the
+  // directory, rebuilds state.db if it is damaged or tells something else than the segments, and leaves a store that
+  // verify() finds clean. kUnavailable (another process has it), kNotFound, kFull, kInternal.
+  static Result<RepairReport> repair(StoreOptions options, Clock& clock);
 
  private:
   explicit SqliteStore(std::shared_ptr<StoreCore> core);

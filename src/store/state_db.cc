@@ -9,7 +9,8 @@
 namespace tieline::store {
 namespace {
 
-constexpr std::int64_t kStateFormat = 2;
+// 3: entries have an owner. 2 is read, and becomes 3 when it is opened for writing.
+constexpr std::int64_t kStateFormat = 3, kOldestStateFormat = 2;
 
 constexpr const char* kSchema =
     "create table if not exists applied(format int, lsn int, seq int);"
@@ -17,7 +18,7 @@ constexpr const char* kSchema =
     "int, "
     "last_lsn int, summary text, primary key(seq, flow)) without rowid;"
     "create index if not exists run_open on run(seq, flow) where open=1;"
-    "create table if not exists entry(bucket text, key text, revision int, until int, value blob, "
+    "create table if not exists entry(bucket text, key text, revision int, until int, value blob, seq int, flow int, "
     "primary key(bucket, key)) without rowid;"
     "create index if not exists entry_until on entry(until) where until is not null;"
     "create table if not exists flow(id integer primary key, name text, floor int, ranges blob, counts blob);"
@@ -78,7 +79,7 @@ Result<StateReader> StateReader::open(const std::string& path, const std::string
   TRY(reader.db_, Database::open(path, Database::Mode::kRead, vfs));
   TRY_VOID(reader.db_.run("pragma cache_size=-4096"));
   TRY(const std::int64_t format, reader.db_.number("select format from applied"));
-  TRY_VOID(check_format(path, format, kStateFormat));
+  TRY_VOID(check_format(path, format, kOldestStateFormat, kStateFormat));
   TRY(reader.run_, reader.db_.prepare(std::string(kRunColumns) + "where seq=? and flow=?"));
   TRY(reader.entry_, reader.db_.prepare("select revision, value from entry where bucket=? and key=?"));
   TRY(reader.kept_event_,
@@ -165,6 +166,30 @@ Result<void> StateReader::kept_records(RunId run, std::vector<Record>& out, std:
   }
 }
 
+Result<void> StateReader::check_kept(const std::function<void(const std::string&)>& found) {
+  TRY(Statement events, db_.prepare("select seq, ts, codec, key_id, crc, meta, body from kept_event order by seq"));
+  while (true) {
+    TRY(const bool row, events.step());
+    if (!row) break;
+    if (const auto event = decode_event_row(events); !event) found("kept " + event.error().message);
+  }
+  TRY(Statement records,
+      db_.prepare("select lsn, kind, flow, seq, step, try, ts, codec, key_id, crc, body from kept_rec"));
+  while (true) {
+    TRY(const bool row, records.step());
+    if (!row) return {};
+    if (const auto record = raw_record_row(records).decode(); !record) found("kept " + record.error().message);
+  }
+}
+
+Result<void> StateReader::check() {
+  TRY(Statement check, db_.prepare("pragma integrity_check(1)"));
+  TRY(const bool row, check.step());
+  if (row && check.bytes(0) != "ok")
+    return failure(Code::kCorrupt, "state.db is damaged (" + std::string(check.bytes(0)) + ")");
+  return {};
+}
+
 Result<std::vector<FlowState>> StateReader::flows() {
   TRY(Statement all, db_.prepare("select id, name, floor, ranges, counts from flow order by id"));
   std::vector<FlowState> flows;
@@ -185,15 +210,24 @@ Result<StateDb> StateDb::open(const std::string& path, const std::string& vfs) {
   StateDb state;
   TRY(state.db_, Database::open(path, Database::Mode::kCreate, vfs));
   TRY_VOID(
-      state.db_.run("pragma page_size=4096; pragma journal_mode=wal; pragma synchronous=normal; "
-                    "pragma cache_size=-8192; begin immediate"));
+      state.db_.run("pragma page_size=4096; pragma auto_vacuum=incremental; pragma journal_mode=wal; "
+                    "pragma synchronous=normal; pragma cache_size=-8192; begin immediate"));
   TRY_VOID(state.db_.run(kSchema));
   const std::string first = "insert into applied select " + std::to_string(kStateFormat) +
                             ",0,0 where not exists (select 1 from applied); commit";
   TRY_VOID(state.db_.run(first.c_str()));
   TRY(const std::int64_t format, state.db_.number("select format from applied"));
-  TRY_VOID(check_format(path, format, kStateFormat));
+  TRY_VOID(check_format(path, format, kOldestStateFormat, kStateFormat));
+  if (format < kStateFormat) TRY_VOID(state.upgrade());
   return state;
+}
+
+Result<void> StateDb::upgrade() {
+  return in_transaction([&]() -> Result<void> {
+    TRY_VOID(db_.run("alter table entry add column seq int; alter table entry add column flow int"));
+    const std::string stamp = "update applied set format=" + std::to_string(kStateFormat);
+    return db_.run(stamp.c_str());
+  });
 }
 
 Result<std::uint64_t> StateDb::applied() {
@@ -206,23 +240,23 @@ Result<void> StateDb::skip_to(std::uint64_t lsn, std::uint64_t seq) {
   return done.bind(1, lsn).bind(2, seq).run();
 }
 
-Result<void> StateDb::fold(const Generation& generation, Time now) {
+Result<void> StateDb::in_transaction(const std::function<Result<void>()>& all) {
   TRY_VOID(db_.run("begin immediate"));
-  const auto all = [&]() -> Result<void> {
+  auto outcome = all();
+  if (outcome) outcome = db_.run("commit");
+  if (!outcome) (void)db_.run("rollback");
+  return outcome;
+}
+
+Result<void> StateDb::fold(const Generation& generation, Time now) {
+  return in_transaction([&]() -> Result<void> {
     TRY(const std::uint64_t before, applied());
     if (generation.last_lsn < before) return {};
     TRY_VOID(fold_runs(generation));
     TRY_VOID(fold_entries(generation, now));
     TRY_VOID(fold_flows(generation));
     return skip_to(generation.last_lsn, generation.last_seq);
-  };
-  auto outcome = all();
-  if (outcome) outcome = db_.run("commit");
-  if (!outcome) {
-    (void)db_.run("rollback");
-    return outcome;
-  }
-  return {};
+  });
 }
 
 Result<void> StateDb::fold_runs(const Generation& generation) {
@@ -244,8 +278,8 @@ Result<void> StateDb::fold_runs(const Generation& generation) {
 }
 
 Result<void> StateDb::fold_entries(const Generation& generation, Time now) {
-  TRY(Statement insert, db_.prepare("insert or replace into entry values(?,?,?,?,?)"));
-  TRY(Statement forever, db_.prepare("insert or replace into entry values(?,?,?,null,?)"));
+  TRY(Statement insert, db_.prepare("insert or replace into entry(bucket, key, revision, until, value, seq, flow) "
+                                    "values(?1,?2,?3,nullif(?4,0),?5,?6,?7)"));
   TRY(Statement erase, db_.prepare("delete from entry where bucket=? and key=?"));
   for (const auto& [bucket, entries] : generation.entries) {
     std::vector<const std::pair<const std::string, RecentEntry>*> ordered;
@@ -254,19 +288,17 @@ Result<void> StateDb::fold_entries(const Generation& generation, Time now) {
     std::sort(ordered.begin(), ordered.end(), [](const auto* a, const auto* b) { return a->first < b->first; });
     for (const auto* entry : ordered) {
       const auto& [key, recent] = *entry;
-      if (!recent.value || recent.until < now) {
+      // What a run owns may be needed by it: expire() knows whether it has ended.
+      if (!recent.value || (recent.until < now && recent.owner.event.value == 0)) {
         TRY_VOID(erase.bind_text(1, bucket).bind_text(2, key).run());
-      } else if (recent.until == Time::max()) {
-        TRY_VOID(
-            forever.bind_text(1, bucket).bind_text(2, key).bind(3, recent.revision).bind_blob(4, *recent.value).run());
-      } else {
-        insert.bind_text(1, bucket).bind_text(2, key).bind(3, recent.revision).bind(4, to_unix_us(recent.until));
-        TRY_VOID(insert.bind_blob(5, *recent.value).run());
+        continue;
       }
+      insert.bind_text(1, bucket).bind_text(2, key).bind(3, recent.revision);
+      insert.bind(4, recent.until == Time::max() ? 0 : to_unix_us(recent.until)).bind_blob(5, *recent.value);
+      TRY_VOID(insert.bind(6, recent.owner.event.value).bind(7, recent.owner.flow.value).run());
     }
   }
-  TRY(Statement expire, db_.prepare("delete from entry where until<?"));
-  return expire.bind(1, to_unix_us(now)).run();
+  return {};
 }
 
 Result<void> StateDb::fold_flows(const Generation& generation) {
@@ -293,23 +325,25 @@ Result<std::vector<RunId>> StateDb::keepers(std::uint64_t last_seq, std::uint64_
   }
 }
 
-Result<void> StateDb::keep(SegmentReader& segment, const SegmentCounts& counts, const std::vector<RunId>& more) {
+Result<void> StateDb::keep(SegmentReader& segment, const SegmentCounts& counts, const std::vector<RunId>& more,
+                           bool records) {
   TRY(std::vector<RunId> runs, keepers(counts.last_seq, segment.head().first_lsn));
   runs.insert(runs.end(), more.begin(), more.end());
   std::sort(runs.begin(), runs.end());
   runs.erase(std::unique(runs.begin(), runs.end()), runs.end());
-  TRY_VOID(db_.run("begin immediate"));
-  const auto all = [&]() -> Result<void> {
+  return in_transaction([&]() -> Result<void> {
     TRY(Statement event, db_.prepare("insert or replace into kept_event values(?,?,?,?,?,?,?)"));
     TRY(Statement record, db_.prepare("insert or replace into kept_rec values(?,?,?,?,?,?,?,?,?,?,?)"));
     for (const RunId& run : runs) {
       if (run.event.value > counts.last_seq) continue;
-      if (run.event.value >= segment.head().first_seq) {
+      // Where the segment has no data any more, it was kept before that went.
+      if (run.event.value >= segment.head().first_seq && segment.head().holds == Holds::kAll) {
         TRY_VOID(segment.raw_event(run.event.value, [&](Statement& row) {
           row.copy_row(event, 7);
           return event.run();
         }));
       }
+      if (!records) continue;
       TRY_VOID(segment.raw_records_of(run, [&](const RawRecord& r) {
         record.bind(1, r.lsn).bind(2, static_cast<std::int64_t>(r.kind)).bind(3, r.flow).bind(4, r.seq);
         record.bind(5, static_cast<std::int64_t>(r.step)).bind(6, static_cast<std::int64_t>(r.attempt)).bind(7, r.ts);
@@ -317,32 +351,101 @@ Result<void> StateDb::keep(SegmentReader& segment, const SegmentCounts& counts, 
       }));
     }
     return {};
-  };
-  auto outcome = all();
-  if (outcome) outcome = db_.run("commit");
-  if (!outcome) (void)db_.run("rollback");
-  return outcome;
+  });
 }
 
-Result<void> StateDb::forget(std::uint64_t last_seq, const std::vector<RunId>& more) {
-  TRY_VOID(db_.run("begin immediate"));
-  const auto all = [&]() -> Result<void> {
-    TRY_VOID(db_.run("create temp table if not exists working(seq int primary key); delete from working"));
-    TRY(Statement working, db_.prepare("insert or ignore into working values(?)"));
-    for (const RunId& run : more) TRY_VOID(working.bind(1, run.event.value).run());
+Result<void> StateDb::forget_runs(std::uint64_t last_seq, const std::vector<RunId>& more) {
+  return in_transaction([&]() -> Result<void> {
+    TRY_VOID(know_working(more));
     // One that ended, was folded and works again: what the fold knows of it is still its beginning.
-    TRY(Statement ended,
-        db_.prepare("delete from run where seq<=? and open=0 and seq not in (select seq from working)"));
-    TRY_VOID(ended.bind(1, last_seq).run());
-    TRY_VOID(db_.run("insert or ignore into working select seq from run where open=1"));
-    TRY_VOID(db_.run("delete from kept_event where seq not in (select seq from working)"));
-    return db_.run("delete from kept_rec where seq not in (select seq from working)");
-  };
-  auto outcome = all();
-  if (outcome) outcome = db_.run("commit");
-  if (!outcome) (void)db_.run("rollback");
-  return outcome;
+    TRY(Statement ended, db_.prepare("delete from run where seq<=? and open=0 and not exists (select 1 from working w "
+                                     "where w.seq=run.seq and w.flow=run.flow)"));
+    return ended.bind(1, last_seq).run();
+  });
 }
+
+Result<void> StateDb::know_working(const std::vector<RunId>& more) {
+  TRY_VOID(
+      db_.run("create temp table if not exists working(seq int, flow int, primary key(seq, flow)); "
+              "delete from working"));
+  TRY(Statement working, db_.prepare("insert or ignore into working values(?,?)"));
+  for (const RunId& run : more) TRY_VOID(working.bind(1, run.event.value).bind(2, run.flow.value).run());
+  return {};
+}
+
+Result<void> StateDb::forget_kept(const std::vector<RunId>& more) {
+  return in_transaction([&]() -> Result<void> {
+    TRY_VOID(know_working(more));
+    for (const char* table : {"kept_event", "kept_rec"}) {
+      const std::string sql = "delete from " + std::string(table) +
+                              " where seq not in (select seq from working) and not exists "
+                              "(select 1 from run where run.seq=" +
+                              table + ".seq and open=1)";
+      TRY_VOID(db_.run(sql.c_str()));
+    }
+    return {};
+  });
+}
+
+Result<std::size_t> StateDb::expire(Time now, const std::vector<RunId>& more, std::size_t count) {
+  std::int64_t gone = 0;
+  const auto all = [&]() -> Result<void> {
+    TRY_VOID(know_working(more));
+    TRY(Statement expired,
+        db_.prepare("delete from entry where (bucket, key) in (select bucket, key from entry e where until<?1 "
+                    "and not exists (select 1 from run r where r.seq=e.seq and r.flow=e.flow and r.open=1) "
+                    "and not exists (select 1 from working w where w.seq=e.seq and w.flow=e.flow) limit ?2)"));
+    TRY_VOID(expired.bind(1, to_unix_us(now)).bind(2, static_cast<std::int64_t>(count)).run());
+    TRY(gone, db_.number("select changes()"));
+    return {};
+  };
+  TRY_VOID(in_transaction(all));
+  return static_cast<std::size_t>(gone);
+}
+
+Result<std::uint64_t> StateDb::give_back(std::uint64_t pages) {
+  TRY(const std::int64_t mode, db_.number("pragma auto_vacuum"));
+  TRY(const std::int64_t before, db_.number("pragma freelist_count"));
+  if (mode != 2 || before == 0) return std::uint64_t{0};
+  TRY_VOID(db_.run(("pragma incremental_vacuum(" + std::to_string(pages) + ")").c_str()));
+  TRY(const std::int64_t after, db_.number("pragma freelist_count"));
+  return static_cast<std::uint64_t>(after);
+}
+
+Result<void> StateDb::count_anew(Database& db) {
+  std::map<std::int64_t, FlowCounts> counts;
+  {
+    TRY(Statement flows, db.prepare("select id from flow"));
+    while (true) {
+      TRY(const bool row, flows.step());
+      if (!row) break;
+      counts[flows.integer(0)];
+    }
+    TRY(Statement runs, db.prepare("select flow, state, count(*) from run where open=1 group by flow, state"));
+    while (true) {
+      TRY(const bool row, runs.step());
+      if (!row) break;
+      FlowCounts& of = counts[runs.integer(0)];
+      const auto n = runs.natural(2);
+      switch (static_cast<RunState>(runs.integer(1))) {
+        case RunState::kRunning: of.running = n; break;
+        case RunState::kRetrying: of.retrying = n; break;
+        case RunState::kParked: of.parked = n; break;
+        case RunState::kHeld: of.held = n; break;
+        case RunState::kDead: of.dead = n; break;
+        default: break;
+      }
+    }
+  }
+  TRY(Statement write, db.prepare("update flow set counts=? where id=?"));
+  for (const auto& [flow, of] : counts) {
+    const Bytes encoded = encode_counts(of);
+    TRY_VOID(write.bind_blob(1, encoded).bind(2, flow).run());
+  }
+  return {};
+}
+
+Result<void> StateDb::compact() { return db_.run("pragma auto_vacuum=incremental; vacuum"); }
 
 Result<void> StateDb::checkpoint() {
   TRY_VOID(db_.run("pragma busy_timeout=0"));  // there is a next time: nothing else need wait for a reader

@@ -38,6 +38,13 @@ class StateReader {
                     const std::function<bool(Entry)>& visit);
   Result<EventPtr> kept_event(std::uint64_t seq);  // null when there is none; kCorrupt
   Result<void> kept_records(RunId run, std::vector<Record>& out, std::vector<std::uint64_t>& corrupt);
+  // Every kept row; its number, and the error of one that is corrupt.
+  Result<void> check_kept(const std::function<void(const std::string& what)>& found);
+  // SQLite's own check of the file and its indexes. kCorrupt.
+  Result<void> check();
+  // Between the two all reads see one moment.
+  Result<void> hold() { return db_.run("begin; select lsn from applied"); }
+  void release() { (void)db_.run("commit"); }
   // What a restart begins with.
   Result<std::uint64_t> applied();
   Result<std::uint64_t> next_seq();
@@ -61,9 +68,21 @@ class StateDb {
 
   // Copies what the runs still owe from a segment that is about to go: their events and all their records in it.
   // `more`: runs that are unfinished in memory only.
-  Result<void> keep(SegmentReader& segment, const SegmentCounts& counts, const std::vector<RunId>& more);
-  // Forgets ended runs of events up to `last_seq`, and kept rows that no run needs any more.
-  Result<void> forget(std::uint64_t last_seq, const std::vector<RunId>& more);
+  // `records` false: only the events, as the records stay where they are.
+  Result<void> keep(SegmentReader& segment, const SegmentCounts& counts, const std::vector<RunId>& more, bool records);
+  // Forgets ended runs of events up to `last_seq`.
+  Result<void> forget_runs(std::uint64_t last_seq, const std::vector<RunId>& more);
+  // Forgets kept rows that no run needs any more. `more`: as above.
+  Result<void> forget_kept(const std::vector<RunId>& more);
+  // Removes entries whose time is over, at most `count`; how many. What a run wrote that is open, or in `more`, stays.
+  Result<std::size_t> expire(Time now, const std::vector<RunId>& more, std::size_t count);
+  // Gives free pages back to the disk, at most so many; how many are left. None while the file is one of an earlier
+  // program: compact() makes it one of today's.
+  Result<std::uint64_t> give_back(std::uint64_t pages);
+  // Writes the whole file anew, without free pages. Readers go on; it takes as much disk again for a while.
+  Result<void> compact();
+  // For a state.db that was made of another's rows: what flows have in hand, by its runs; what ended is not counted.
+  static Result<void> count_anew(Database& db);
   // Everything so far is on disk, in the file itself. kUnavailable while somebody reads on: nothing may go then.
   Result<void> checkpoint();
 
@@ -71,6 +90,9 @@ class StateDb {
   Result<void> fold_runs(const Generation& generation);
   Result<void> fold_entries(const Generation& generation, Time now);
   Result<void> fold_flows(const Generation& generation);
+  Result<void> upgrade();
+  Result<void> know_working(const std::vector<RunId>& more);
+  Result<void> in_transaction(const std::function<Result<void>()>& all);
   Result<std::vector<RunId>> keepers(std::uint64_t last_seq, std::uint64_t first_lsn);
   Database db_;
 };

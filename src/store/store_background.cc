@@ -1,5 +1,5 @@
-// The background thread: seals and folds full segments, lets old ones go, watches the disk. It must never remove a
-// segment before everything that is still owed from it stands on disk elsewhere.
+// The background thread: seals and folds full segments, and watches the disk. It must never let go of a segment's open
+// form before the sealed one is on disk.
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -16,6 +16,9 @@ constexpr auto kTick = std::chrono::seconds(1);
 constexpr Duration kRestMax = std::chrono::milliseconds(200);
 // Open forms that are kept because somebody may still read them: a shard that reads nothing keeps its readers open.
 constexpr std::size_t kLeavingMax = 1;
+constexpr const char* kUnfinished = ".tmp";  // an opening removes it
+// A segment ends at the latest when what it holds is as old as this part of what is kept shortest.
+constexpr int kSegmentsOfKeep = 8;
 
 }  // namespace
 
@@ -24,7 +27,7 @@ void StoreCore::background_loop() {
   while (true) {
     std::optional<Sealing> work;
     std::uint64_t asked = 0;
-    bool next_wanted = false;
+    bool next_wanted = false, asked_for = false;
     {
       std::unique_lock lock(mutex);
       const bool stuck = !background_error_.empty();
@@ -39,16 +42,21 @@ void StoreCore::background_loop() {
       }
       next_wanted = !sealing_.empty() || hot_bytes_seen_ > options.segment_bytes / 4;
       asked = maintain_asked_;
+      asked_for = asked > maintain_done_;
       if (!sealing_.empty()) work = sealing_.front();
     }
     // Without it the writer makes the files itself, and tells what it meets.
     if (next_wanted) (void)next_files_.prepare();
     Result<void> done;
     if (work) done = seal_and_fold(*work);
+    sample_time();
     check_disk();
     let_go();
+    if (!work) end_old_segment();
     if (done) done = retire();
-    if (!done) report("the background thread: " + done.error().message);
+    if (done) done = expire(asked_for);
+    if (done && asked_for) done = compact_state();
+    if (!done) tell_stuck(done.error());
     const std::lock_guard lock(mutex);
     background_error_ = done ? std::string() : done.error().message;
     if (sealing_.empty() || !done) {
@@ -57,6 +65,51 @@ void StoreCore::background_loop() {
     }
   }
   for (const Segment& segment : leaving_) remove_database(segment.path);
+}
+
+// Once, not with every tick.
+void StoreCore::tell_stuck(const Error& error) {
+  {
+    const std::lock_guard lock(mutex);
+    if (background_error_ == error.message) return;
+  }
+  report("old segments are neither sealed nor let go of: " + error.message +
+         (error.code == Code::kCorrupt ? "; stop the server, and mend it with: tieline store repair" : ""));
+}
+
+Result<void> StoreCore::compact_state() {
+  {
+    const std::lock_guard lock(mutex);
+    if (!std::exchange(compact_wanted_, false)) return {};
+  }
+  std::error_code ignored;
+  const auto size = std::filesystem::file_size(state_path(), ignored);
+  if (disk_free_ < 2 * size + options.headroom_bytes)
+    return failure(Code::kFull, "there is no room to write state.db anew: it takes " + std::to_string(size >> 20) +
+                                    " MiB, twice for a while");
+  TRY_VOID(state_.compact());
+  auto written = state_.checkpoint();
+  if (!written && written.error().code != Code::kUnavailable) return written;
+  return {};
+}
+
+Result<void> StoreCore::compact() {
+  {
+    const std::lock_guard lock(mutex);
+    compact_wanted_ = true;
+  }
+  return maintain();
+}
+
+// Nothing goes, and nothing is written anew, until the one that is returned goes.
+std::shared_ptr<void> StoreCore::hold_files() {
+  std::unique_lock lock(mutex);
+  ++held_back_;
+  background_idle_.wait(lock, [this] { return !shedding_ || stopping_; });
+  return std::shared_ptr<void>(nullptr, [core = shared_from_this()](void*) {
+    const std::lock_guard unlock(core->mutex);
+    --core->held_back_;
+  });
 }
 
 Result<void> StoreCore::maintain() {
@@ -73,7 +126,8 @@ Result<void> StoreCore::maintain() {
 Result<void> StoreCore::seal_and_fold(Sealing& work) {
   Segment sealed = work.segment;
   if (!sealed.sealed) {
-    auto made = seal(work.segment);
+    auto made = write_sealed(work.segment, Holds::kAll);
+    if (made) made = finish_sealed(std::move(*made));
     if (made) {
       sealed = *made;
     } else if (made.error().code == Code::kCorrupt) {
@@ -117,6 +171,10 @@ Result<void> StoreCore::seal_and_fold(Sealing& work) {
 // What stands in two forms needs but the sealed one. The log of the other becomes the next segment's, unless somebody
 // may still read it.
 void StoreCore::let_go() {
+  {
+    const std::lock_guard lock(mutex);
+    if (held_back_ > 0 && !disk_low_) return;
+  }
   if (disk_low_) next_files_.drop_log();
   for (; !leaving_.empty(); leaving_.pop_front()) {
     const Segment& segment = leaving_.front();
@@ -124,7 +182,10 @@ void StoreCore::let_go() {
     if (!unused && !disk_low_ && leaving_.size() <= kLeavingMax) return;
     if (unused && !disk_low_) {
       (void)next_files_.prepare();  // the writer may have taken the one before meanwhile
-      next_files_.add_log(segment.path + "-wal", 2 * options.segment_bytes);
+      // Its own frames only: what an earlier log left behind them would never be written over by shorter ones, and
+      // stay longer than it may.
+      const std::uint64_t own = segment.log_bytes == 0 ? 2 * options.segment_bytes : segment.log_bytes;
+      next_files_.add_log(segment.path + "-wal", std::min(own, 2 * options.segment_bytes));
     }
     if (unused) {
       remove_database_slowly(segment.path);
@@ -159,12 +220,13 @@ void StoreCore::rest(Duration worked) {
   wake_background_.wait_for(lock, pause, [&] { return stopping_ || maintain_asked_ > maintain_done_; });
 }
 
-Result<Segment> StoreCore::seal(const Segment& segment) {
+Result<Segment> StoreCore::write_sealed(const Segment& segment, Holds holds) {
   Segment sealed = segment;
   sealed.in_use = std::make_shared<const char>();
   sealed.sealed = true;
+  sealed.holds = holds;
   sealed.path = path(segment_name(segment.first_lsn, true)).string();
-  const std::string unfinished = sealed.path + ".tmp";
+  const std::string unfinished = sealed.path + kUnfinished;
   remove_database(unfinished);
   TRY(SegmentReader reader, SegmentReader::open(segment.path, options.vfs));
   Instant begun = clock.instant(), looked = begun;
@@ -176,92 +238,60 @@ Result<Segment> StoreCore::seal(const Segment& segment) {
     rest(clock.instant() - begun);
     begun = clock.instant();
   };
-  if (auto written = reader.seal(unfinished, options.vfs, step); !written) {
+  auto written = reader.seal(unfinished, options.vfs, holds, step);
+  if (written) written = sync_file(unfinished);
+  if (!written) {
     remove_database(unfinished);
     return failure(std::move(written.error()));
   }
-  TRY_VOID(sync_file(unfinished));
+  return sealed;
+}
+
+Result<Segment> StoreCore::finish_sealed(Segment sealed) {
   std::error_code failed;
-  std::filesystem::rename(unfinished, sealed.path, failed);
-  if (failed) return failure(Code::kInternal, "renaming " + unfinished + ": " + failed.message());
+  std::filesystem::rename(sealed.path + kUnfinished, sealed.path, failed);
+  if (failed) return failure(Code::kInternal, "renaming " + sealed.path + kUnfinished + ": " + failed.message());
   TRY_VOID(sync_directory(options.directory.string()));
   sealed.bytes = std::filesystem::file_size(sealed.path, failed);
   return sealed;
 }
 
-// Retention.
-
-std::optional<Segment> StoreCore::next_to_retire(std::vector<RunId>& working) {
-  const std::lock_guard lock(mutex);
-  if (segments->size() < 2) return std::nullopt;
-  // One file stays, or an emptied store would look like one whose segments are missing.
-  std::error_code ignored;
-  if (segments->size() == 2 && !std::filesystem::exists(segments->back().path, ignored)) return std::nullopt;
-  const Segment& oldest = segments->front();
-  std::uint64_t bytes = hot_bytes_seen_;
-  for (const Segment& segment : *segments) bytes += segment.bytes;
-  const bool needed = bytes > options.bytes_max || disk_low_;
-  if (!needed && oldest.last_received >= now() - options.keep) return std::nullopt;
-  if (oldest.last_lsn > folded_lsn_ || oldest.last_seq > folded_seq_) return std::nullopt;
-  if (!sealing_.empty() && sealing_.front().segment.path == oldest.path) return std::nullopt;
-  for (const FlowState& flow : flows) {
-    if (flow.configured && !flow.name.empty() && flow.durable_floor.value < oldest.last_seq) return std::nullopt;
-  }
-  for (const auto& generation : recent.generations()) {
-    for (const auto& [id, run] : generation->runs) {
-      if (id.event.value < recent.first_seq() && keeps_event(run.status.state)) working.push_back(id);
-    }
-  }
-  return oldest;
-}
-
-Result<void> StoreCore::retire() {
-  while (true) {
-    std::vector<RunId> working;
-    const auto oldest = next_to_retire(working);
-    if (!oldest) return {};
-    {
-      TRY(SegmentReader reader, SegmentReader::open(oldest->path, options.vfs));
-      SegmentCounts counts;
-      counts.last_seq = oldest->last_seq;
-      TRY_VOID(state_.keep(reader, counts, working));
-    }
-    forget_leaving(oldest->first_lsn);
-    auto written = state_.checkpoint();
-    if (!written && written.error().code == Code::kUnavailable) return {};  // the next tick tries again
-    TRY_VOID(std::move(written));
-    TRY_VOID(sync_file(state_path()));
-    {
-      const std::lock_guard lock(mutex);
-      auto all = std::make_shared<std::vector<Segment>>(*segments);
-      all->erase(all->begin());
-      segments = std::move(all);
-      dedupe.forget_up_to(oldest->last_seq);
-      for (FlowState& flow : flows) {  // one that is not configured; the others are there already
-        if (flow.name.empty() || flow.cursor.floor().value >= oldest->last_seq) continue;
-        flow.cursor.settle_up_to(Position(oldest->last_seq));
-        flow.marked = false;
-        unmarked_ = true;
-      }
-    }
-    if (oldest->in_use.use_count() == 1) {
-      remove_database_slowly(oldest->path);
-    } else {
-      remove_database(oldest->path);
-    }
-    TRY_VOID(state_.forget(oldest->last_seq, working));
-    report("let go of " + oldest->path + " (" + std::to_string(oldest->events) + " events)");
-  }
+// Segments that fill slowly would hold for ever what is to be kept for a while.
+void StoreCore::end_old_segment() {
+  const Duration shortest = std::min(options.keep, options.keep_payloads);
+  std::unique_lock lock(mutex);
+  if (hot_since_ == Time::max() || now() - hot_since_ <= shortest / kSegmentsOfKeep) return;
+  if (refusal(false)) return;
+  end_wanted_ = true;
+  wake_writer_.notify_one();
+  const Time since = hot_since_;
+  wake_background_.wait_for(lock, kTick, [&] { return stopping_ || hot_since_ != since || refusing_; });
 }
 
 void StoreCore::check_disk() {
   struct statvfs disk {};
   if (::statvfs(options.directory.c_str(), &disk) != 0) return;
   const std::uint64_t free = static_cast<std::uint64_t>(disk.f_bavail) * disk.f_frsize;
-  const std::lock_guard lock(mutex);
-  disk_free_ = free;
-  disk_low_ = free < options.headroom_bytes;
-  disk_out_ = free < options.headroom_bytes / 4;
+  std::string line;
+  {
+    const std::lock_guard lock(mutex);
+    disk_free_ = free;
+    const auto degree = [this] { return disk_low_ + disk_out_ + disk_gone_; };
+    const int before = degree();
+    disk_low_ = free < options.headroom_bytes;
+    disk_out_ = free < options.headroom_bytes / 4;
+    disk_gone_ = free < options.headroom_bytes / 8;
+    if (degree() == before) return;
+    line = "the disk of " + options.directory.string() + " has " + std::to_string(free >> 20) + " MiB left, ";
+    line += !disk_low_ ? "enough again: everything is taken"
+                       : "less than the reserve of " + std::to_string(options.headroom_bytes >> 20) + " MiB: ";
+    if (disk_low_) {
+      line += disk_gone_  ? "nothing is written any more"
+              : disk_out_ ? "webhooks are refused with 503, runs go on"
+                          : "the oldest history goes before its time";
+    }
+  }
+  report(line);
 }
 
 }  // namespace tieline::store

@@ -88,12 +88,14 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   std::uint64_t folds = 0;  // counts the generations dropped
   StoreStats counters;      // commits, duplicates, corrupt records
   std::set<std::uint64_t> corrupt_events, corrupt_records;
-  std::vector<std::string> unreadable;  // segments that could not be opened
-  std::vector<std::string> damaged;     // what else the opening found wrong, in words
+  std::vector<std::uint64_t> events_aside;  // that a repair took out: settled for every flow
+  std::vector<std::string> unreadable;      // segments that could not be opened
+  std::vector<std::string> damaged;         // what else the opening found wrong, in words
 
   // With the lock held.
-  Result<void> writable() const;
-  std::optional<Error> refusal() const;  // why it takes no writes, though it is open for them
+  Result<void> writable() const;                    // what flows write; the last of the disk is theirs
+  Result<void> takes_events() const;                // what comes in
+  std::optional<Error> refusal(bool events) const;  // why it takes none, though it is open for them
   bool has_room() const;
   void want_room(std::size_t shard) { room_wanted_ |= 1ull << shard; }
   FlowState* flow(FlowId id);
@@ -102,7 +104,11 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   std::uint64_t submitted(std::size_t shard, std::size_t bytes, bool awaited);
   void cursor_moved() { unmarked_ = true; }
   bool needs_kick() const { return writer_idle_; }
-  std::uint64_t oldest_seq() const { return segments->empty() ? next_seq : segments->front().first_seq; }
+  // Where flows and reads begin: what is older is not kept, or without its data.
+  std::uint64_t oldest_seq() const {
+    const Segment* first = first_with_data(*segments);
+    return first == nullptr ? next_seq : first->first_seq;
+  }
 
   // Without.
   void kick();
@@ -111,9 +117,15 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   void lost(std::span<const std::uint64_t> seqs);  // corrupt or missing events: counted, settled for every flow
   void lost_record(std::uint64_t lsn, const std::string& why = {});
   void lost_records(std::uint64_t first, std::uint64_t last);  // missing
+  // The same, but for those that a repair set aside.
+  void lost_records(const SegmentReader& reader, std::uint64_t first, std::uint64_t last);
   void sample_time() { now_us_.store(to_unix_us(clock.now()), std::memory_order_relaxed); }
   Result<void> maintain();
+  Result<void> compact();
+  std::shared_ptr<void> hold_files();
   StoreStats stats() const;
+  std::uint64_t folded_lsn() const { return folded_lsn_; }  // with the lock held
+  std::uint64_t hot_log_bytes() const { return hot_log_bytes_; }
   // Whether a segment's write-ahead log still holds what was durable in it. kCorrupt, kInternal.
   Result<void> verify_log(const Segment& segment) const;
   void report(const std::string& line) const;
@@ -130,9 +142,14 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   };
 
   // store_recovery.cc
+  Result<void> open_files();
   Result<void> lock_directory();
   Result<std::vector<Segment>> list_segments();
   Result<void> open_state(const std::vector<Segment>& found);
+  struct Told {
+    std::uint64_t all_from = 0, records_from = 0;  // lsns
+  };
+  Result<Told> told_by(const std::vector<Segment>& found) const;
   Result<void> recover(std::vector<Segment> found);
   Result<void> take_standing(std::vector<Segment>& found, std::vector<Segment>& standing,
                              std::vector<std::uint64_t>& gaps);
@@ -170,13 +187,34 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   // store_background.cc
   void background_loop();
   Result<void> seal_and_fold(Sealing& work);
-  Result<Segment> seal(const Segment& segment);
+  Result<Segment> write_sealed(const Segment& segment, Holds holds);  // its name is still unfinished_name()
+  Result<Segment> finish_sealed(Segment sealed);
   void rest(Duration worked);
   void forget_leaving(std::uint64_t first_lsn);
   void let_go();
-  Result<void> retire();
-  std::optional<Segment> next_to_retire(std::vector<RunId>& working);
+  void end_old_segment();
   void check_disk();
+  void tell_stuck(const Error& error);
+  Result<void> compact_state();
+
+  // store_retention.cc
+  struct Shedding {
+    Segment segment;
+    std::optional<Holds> to;     // nothing: it goes
+    std::vector<RunId> working;  // unfinished in memory only
+    bool pressed = false;        // before its time
+  };
+  Result<void> retire();
+  Result<void> shed_all();
+  std::optional<Shedding> next_to_shed();
+  std::optional<Shedding> shedding_by_time() const;
+  std::optional<Shedding> shedding_by_size() const;
+  bool may_go(const Segment& segment) const;
+  std::optional<Holds> holds_by_time(const Segment& segment) const;
+  std::vector<RunId> working_runs() const;
+  Result<bool> shed(const Shedding& what);  // false: not now
+  void shed_done(const Shedding& what, const std::optional<Segment>& less);
+  Result<void> expire(bool asked);
   Time now() const { return from_unix_us(now_us_.load(std::memory_order_relaxed)); }
 
   int lock_file_ = -1;
@@ -191,10 +229,17 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   bool writer_idle_ = false;
   bool stopping_ = false;
   std::optional<Error> refusing_;
-  std::optional<Error> full_;  // passes when there is room again
-  bool disk_low_ = false;      // history is shed
-  bool disk_out_ = false;      // writes are refused
+  std::optional<Error> full_;      // passes when there is room again
+  bool disk_low_ = false;          // history is shed
+  bool disk_out_ = false;          // events are refused
+  bool disk_gone_ = false;         // everything is
+  bool end_wanted_ = false;        // of the hot segment: what it holds becomes old
+  Time hot_since_ = Time::max();   // what the hot segment holds came from here on
+  std::size_t held_back_ = 0;      // who needs the files to stay
+  std::uint64_t irreducible_ = 0;  // the first lsn of a segment whose pages are damaged: it cannot be written anew
   std::uint64_t hot_bytes_seen_ = 0;
+  std::uint64_t hot_log_bytes_ = 0;  // of the hot segment's log: as much of it is durable
+  bool shedding_ = false, compact_wanted_ = false;
   std::uint64_t disk_free_ = 0;
   std::uint64_t room_wanted_ = 0;
   std::condition_variable wake_writer_;
@@ -219,6 +264,7 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   StateDb state_;
   std::unique_ptr<Files> background_files_;
   std::deque<Segment> leaving_;  // open forms of sealed segments, not removed yet
+  Instant expired_at_ = Instant::min();
 
   NextSegment next_files_;
 

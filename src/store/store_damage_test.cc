@@ -248,8 +248,8 @@ TEST_F(StoreDamage, AnotherFormatIsRefusedWithWords) {
     int format;
     const char* words;
   };
-  for (const Case& c : {Case{1, "its format is 1, this program reads 2; an older program wrote it"},
-                        Case{3, "its format is 3, this program reads 2; a newer program wrote it"}}) {
+  for (const Case& c : {Case{1, "its format is 1, this program reads 2 to 3; an older program wrote it"},
+                        Case{4, "its format is 4, this program reads 2 to 3; a newer program wrote it"}}) {
     for (const bool state : {true, false}) {
       clear();
       write(true);

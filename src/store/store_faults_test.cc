@@ -1,7 +1,5 @@
-// A disk that fails, fills, stalls and loses its power on purpose: a VFS before SQLite's own. It must never fail a file
-// by accident.
-#include <sqlite3.h>
-
+// The store on a disk that fails, fills, stalls and loses its power on purpose. It must never report durable what is
+// lost then.
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
@@ -15,6 +13,7 @@
 #include <sstream>
 #include <thread>
 
+#include "store/faulty_disk.h"
 #include "store/store_fixture.h"
 #include "store/wal.h"
 
@@ -23,172 +22,17 @@ namespace {
 
 using std::chrono::seconds;
 
-// What a file held when it was synced last, of the blocks that were written since.
-struct Unsynced {
-  std::int64_t bytes = 0;
-  std::map<std::int64_t, std::string> blocks;
-};
-constexpr std::int64_t kBlock = 4096;
-
-struct FaultyDisk {
-  std::atomic<bool> fail_sync{false}, full{false};
-  std::mutex mutex;
-  std::condition_variable released;
-  bool stalled = false;
-  // Power: guarded by `mutex`. After so many writes and syncs of segments it is off; 0: it stays.
-  std::uint64_t power_for = 0;
-  bool power_off = false;
-  std::map<std::string, Unsynced> unsynced;
-
-  // False: the power is off.
-  bool powered(const char* name) {
-    const std::lock_guard lock(mutex);
-    if (name != nullptr && power_for > 0 && --power_for == 0) power_off = true;
-    return !power_off;
-  }
-  // The power comes back: of each block that no sync covered, what `survives` says is new, the rest as it was.
-  void lose(const std::function<bool()>& survives) {
-    const std::lock_guard lock(mutex);
-    for (const auto& [name, file] : std::exchange(unsynced, {})) {
-      std::fstream on_disk(name, std::ios::in | std::ios::out | std::ios::binary);
-      if (!on_disk) continue;
-      std::int64_t bytes = file.bytes;
-      for (const auto& [at, before] : file.blocks) {
-        if (survives()) {
-          bytes = std::max(bytes, at + kBlock);
-        } else {
-          on_disk.seekp(at);
-          on_disk.write(before.data(), kBlock);
-        }
-      }
-      on_disk.close();
-      const auto now = static_cast<std::int64_t>(std::filesystem::file_size(name));
-      if (now > bytes) std::filesystem::resize_file(name, static_cast<std::uintmax_t>(bytes));
-    }
-    power_off = false;
-    power_for = 0;
-  }
-
-  void stall(bool on) {
-    {
-      const std::lock_guard lock(mutex);
-      stalled = on;
-    }
-    released.notify_all();
-  }
-  void pass() {
-    std::unique_lock lock(mutex);
-    released.wait(lock, [this] { return !stalled; });
-  }
-};
-FaultyDisk& disk() {
-  static FaultyDisk one;
-  return one;
-}
-
-struct FaultyFile {
-  sqlite3_file base;
-  const char* name;  // of a segment or its log; null: nothing of it is lost
-  sqlite3_file* real() { return reinterpret_cast<sqlite3_file*>(this + 1); }
-};
-FaultyFile* own(sqlite3_file* f) { return reinterpret_cast<FaultyFile*>(f); }
-sqlite3_file* real(sqlite3_file* f) { return own(f)->real(); }
-
-void remember_blocks(sqlite3_file* f, sqlite3_int64 at, int n) {
-  if (own(f)->name == nullptr) return;
-  const std::lock_guard lock(disk().mutex);
-  const auto [file, first] = disk().unsynced.try_emplace(own(f)->name);
-  if (first) {
-    sqlite3_int64 bytes = 0;
-    real(f)->pMethods->xFileSize(real(f), &bytes);
-    file->second.bytes = bytes;
-  }
-  for (std::int64_t block = at / kBlock * kBlock; block < at + n; block += kBlock) {
-    const auto [place, fresh] = file->second.blocks.try_emplace(block, kBlock, '\0');
-    if (fresh) real(f)->pMethods->xRead(real(f), place->second.data(), kBlock, block);  // zeroes behind the end
-  }
-}
-
-const sqlite3_io_methods& methods() {
-  static const sqlite3_io_methods all = [] {
-    sqlite3_io_methods m{};
-    m.iVersion = 2;
-    m.xClose = [](sqlite3_file* f) { return real(f)->pMethods->xClose(real(f)); };
-    m.xRead = [](sqlite3_file* f, void* to, int n, sqlite3_int64 at) {
-      return real(f)->pMethods->xRead(real(f), to, n, at);
-    };
-    m.xWrite = [](sqlite3_file* f, const void* from, int n, sqlite3_int64 at) {
-      if (disk().full) return SQLITE_FULL;
-      if (!disk().powered(own(f)->name)) return static_cast<int>(SQLITE_IOERR_WRITE);
-      remember_blocks(f, at, n);
-      return real(f)->pMethods->xWrite(real(f), from, n, at);
-    };
-    m.xTruncate = [](sqlite3_file* f, sqlite3_int64 size) { return real(f)->pMethods->xTruncate(real(f), size); };
-    m.xSync = [](sqlite3_file* f, int flags) {
-      disk().pass();
-      if (disk().fail_sync) return static_cast<int>(SQLITE_IOERR_FSYNC);
-      if (!disk().powered(own(f)->name)) return static_cast<int>(SQLITE_IOERR_FSYNC);
-      const int code = real(f)->pMethods->xSync(real(f), flags);
-      const std::lock_guard lock(disk().mutex);
-      if (own(f)->name != nullptr) disk().unsynced.erase(own(f)->name);
-      return code;
-    };
-    m.xFileSize = [](sqlite3_file* f, sqlite3_int64* size) { return real(f)->pMethods->xFileSize(real(f), size); };
-    m.xLock = [](sqlite3_file* f, int level) { return real(f)->pMethods->xLock(real(f), level); };
-    m.xUnlock = [](sqlite3_file* f, int level) { return real(f)->pMethods->xUnlock(real(f), level); };
-    m.xCheckReservedLock = [](sqlite3_file* f, int* out) {
-      return real(f)->pMethods->xCheckReservedLock(real(f), out);
-    };
-    m.xFileControl = [](sqlite3_file* f, int op, void* arg) {
-      return real(f)->pMethods->xFileControl(real(f), op, arg);
-    };
-    m.xSectorSize = [](sqlite3_file* f) { return real(f)->pMethods->xSectorSize(real(f)); };
-    m.xDeviceCharacteristics = [](sqlite3_file* f) { return real(f)->pMethods->xDeviceCharacteristics(real(f)); };
-    m.xShmMap = [](sqlite3_file* f, int page, int size, int extend, void volatile** out) {
-      return real(f)->pMethods->xShmMap(real(f), page, size, extend, out);
-    };
-    m.xShmLock = [](sqlite3_file* f, int offset, int n, int flags) {
-      return real(f)->pMethods->xShmLock(real(f), offset, n, flags);
-    };
-    m.xShmBarrier = [](sqlite3_file* f) { real(f)->pMethods->xShmBarrier(real(f)); };
-    m.xShmUnmap = [](sqlite3_file* f, int remove) { return real(f)->pMethods->xShmUnmap(real(f), remove); };
-    return m;
-  }();
-  return all;
-}
-
-const char* faulty_vfs() {
-  static sqlite3_vfs vfs = [] {
-    sqlite3_vfs* base = sqlite3_vfs_find(nullptr);
-    sqlite3_vfs copy = *base;
-    copy.zName = "faulty";
-    copy.pNext = nullptr;
-    copy.szOsFile = static_cast<int>(sizeof(FaultyFile)) + base->szOsFile;
-    copy.xOpen = [](sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int* out) {
-      sqlite3_vfs* under = sqlite3_vfs_find("unix");
-      const int code = under->xOpen(under, name, real(file), flags, out);
-      const bool log = (flags & (SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_WAL)) != 0 && name != nullptr &&
-                       std::strstr(name, "/seg-") != nullptr;
-      reinterpret_cast<FaultyFile*>(file)->name = log ? name : nullptr;
-      file->pMethods = real(file)->pMethods != nullptr ? &methods() : nullptr;
-      return code;
-    };
-    return copy;
-  }();
-  sqlite3_vfs_register(&vfs, 0);
-  return "faulty";
-}
+FaultyDisk& disk() { return FaultyDisk::get(); }
 
 class StoreFaults : public DiskStoreTest {
  protected:
   StoreFaults() {
-    options_.vfs = faulty_vfs();
-    disk().fail_sync = disk().full = false;
+    options_.vfs = FaultyDisk::vfs();
+    disk().mend();
     open();
   }
   ~StoreFaults() override {
-    disk().fail_sync = disk().full = false;
-    disk().stall(false);
+    disk().mend();
     close();
   }
   using Answer = Result<std::vector<Appended>>;
@@ -206,11 +50,11 @@ class StoreFaults : public DiskStoreTest {
 
 TEST_F(StoreFaults, FailedSyncRefusesUntilRestart) {
   ASSERT_TRUE(append("before"));
-  disk().fail_sync = true;
+  disk().fail({.on = DiskFault::On::kSync});
   const auto failed = append("lost");
   ASSERT_FALSE(failed);
   EXPECT_EQ(failed.error().code, Code::kUnavailable);
-  disk().fail_sync = false;  // the disk says that it is well again; what it dropped is gone all the same
+  disk().mend();  // the disk says that it is well again; what it dropped is gone all the same
   EXPECT_EQ(append("after").error().code, Code::kUnavailable);
   EXPECT_EQ(loop_.run(shard_->create("b", "k", "v")).error().code, Code::kUnavailable);
   EXPECT_EQ(loop_.run(shard_->flush()).error().code, Code::kUnavailable);
@@ -256,10 +100,7 @@ TEST_F(StoreFaults, PowerLossKeepsEverythingAcknowledged) {
     ASSERT_FALSE(HasFatalFailure());
     const FlowId flow = *loop_.run(shard_->open_flow("orders", Position(0)));
     const std::string old_end = (std::ostringstream() << std::ifstream(file("end")).rdbuf()).str();
-    {
-      const std::lock_guard lock(disk().mutex);
-      disk().power_for = 1 + below(200);
-    }
+    disk().power_off_after(1 + below(200));
     for (int n = 0, failed = 0; failed == 0; ++n) {
       std::vector<std::pair<std::string, std::shared_ptr<std::optional<Answer>>>> batch;
       for (unsigned i = 0, count = 1 + below(6); i < count; ++i) {
@@ -277,14 +118,14 @@ TEST_F(StoreFaults, PowerLossKeepsEverythingAcknowledged) {
       }
     }
     close();
-    in_a_group += !disk().unsynced.empty();
-    for (const auto& [name, unsynced] : disk().unsynced) {
+    in_a_group += !disk().unsynced().empty();
+    for (const std::string& name : disk().unsynced()) {
       const auto wal = read_wal(name);
       over_old += name.ends_with("-wal") && wal && wal->header_intact &&
                   wal->file_bytes > wal->bytes() + wal->frames_behind * (4096 + WalState::kFrameBytes);
     }
     const unsigned kind = below(4);  // nothing, all, half or nearly all of it survives
-    disk().lose([&] { return kind == 1 || (kind == 2 && below(2) == 0) || (kind == 3 && below(8) != 0); });
+    disk().lose_power([&] { return kind == 1 || (kind == 2 && below(2) == 0) || (kind == 3 && below(8) != 0); });
     // The end is not synced with each group: it may be older, or gone. The state may be gone with it.
     const unsigned end = below(3);
     if (end == 1) std::ofstream(file("end"), std::ios::binary) << old_end;
@@ -316,7 +157,7 @@ TEST_F(StoreFaults, PowerLossKeepsEverythingAcknowledged) {
 
 TEST_F(StoreFaults, FullDiskRefusesAndResumesByItself) {
   ASSERT_TRUE(append("before"));
-  disk().full = true;
+  disk().fail({.full = true});
   auto waiting = start("waiting");
   loop_.turn();
   until([&] { return store_->stats().refusing.has_value(); });
@@ -324,7 +165,7 @@ TEST_F(StoreFaults, FullDiskRefusesAndResumesByItself) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Code::kFull);
   EXPECT_NE(refused.error().message.find("disk is full"), std::string::npos);
-  disk().full = false;
+  disk().mend();
   EXPECT_TRUE(loop_.wait(waiting));
   EXPECT_TRUE(append("after"));
   EXPECT_EQ(all_ids(), (std::vector<std::string>{"before", "waiting", "after"}));

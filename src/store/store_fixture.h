@@ -3,11 +3,15 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -174,5 +178,104 @@ inline std::vector<std::string> ids_of(const std::vector<EventPtr>& events) {
   for (const EventPtr& event : events) ids.push_back(event->id);
   return ids;
 }
+
+// A store of small segments, with events that runs have worked on.
+class WorkedStoreTest : public DiskStoreTest {
+ protected:
+  WorkedStoreTest() {
+    options_.segment_bytes = 4096;
+    options_.tail_bytes = 4096;
+  }
+  void reopen() {
+    close();
+    open();
+  }
+  // `count` events "first", "first+1", … in one commit each.
+  void fill(int first, int count) {
+    for (int i = first; i < first + count; ++i) {
+      std::vector<NewEvent> one{make_event(std::to_string(i), "shopify", 400)};
+      one[0].received = clock_.now();
+      ASSERT_TRUE(run(shard_->append(one, Deadline::never())));
+    }
+  }
+  FlowId open_flow(const std::string& name) { return *run(shard_->open_flow(name, Position(0))); }
+  void journal(Record record) { ASSERT_TRUE(run(shard_->append(std::move(record), Sync::kWait))); }
+  std::vector<std::string> all_ids() {
+    std::vector<std::string> ids;
+    std::uint64_t after = 0;
+    while (true) {
+      const auto events = run(shard_->read(Position(after), ReadLimits{16, 1u << 20}));
+      EXPECT_TRUE(events) << events.error().text();
+      if (!events || events->empty()) return ids;
+      for (const EventPtr& event : *events) ids.push_back(event->id);
+      after = events->back()->position.value;
+    }
+  }
+  // Everything of the fold that can be asked for, as text.
+  std::string picture() {
+    std::ostringstream out;
+    const auto flows = run(shard_->flows());
+    for (const auto& [id, name] : *flows) {
+      const auto counts = run(shard_->counts(id));
+      const auto cursor = run(shard_->cursor(id));
+      out << name << ' ' << id.value << " floor " << cursor->floor.value << " settled " << cursor->settled.size()
+          << " delivered " << counts->delivered << " held " << counts->held << " dead " << counts->dead << " retrying "
+          << counts->retrying << '\n';
+    }
+    RunQuery all;
+    all.count = 10'000;
+    const auto found = run(shard_->runs(all));
+    for (const RunStatus& s : *found) {
+      out << s.run.flow.value << '/' << s.run.event.value << ' ' << run_state_name(s.state) << ' ' << s.records << ' '
+          << to_unix_us(s.changed) << ' ' << s.lane << ' ' << s.summary << ':';
+      const auto records = run(shard_->read(s.run));
+      for (const Record& r : *records) out << ' ' << r.number << '=' << r.body;
+      out << '\n';
+    }
+    const auto entries = run(shard_->scan("index", "", "", 10'000));
+    for (const Entry& e : *entries) out << e.key << '=' << e.value << '@' << e.revision << '\n';
+    return out.str();
+  }
+  // Events with a run each: most delivered, every tenth held, every seventh dead, with entries.
+  FlowId work(int count) {
+    const FlowId flow = open_flow("orders");
+    fill(1, count);
+    for (int i = 1; i <= count; ++i) {
+      const auto event = static_cast<std::uint64_t>(i);
+      Record first = make_record(flow, event, 1);
+      first.puts.push_back({"index", "order/" + std::to_string(i), std::to_string(i)});
+      journal(std::move(first));
+      Record second = make_state(flow, event, 2,
+                                 i % 10 == 0  ? RunState::kHeld
+                                 : i % 7 == 0 ? RunState::kDead
+                                              : RunState::kDelivered);
+      second.lane = event * 3;
+      second.summary = second.state == RunState::kDelivered ? "" : "why " + std::to_string(i);
+      journal(std::move(second));
+    }
+    return flow;
+  }
+  std::filesystem::path file(const std::string& name) const { return options_.directory / name; }
+  std::vector<std::filesystem::path> files_like(const std::string& prefix) const {
+    std::vector<std::filesystem::path> found;
+    for (const auto& entry : std::filesystem::directory_iterator(options_.directory)) {
+      const std::string name = entry.path().filename().string();
+      if (name.starts_with(prefix) && name.ends_with(".db")) found.push_back(entry.path());
+    }
+    std::sort(found.begin(), found.end());
+    return found;
+  }
+  // Changes one byte of the file where `text` stands in it; false when it does not.
+  static bool flip(const std::filesystem::path& path, const std::string& text) {
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    const std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+    const auto at = bytes.find(text);
+    if (at == std::string::npos) return false;
+    file.clear();
+    file.seekp(static_cast<std::streamoff>(at));
+    file.put(static_cast<char>(bytes[at] ^ 1));
+    return file.good();
+  }
+};
 
 }  // namespace tieline::store

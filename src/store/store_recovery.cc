@@ -2,6 +2,7 @@
 // never guess: what is missing is reported, counted and set aside, or refused.
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -47,6 +48,17 @@ StoreCore::~StoreCore() {
 }
 
 Result<void> StoreCore::open() {
+  auto opened = open_files();
+  if (opened || opened.error().code != Code::kFull) return opened;
+  struct statvfs disk {};
+  const bool known = ::statvfs(options.directory.c_str(), &disk) == 0;
+  const std::string left = known ? std::to_string(disk.f_bavail * disk.f_frsize >> 10) + " KiB left" : "no room left";
+  return failure(Code::kFull, "the disk of " + options.directory.string() + " is full (" + left +
+                                  "), and the store cannot start: nothing is lost; free some space, and start again (" +
+                                  opened.error().message + ")");
+}
+
+Result<void> StoreCore::open_files() {
   sample_time();
   TRY_VOID(lock_directory());
   TRY(std::vector<Segment> found, list_segments());
@@ -96,7 +108,8 @@ Result<void> StoreCore::lock_directory() {
   }
   const std::string file = path("lock").string();
   lock_file_ = ::open(file.c_str(), (options.read_only ? O_RDONLY : O_RDWR) | O_CREAT | O_CLOEXEC, 0600);
-  if (lock_file_ < 0) return failure(Code::kInternal, "opening " + file + ": " + std::strerror(errno));
+  if (lock_file_ < 0)
+    return failure(errno == ENOSPC ? Code::kFull : Code::kInternal, "opening " + file + ": " + std::strerror(errno));
   if (::flock(lock_file_, (options.read_only ? LOCK_SH : LOCK_EX) | LOCK_NB) != 0) {
     return failure(Code::kUnavailable, "another process has the store " + options.directory.string() +
                                            " open; stop it, or ask it through its admin port");
@@ -149,6 +162,11 @@ Result<void> StoreCore::open_state(const std::vector<Segment>& found) {
   std::error_code ignored;
   if (options.read_only) {
     has_state_ = std::filesystem::exists(file, ignored);
+    const auto sound = has_state_ ? StateReader::open(file, {}) : failure(Code::kNotFound, "");
+    if (!sound && sound.error().code == Code::kCorrupt) {  // the segments are read all the same
+      TRY_VOID(damage(sound.error().message + "; mend it with: tieline store repair", false));
+      has_state_ = false;
+    }
   } else {
     auto opened = StateDb::open(file, {});
     if (!opened && opened.error().code == Code::kCorrupt) {
@@ -166,15 +184,42 @@ Result<void> StoreCore::open_state(const std::vector<Segment>& found) {
   TRY(const std::uint64_t next, reader.next_seq());
   folded_seq_ = next - 1;
   TRY(flows, reader.flows());
-  if (found.empty() || folded_lsn_ + 1 >= found.front().first_lsn || options.read_only) return {};
+  TRY(const Told told, told_by(found));
+  if (found.empty() || folded_lsn_ + 1 >= told.all_from || options.read_only) return {};
   if (!options.accept_loss) {
     return failure(Code::kCorrupt,
-                   "state.db lacks what was folded before record " + std::to_string(found.front().first_lsn) +
+                   "state.db lacks what was folded before record " + std::to_string(told.all_from) +
                        ", and the segments that held it are gone: restore state.db from a backup, or go on without the "
                        "older entries and unfinished runs: tieline run --accept-loss");
   }
-  folded_lsn_ = found.front().first_lsn - 1;
+  if (folded_lsn_ + 1 >= told.records_from) return {};
+  folded_lsn_ = told.records_from - 1;
   return state_.skip_to(folded_lsn_, 0);
+}
+
+// From which record on the segments have everything, and from which on they have the records. What they let go of
+// state.db alone knows.
+Result<StoreCore::Told> StoreCore::told_by(const std::vector<Segment>& found) const {
+  Told told;
+  for (const Segment& segment : found) {
+    auto holds = Holds::kAll;
+    if (segment.sealed) {
+      // One that cannot be read is looked at later, and told of.
+      if (const auto reader = SegmentReader::open(segment.path, options.vfs)) {
+        holds = reader->head().holds;
+      } else if (reader.error().code == Code::kUnsupported) {
+        return failure(reader.error());
+      }
+    }
+    if (holds != Holds::kKeys && told.records_from == 0) told.records_from = segment.first_lsn;
+    if (holds == Holds::kAll) {
+      told.all_from = segment.first_lsn;
+      break;
+    }
+    told.all_from = segment.first_lsn + 1;
+  }
+  told.records_from = std::max(told.records_from, std::uint64_t{1});
+  return told;
 }
 
 Result<void> StoreCore::check_environment(const SegmentReader& reader) const {
@@ -195,6 +240,7 @@ Result<void> StoreCore::recover(std::vector<Segment> found) {
     const bool newest = i + 1 == standing.size();
     next_lsn = std::max(next_lsn, standing[i].last_lsn + 1);
     next_seq = std::max(next_seq, standing[i].last_seq + 1);
+    if (!newest && standing[i].holds == Holds::kKeys) continue;
     if (!newest && folded_lsn_ + 1 >= standing[i + 1].first_lsn && folded_seq_ + 1 >= standing[i + 1].first_seq) {
       if (!standing[i].sealed && !options.read_only) sealing_.push_back({standing[i], nullptr});
       continue;
@@ -203,14 +249,15 @@ Result<void> StoreCore::recover(std::vector<Segment> found) {
     TRY_VOID(replay(standing[i], *reader));
     // A segment that no record went to leaves one lsn out.
     if (!newest && standing[i + 1].first_lsn > standing[i].first_lsn + 1)
-      lost_records(standing[i].last_lsn + 1, standing[i + 1].first_lsn - 1);
+      lost_records(*reader, standing[i].last_lsn + 1, standing[i + 1].first_lsn - 1);
     if (!newest) TRY_VOID(end_recovered(standing[i], standing[i + 1]));
   }
   TRY_VOID(check_tail(standing, gaps));
   TRY_VOID(open_hot(standing));
   load_dedupe(standing);
   for (FlowState& flow : flows) {
-    flow.cursor.settle_up_to(Position(standing.front().first_seq - 1));
+    flow.cursor.settle_up_to(Position(first_with_data(standing)->first_seq - 1));
+    for (const std::uint64_t seq : events_aside) flow.cursor.settle(Position(seq));
     flow.durable_floor = flow.cursor.floor();
   }
   segments = std::make_shared<std::vector<Segment>>(std::move(standing));
@@ -252,7 +299,11 @@ Result<void> StoreCore::take_standing(std::vector<Segment>& found, std::vector<S
     segment.records = counts->records;
     segment.last_seq = counts->last_seq;
     segment.last_lsn = std::max(counts->last_lsn, segment.first_lsn - 1);
+    segment.first_received = counts->first_received == Time::min() ? now() : counts->first_received;
     segment.last_received = counts->last_received == Time::min() ? now() : counts->last_received;
+    segment.holds = (*reader)->head().holds;
+    const auto& aside = (*reader)->events_aside();
+    events_aside.insert(events_aside.end(), aside.begin(), aside.end());
     segment.bytes = std::filesystem::file_size(segment.path, ignored);
     if (!segment.sealed) {
       const auto log = std::filesystem::file_size(segment.path + "-wal", ignored);
@@ -264,7 +315,9 @@ Result<void> StoreCore::take_standing(std::vector<Segment>& found, std::vector<S
     }
     end_known = counts->end_known;
     const std::uint64_t expected = standing.empty() ? segment.first_seq : standing.back().last_seq + 1;
-    for (std::uint64_t seq = expected; seq < segment.first_seq; ++seq) gaps.push_back(seq);
+    for (std::uint64_t seq = expected; seq < segment.first_seq; ++seq) {
+      if (!std::binary_search(events_aside.begin(), events_aside.end(), seq)) gaps.push_back(seq);
+    }
     standing.push_back(segment);
   }
   return {};
@@ -290,21 +343,28 @@ Result<void> StoreCore::leave_out(const Segment& segment, bool newest, const Err
 
 Result<void> StoreCore::replay(const Segment& segment, SegmentReader& reader) {
   recent.open(std::max(segment.first_lsn, folded_lsn_ + 1), std::max(segment.first_seq, folded_seq_ + 1));
-  TRY(const std::vector<StoredFlow> named, reader.flows());
-  for (const StoredFlow& flow : named) {
+  auto named = reader.flows();
+  auto marks = reader.marks();
+  for (const Error* error : {named ? nullptr : &named.error(), marks ? nullptr : &marks.error()}) {
+    if (error == nullptr) continue;
+    if (error->code != Code::kCorrupt || !options.accept_loss) return failure(*error);
+    report(segment.path + ": cursors cannot be read, and older ones are taken: " + error->message);
+  }
+  if (!named) named.emplace();
+  if (!marks) marks.emplace();
+  for (const StoredFlow& flow : *named) {
     if (flows.size() < flow.id.value) flows.resize(flow.id.value);
     flows[flow.id.value - 1].name = flow.name;
   }
-  TRY(auto marks, reader.marks());
-  for (auto& [id, cursor] : marks) {
+  for (auto& [id, cursor] : *marks) {
     if (id.value == 0 || id.value > flows.size()) continue;
     flows[id.value - 1].cursor = std::move(cursor);
   }
   std::uint64_t expected = std::max(segment.first_lsn, folded_lsn_ + 1);
-  auto walked = reader.each_record([this, &expected](const RawRecord& row) -> Result<void> {
+  auto walked = reader.each_record([this, &expected, &reader](const RawRecord& row) -> Result<void> {
     TRY(const bool good, replay_record(row));
     if (!good || row.lsn < expected) return {};
-    lost_records(expected, row.lsn - 1);
+    lost_records(reader, expected, row.lsn - 1);
     expected = row.lsn + 1;
     return {};
   });
@@ -348,6 +408,8 @@ Result<bool> StoreCore::replay_record(const RawRecord& row) {
   }
   const RecordRef ref{row.lsn, record_hash(*record, *content), record->number};
   recent.apply(*record, ref, base, flow(record->run.flow)->counts);
+  // Marked already, unless the mark is lost.
+  if (record->kind == RecordKind::kState) flow(record->run.flow)->cursor.settle(record->run.event);
   return true;
 }
 
@@ -372,11 +434,15 @@ Result<void> StoreCore::open_hot(std::vector<Segment>& found) {
   if (goes_on || (options.read_only && !found.empty() && !found.back().sealed)) {
     counters.events = std::exchange(found.back().events, 0);
     counters.records = std::exchange(found.back().records, 0);
+    if (counters.events + counters.records > 0) hot_since_ = found.back().first_received;
     if (options.read_only) return {};
     TRY(hot_, SegmentWriter::open(found.back().path, options.vfs));
     TRY(hot_bytes_, hot_.bytes());
     found.back().bytes = 0;  // counted as the hot one's
     hot_bytes_seen_ = hot_bytes_;
+    std::error_code missing;
+    const auto log = std::filesystem::file_size(found.back().path + "-wal", missing);
+    hot_log_bytes_ = missing ? 0 : log;
     hot_open_ = true;
     hot_first_lsn_ = found.back().first_lsn;
     return {};

@@ -13,6 +13,7 @@ namespace tieline::store {
 namespace {
 
 constexpr auto kFullRetry = std::chrono::milliseconds(200);
+constexpr std::uint64_t kLogHeaderBytes = 32, kLogFrameBytes = 24 + 4096;
 
 }  // namespace
 
@@ -32,18 +33,23 @@ void Group::clear() {
 Result<void> StoreCore::writable() const {
   if (options.read_only) return failure(Code::kUnavailable, "the store is open for reading only");
   if (stopping_ && !refusing_) return failure(Code::kUnavailable, "the store is stopping");
-  if (auto refused = refusal()) return failure(std::move(*refused));
+  if (auto refused = refusal(false)) return failure(std::move(*refused));
   return {};
 }
 
-std::optional<Error> StoreCore::refusal() const {
+Result<void> StoreCore::takes_events() const {
+  if (!refusing_ && disk_out_) return failure(*refusal(true));
+  return writable();
+}
+
+std::optional<Error> StoreCore::refusal(bool events) const {
   if (refusing_) return refusing_;
   if (full_) return full_;
-  if (!disk_out_) return std::nullopt;
+  if (!(events ? disk_out_ : disk_gone_)) return std::nullopt;
   return Error{Code::kFull,
                "the disk of " + options.directory.string() + " has " + std::to_string(disk_free_ >> 20) +
-                   " MiB left, less than the " + std::to_string(options.headroom_bytes >> 22) +
-                   " MiB that the store leaves free; it takes writes again when there is more",
+                   " MiB left, less than the " + std::to_string(options.headroom_bytes >> (events ? 22 : 23)) +
+                   " MiB that the store leaves free; it goes on by itself when there is more",
                {}};
 }
 
@@ -142,6 +148,15 @@ void StoreCore::lost_records(std::uint64_t first, std::uint64_t last) {
   report("records " + std::to_string(first) + " to " + std::to_string(last) + " are missing: set aside");
 }
 
+void StoreCore::lost_records(const SegmentReader& reader, std::uint64_t first, std::uint64_t last) {
+  for (const std::uint64_t aside : reader.records_aside()) {
+    if (aside < first || aside > last) continue;
+    lost_records(first, aside - 1);
+    first = aside + 1;
+  }
+  lost_records(first, last);
+}
+
 void StoreCore::lost_record(std::uint64_t lsn, const std::string& why) {
   {
     const std::lock_guard lock(mutex);
@@ -163,7 +178,7 @@ void StoreCore::write_loop() {
     {
       std::unique_lock lock(mutex);
       writer_idle_ = true;
-      wake_writer_.wait(lock, [this] { return queue_.count > 0 || unmarked_ || stopping_; });
+      wake_writer_.wait(lock, [this] { return queue_.count > 0 || unmarked_ || stopping_ || end_wanted_; });
       if (!queue_.awaited && !stopping_) {
         wake_writer_.wait_for(lock, options.linger, [this] { return queue_.awaited || stopping_; });
       }
@@ -189,7 +204,10 @@ void StoreCore::take_group(Group& group) {
     }
     unmarked_ = false;
   }
-  group.ends_segment = hot_bytes_ + group.bytes >= options.segment_bytes && !(hot_bytes_ == 0 && group.bytes == 0);
+  const bool full = hot_bytes_ + group.bytes >= options.segment_bytes;
+  group.ends_segment = (full || end_wanted_) && !(hot_bytes_ == 0 && group.bytes == 0);
+  end_wanted_ = false;
+  if (hot_since_ == Time::max() && group.bytes > 0) hot_since_ = now();
   if (!group.ends_segment) return;
   // Everything queued so far is folded into the generation that ends here, and will stand in the segment that ends.
   // A segment is named after its first lsn, so that one has to be left even if no record took it.
@@ -283,6 +301,7 @@ void StoreCore::group_done(Group& group) {
     const std::lock_guard lock(mutex);
     full_.reset();
     hot_bytes_seen_ = group.ends_segment ? 0 : hot_bytes_;
+    if (hot_.frames() > 0) hot_log_bytes_ = kLogHeaderBytes + hot_.frames() * kLogFrameBytes;
     durable_seq = group.last_seq;
     durable_lsn = group.last_lsn;
     durable_ticket = group.ticket;
@@ -314,7 +333,9 @@ void StoreCore::next_hot_segment() {
   ended.events = std::exchange(counters.events, 0);
   ended.records = std::exchange(counters.records, 0);
   ended.bytes = hot_bytes_;
+  ended.first_received = std::exchange(hot_since_, Time::max());
   ended.last_received = now();
+  ended.log_bytes = std::exchange(hot_log_bytes_, 0);
   sealing_.push_back({ended, generation});
   next_segment_ = Segment{};
   next_segment_.first_lsn = generation->last_lsn + 1;

@@ -252,7 +252,7 @@ class NestedFlow : public testing::Test {
   }
   Result<void> answer(Position event, engine::HeldAnswer answer) {
     Result<void> done;
-    await(keep(engine_->settle_held(RunId{FlowId(1), event}, answer, "ada"), &done));
+    await(keep(engine_->settle_held(RunId{FlowId(1), event}, answer, engine::Decision{"ada"}), &done));
     settle();
     return done;
   }

@@ -111,10 +111,71 @@ const spec::Table<StoreSettings>& describe(const StoreSettings*) {
                   .example = "30d",
                   .min = "1h",
                   .max = "3650d"})
+          .field("keep_payloads", &StoreSettings::keep_payloads,
+                 {.doc = "How long the data of finished events is kept; what was done with them is seen as long as "
+                         "`keep_history` says. Not longer than that",
+                  .example = "7d",
+                  .fallback = "`keep`",
+                  .min = "1h",
+                  .max = "3650d"})
+          .field("keep_history", &StoreSettings::keep_history,
+                 {.doc = "How long is kept what became of events: their runs, and every attempt",
+                  .example = "90d",
+                  .fallback = "`keep`",
+                  .min = "1h",
+                  .max = "3650d"})
+          .field(
+              "keep_dedupe", &StoreSettings::keep_dedupe,
+              {.doc = "How long an event that comes again is known to be the same, whatever `keep` says. Vendors send "
+                      "again for days",
+               .example = "14d",
+               .fallback = "7d",
+               .min = "1h",
+               .max = "365d"})
+          .field(
+              "keep_once", &StoreSettings::keep_once,
+              {.doc = "How long a call with `once` is not made a second time, from when it was made. Not shorter than "
+                      "`keep_history`",
+               .example = "365d",
+               .fallback = "90d, or `keep_history` if that is longer",
+               .min = "1h",
+               .max = "3650d"})
+          .field("keep_index", &StoreSettings::keep_index,
+                 {.doc = "How long a run is found by the keys of its flow's `index`. Not longer than `keep_history`",
+                  .example = "30d",
+                  .fallback = "`keep_history`",
+                  .min = "1h",
+                  .max = "3650d"})
           .field("max", &StoreSettings::max,
                  {.doc = "How much disk the store may take; the oldest finished events go first",
                   .example = "20GB",
-                  .min = "256MB"});
+                  .min = "256MB"})
+          .field(
+              "reserve", &StoreSettings::reserve,
+              {.doc = "How much of the disk stays free: below it the oldest history goes before its time, below a "
+                      "quarter of it webhooks are refused with 503 until there is room, below an eighth runs wait, too",
+               .example = "1GB",
+               .min = "16MiB",
+               .max = "1TB"})
+          .check([](const StoreSettings& store, const spec::Node& node, spec::Problems& problems) {
+            if (store.payloads() > store.history())
+              problems.error(place_of(node, "keep_payloads"),
+                             "the data of events cannot outlive their history: make `keep_payloads` no longer than "
+                             "`keep_history`");
+            if (store.once() < store.history())
+              problems.error(place_of(node, "keep_once"),
+                             "a run that is replayed out of the history would make its call a second time: make "
+                             "`keep_once` no shorter than `keep_history`");
+            if (store.index() > store.history())
+              problems.error(place_of(node, "keep_index"),
+                             "a key that outlives the history leads to nothing: make `keep_index` no longer than "
+                             "`keep_history`");
+            if (store.dedupe() < StoreSettings::kLeastDedupe)
+              problems.warning(
+                  place_of(node, "keep_dedupe"),
+                  "vendors send an event again for days when they got no answer: with less than 7d it may be "
+                  "taken for a new one, and be delivered twice");
+          });
   return table;
 }
 

@@ -2,7 +2,9 @@
 // them.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -28,7 +30,18 @@ const spec::Table<Listen>& describe(const Listen*);
 struct StoreSettings {
   std::string url = "sqlite:data";
   Duration keep = std::chrono::hours(24 * 30);
+  // Clocks of their own; those that are not set follow `keep`, see below.
+  std::optional<Duration> keep_payloads, keep_history, keep_dedupe, keep_once, keep_index;
   spec::Size max{20'000'000'000};
+  spec::Size reserve{256 << 20};
+
+  Duration payloads() const { return keep_payloads.value_or(std::min(keep, history())); }
+  Duration history() const { return keep_history.value_or(keep); }
+  Duration dedupe() const { return keep_dedupe.value_or(kLeastDedupe); }
+  Duration once() const { return keep_once.value_or(std::max(history(), Duration(std::chrono::hours(24 * 90)))); }
+  Duration index() const { return keep_index.value_or(history()); }
+  // As long as vendors send an event again that was not answered.
+  static constexpr Duration kLeastDedupe = std::chrono::hours(24 * 7);
 
   // The directory of `sqlite:DIRECTORY`, as written.
   std::string_view directory() const { return std::string_view(url).substr(std::string_view("sqlite:").size()); }
