@@ -56,7 +56,7 @@ Async<void> Dispatcher::find_unfinished(Found& found) {
       // Without a state record only its intents and outcomes stand: the lane is computed anew.
       if (status.state == RunState::kRunning && lane == 0) lane = co_await find_lane(status);
       recovered(status, lane);
-      if (lane == 0 || found.begun.contains(lane)) continue;
+      if (lane == 0 || status.state == RunState::kWaiting || found.begun.contains(lane)) continue;
       CO_TRY(const bool begun, co_await has_begun(status));
       if (begun) found.begun.emplace(lane, status.run.event);
     }

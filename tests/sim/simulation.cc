@@ -92,6 +92,7 @@ class Life {
   std::map<std::string, std::uint32_t> repeats_;  // that the operator asked for
   // By "flow/event": when the run began again, and for which job.
   std::map<std::string, std::vector<std::pair<Time, std::uint64_t>>> replays_;
+  std::map<std::string, std::uint32_t> from_start_;    // of repeats_: those that were to do everything again
   std::map<std::string, std::uint32_t> outage_tries_;  // by "flow/event/action"
   std::uint32_t generation_ = 1;
   bool started_ = false, must_crash_ = false, quiet_ = false;
@@ -353,6 +354,7 @@ asio::awaitable<void> Life::judge() {
         const auto body = engine::decode(record.body);
         if (body && body->replay) {
           ++repeats_[name];
+          if (body->replay->start) ++from_start_[name];
           replays_[name].emplace_back(record.at, body->replay->job);
         }
         if (record.body.find("not-to-be-seen") != std::string::npos) violation("a secret in the journal of " + name);
@@ -407,7 +409,8 @@ void Life::judge_effects() {
       const std::size_t made = vendor_.count(effect_identity(kNested, part_of(sent.id, part), sent.group));
       if (end->second == RunState::kDelivered && made == 0)
         violation("delivered without a part's effect: " + end->first + "#" + part);
-      if (made > 1 && part != "repeated")
+      // Whoever has it begin at the start has what was done done again.
+      if (made > 1 + from_start_[end->first] && part != "repeated")
         violation("an unsafe effect " + std::to_string(made) + " times without a hold or look-up: " + end->first + "#" +
                   part);
     }
@@ -420,8 +423,9 @@ void Life::judge_effects() {
                         name.ends_with("/do_once") || name.ends_with("/do_repeat") || name.ends_with("/do_item") ||
                         name.ends_with("/do_arm");
     const std::uint32_t forgotten = unsafe ? 0 : static_cast<std::uint32_t>(report_.crashes) + troubles_;
-    const auto asked = repeats_.find(name.substr(0, name.rfind('/')));
-    const std::uint32_t again = asked == repeats_.end() ? 0 : asked->second * kTries;
+    const std::string run = name.substr(0, name.rfind('/')), whole = run.substr(0, run.find('#'));
+    const std::uint32_t asked = repeats_[run] + (whole == run ? 0 : repeats_[whole]);
+    const std::uint32_t again = asked * kTries;
     // Of the parts of a nested run the journal's outcomes are taken together.
     std::string call = name;
     if (const std::size_t part = call.find('#'); part != std::string::npos) call.erase(part, call.rfind('/') - part);
