@@ -7,13 +7,16 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "async/async.h"
 #include "core/connector.h"
 #include "core/event.h"
+#include "core/schedule.h"
 #include "core/template.h"
+#include "core/topic.h"
 #include "json/program.h"
 
 namespace tieline {
@@ -61,6 +64,15 @@ struct StepResult {
   static StepResult suspend() { return {Kind::kSuspend, {}, {}}; }
 };
 
+// An event that a step publishes on a topic.
+struct Publication {
+  std::string topic;
+  std::string type;     // empty: the topic
+  std::string subject;  // what it is about; may be empty
+  Op op = Op::kOther;
+  json::Document data;
+};
+
 // What a step may use of the run it works in. Owned by the engine; valid during Step::run.
 class RunContext {
  public:
@@ -78,6 +90,10 @@ class RunContext {
     json::Document value;
   };
   virtual asio::awaitable<CallResult> call(CallRequest request) = 0;
+
+  // Kept until the run ends, and then committed together with its end; a run that ends as dead publishes nothing. Its
+  // id follows from run, step and order. kInvalid when the run publishes too much, or went through too many flows.
+  virtual Result<void> publish(Publication publication) = 0;
 };
 
 class Step {
@@ -104,6 +120,17 @@ struct WebhookTrigger {
   std::vector<std::string> types;  // event types; empty: all
 };
 
+struct TopicTrigger {
+  TopicPattern topic;
+  std::vector<std::string> types;               // event types; empty: all
+  std::shared_ptr<const json::Program> filter;  // may be null; where it is false there is no run
+};
+
+struct ScheduleTrigger {
+  Schedule schedule;
+  bool run_missed = true;  // once for all that it missed while nothing ran; else they are left out
+};
+
 struct IndexKey {
   std::string name;
   std::shared_ptr<const json::Program> value;
@@ -112,11 +139,21 @@ struct IndexKey {
 // The variables that every program of every flow sees, in this order; `as:` and `let:` names follow.
 inline constexpr std::size_t kSlotEvent = 0, kSlotVars = 1, kSlotFlow = 2, kSlotRun = 3, kFixedSlots = 4;
 
+// How the flows begin that subscriptions are made of.
+inline constexpr std::string_view kSubscriptionPrefix = "subscriptions/";
+// The code of an answer by which a subscriber says that it wants no more.
+inline constexpr std::string_view kGoneCode = "gone";
+
 struct Flow {
   std::string name;
   std::string hash;    // of the source: its YAML, `$vars` and zone
   std::string source;  // what compiling it again needs
   std::vector<WebhookTrigger> triggers;
+  std::vector<TopicTrigger> topics;
+  std::vector<ScheduleTrigger> schedules;
+  bool manual = false;                                // a person may start it
+  bool pauses_when_gone = false;                      // a call that ends with kGoneCode pauses it
+  std::vector<std::string> publishes;                 // the topics of its steps
   std::vector<std::string> variables;                 // names by slot
   std::shared_ptr<const json::Program> key, version;  // may be null
   std::vector<IndexKey> index;
@@ -127,6 +164,9 @@ struct Flow {
   std::vector<std::shared_ptr<const Step>> steps;
 
   bool matches(const Event& event) const;
+  // Of an event that matches: whether some trigger that it matches wants its data. kInvalid when a filter fails.
+  bool has_filters() const;
+  Result<bool> wants(const Event& event, const json::Document& data, std::span<const json::Document> values) const;
 };
 using FlowPtr = std::shared_ptr<const Flow>;
 

@@ -43,7 +43,7 @@ bool Dispatcher::has_room() const { return taken() < shard_.limits.window && wai
 
 asio::awaitable<void> Dispatcher::pump() {
   while (true) {
-    while (flow_ == nullptr || !has_room()) co_await room_.wait();
+    while (!may_read()) co_await room_.wait();
     // A store that takes no records is asked again now and then with one event.
     if (shard_.store_refuses) co_await shard_.deps.clock.sleep(shard_.limits.store_retry);
     ReadLimits limits;
@@ -61,7 +61,7 @@ asio::awaitable<void> Dispatcher::pump() {
     }
     for (EventPtr& event : *events) {
       if (taken() >= kWarmRuns) co_await unhurried();
-      if (flow_ == nullptr || !has_room()) break;
+      if (!may_read()) break;
       read_to_ = event->position;
       ++ordinal_;
       if (flow_->matches(*event)) {
@@ -90,6 +90,7 @@ asio::awaitable<void> Dispatcher::take(EventPtr event) {
   run->event = std::move(event);
   run->flow = flow_;
   prepare(*run);
+  if (run->unwanted) co_return shard_.deps.journal.settle(id_, run->id.event);
   if (shard_.deps.faults.ignore_lanes) run->lane = 0;
   Run& taken_run = *run;
   const Position position = run->id.event;
@@ -292,6 +293,8 @@ asio::awaitable<void> Dispatcher::finish(Run& run, Transition end) {
     wait_again(event, entry);
   }
   if (end.kind == Transition::Kind::kState) observe(run, end);
+  if (end.state == RunState::kDead && run.flow != nullptr && run.flow->pauses_when_gone)
+    co_await pause_if_gone(run, end);
   if (waits && end.kind == Transition::Kind::kState && lane != 0) co_await park_followers(lane);
   if (!waits && lane != 0 && !lanes_.is_head(lane, event)) {
     lanes_.erase(lane, event);
@@ -468,6 +471,8 @@ FlowSnapshot Dispatcher::snapshot() const {
   out.id = id_;
   out.removed = flow_ == nullptr;
   out.full = flow_ != nullptr && waiting() >= shard_.limits.waiting_max;
+  out.paused = paused();
+  out.paused_why = paused_.value_or("");
   out.read_to = read_to_;
   const Position last = shard_.deps.log.last();
   out.lag = last > read_to_ ? last.value - read_to_.value : 0;

@@ -39,6 +39,12 @@ void put_response(json::TextBuilder& out, const KeptResponse& response) {
   out.end_object();
 }
 
+void put_published(json::TextBuilder& out, const std::vector<PublishedEvent>& events) {
+  out.key("published").begin_array();
+  for (const PublishedEvent& event : events) out.begin_array().string(event.source).string(event.id).end_array();
+  out.end_array();
+}
+
 std::string text_of(json::Value object, std::string_view key) { return std::string(object[key].as_string()); }
 
 Headers headers_of(json::Value object) {
@@ -103,6 +109,7 @@ RecordBody RecordBody::conclusion() const {
   out.hold = hold;
   out.answer = answer;
   out.by = by;
+  out.published = published;
   return out;
 }
 
@@ -132,6 +139,7 @@ Bytes encode(const RecordBody& body) {
   if (body.hold) out.key("hold").string(hold_name(*body.hold));
   if (body.answer) out.key("answer").string(*body.answer == HeldAnswer::kDelivered ? "delivered" : "repeat");
   put_text(out, "by", body.by);
+  if (!body.published.empty()) put_published(out, body.published);
   out.end_object();
   return out.finish();
 }
@@ -168,6 +176,8 @@ Result<RecordBody> decode(std::string_view bytes) {
   if (root.has("answer"))
     body.answer = root["answer"].as_string() == "delivered" ? HeldAnswer::kDelivered : HeldAnswer::kRepeat;
   body.by = text_of(root, "by");
+  for (const json::Value event : root["published"].elements())
+    body.published.push_back({std::string(event.at(0).as_string()), std::string(event.at(1).as_string())});
   return body;
 }
 

@@ -7,7 +7,7 @@
 //   kIntent                 call action once request
 //   kOutcome                call action category code message took wait lookup empty happened resolved pages request
 //                           response result
-//   kState                  call action category code message hold answer by
+//   kState                  call action category code message hold answer by published
 #pragma once
 
 #include <cstdint>
@@ -45,6 +45,11 @@ enum class Resolved : std::uint8_t {
 };
 std::string_view resolved_name(Resolved resolved);  // "answer", "found", "not found", "dropped", "once"
 
+// An event of the run's end, as EventLog::find knows it.
+struct PublishedEvent {
+  std::string source, id;
+};
+
 struct RecordBody {
   struct Start {
     std::string flow;  // hash
@@ -69,6 +74,7 @@ struct RecordBody {
   std::optional<Hold> hold;
   std::optional<HeldAnswer> answer;
   std::string by;
+  std::vector<PublishedEvent> published;  // with the record that ends the run
 
   // Without the exchange: what a run goes on with.
   RecordBody conclusion() const;

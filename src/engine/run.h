@@ -21,6 +21,7 @@ struct Run {
   json::Document key;
   std::uint64_t lane = 0;
   std::optional<Error> broken;  // its key does not evaluate: dead as soon as it works
+  bool unwanted = false;        // no trigger's filter lets its event through: it is no run
   RunHistory history;
   std::uint32_t records = 0;  // the highest number used
   bool stated = false;        // a state record is appended: the event is settled for the cursor

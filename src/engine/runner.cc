@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "engine/caller.h"
 #include "engine/index_key.h"
+#include "engine/outbox.h"
 #include "engine/version.h"
 
 namespace tieline::engine {
@@ -16,7 +17,7 @@ constexpr std::size_t kIndexValueBytesMax = 512;
 class Context final : public RunContext {
  public:
   Context(Shard& shard, Run& run, std::vector<json::Document> variables)
-      : shard_(shard), run_(run), input_(run.data), variables_(std::move(variables)) {
+      : outbox(shard, run), shard_(shard), run_(run), input_(run.data), variables_(std::move(variables)) {
     variables_.resize(std::max(variables_.size(), run.flow->variables.size()));
   }
 
@@ -30,11 +31,14 @@ class Context final : public RunContext {
     co_return co_await caller.perform(transition);
   }
 
+  Result<void> publish(Publication publication) override { return outbox.add(std::move(publication), step_); }
+
   void begin_step(std::uint16_t step) {
     step_ = step;
     calls_ = 0;
   }
   Transition transition;
+  Outbox outbox;
 
  private:
   Shard& shard_;
@@ -131,18 +135,27 @@ asio::awaitable<Transition> steps(Run& run, Context& context) {
   co_return ended(RunState::kDelivered);
 }
 
-asio::awaitable<void> journal_end(Shard& shard, Run& run, Transition& end, std::vector<KeyPut> puts) {
+// What is journaled with a run's end.
+struct Ending {
+  std::vector<KeyPut> puts;
+  std::vector<NewEvent> events;
+};
+
+asio::awaitable<void> journal_end(Shard& shard, Run& run, Transition& end, Ending ending) {
   RecordDraft draft;
   draft.step = end.step;
   draft.attempt = end.attempt;
   draft.body = end.body;
-  draft.puts = std::move(puts);
+  draft.puts = std::move(ending.puts);
+  draft.events = std::move(ending.events);
+  for (const NewEvent& event : draft.events) draft.body.published.push_back({event.source, event.id});
   draft.state = end.state;
   draft.due = end.due;
   draft.summary = end.summary;
   // A run's end is waited for where others of its key come after it: were both lost, the older effect would be repeated
-  // after the newer one.
-  const Sync sync = is_terminal(end.state) && run.lane == 0 ? Sync::kWithNext : Sync::kWait;
+  // after the newer one. And where it publishes: whoever subscribed sees the event when it is durable.
+  const bool waits = !is_terminal(end.state) || run.lane != 0 || !draft.events.empty();
+  const Sync sync = waits ? Sync::kWait : Sync::kWithNext;
   auto written = co_await append_record(shard, run, std::move(draft), sync);
   if (!written) end.kind = Transition::Kind::kRefused;
 }
@@ -156,8 +169,15 @@ void prepare(Run& run) {
     return;
   }
   run.data = std::move(*data);
-  if (run.flow->key == nullptr) return;
+  const bool filters = run.flow->has_filters();
+  if (run.flow->key == nullptr && !filters) return;
   std::vector<json::Document> variables = fixed_variables(run, run.event->received);
+  if (filters) {
+    auto wanted = run.flow->wants(*run.event, run.data, variables);
+    if (!wanted) run.broken = std::move(wanted.error()).in("the filter of the trigger");
+    run.unwanted = wanted && !*wanted;
+    if (!wanted || run.unwanted || run.flow->key == nullptr) return;
+  }
   auto key = run.flow->key->run_one(run.data, variables);
   if (!key) {
     run.broken = std::move(key.error()).in("key");
@@ -206,12 +226,12 @@ std::vector<KeyPut> index_puts(const Run& run, const std::vector<json::Document>
 asio::awaitable<Transition> work(Shard& shard, Run& run) {
   if (!run.started) run.started = shard.now();
   Transition end;
-  std::vector<KeyPut> puts;
+  Ending ending;
   if (run.broken) {
     end = dead(*run.broken, 0);
   } else {
     Context context(shard, run, fixed_variables(run, *run.started));
-    if (!run.stated) puts = index_puts(run, context.variables());
+    if (!run.stated) ending.puts = index_puts(run, context.variables());
     VersionCheck version;
     if (has_version(run)) version = co_await check_version(shard, run, context.variables());
     if (version.stop) {
@@ -220,9 +240,10 @@ asio::awaitable<Transition> work(Shard& shard, Run& run) {
       end = co_await steps(run, context);
     }
     const bool completed = end.state == RunState::kDelivered || end.state == RunState::kSkipped;
-    if (version.put && completed) puts.push_back(std::move(*version.put));
+    if (version.put && completed) ending.puts.push_back(std::move(*version.put));
+    if (completed) ending.events = context.outbox.take();
   }
-  if (end.kind == Transition::Kind::kState) co_await journal_end(shard, run, end, std::move(puts));
+  if (end.kind == Transition::Kind::kState) co_await journal_end(shard, run, end, std::move(ending));
   co_return end;
 }
 

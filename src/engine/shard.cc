@@ -41,6 +41,7 @@ Async<void> append_record(Shard& shard, Run& run, RecordDraft&& draft, Sync sync
     record.state = draft.state;
     record.due = draft.due;
     record.summary = std::move(draft.summary);
+    record.events = std::move(draft.events);
   }
   record.lane = run.lane;
   return append(shard, run, std::move(record), sync);

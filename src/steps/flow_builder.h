@@ -52,6 +52,10 @@ class FlowBuilder {
   // The connections that calls named so far and that exist.
   const std::set<std::string, std::less<>>& connections() const { return connections_; }
 
+  // The topics that steps said they publish on.
+  void publishes(const std::string& topic) { topics_.insert(topic); }
+  const std::set<std::string, std::less<>>& topics() const { return topics_; }
+
   // Compiles a step with its `if:` and the rest that every step has. Null after reporting.
   std::shared_ptr<const Step> build(const steps::StepSpec& spec);
 
@@ -72,7 +76,7 @@ class FlowBuilder {
   std::array<bool, kFixedSlots> visible_{};
   std::optional<std::vector<std::string>> workspace_variables_;
   std::vector<Variable> states_;  // beside variables_
-  std::set<std::string, std::less<>> connections_;
+  std::set<std::string, std::less<>> connections_, topics_;
 };
 
 }  // namespace tieline

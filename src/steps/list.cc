@@ -12,7 +12,7 @@ namespace {
 // A new step kind is one file and one line here.
 const auto& all_kinds() {
   static const std::array kinds{
-      filter_step(), let_step(), map_step(), assert_step(), call_step(), stop_step(),
+      filter_step(), let_step(), map_step(), assert_step(), call_step(), publish_step(), stop_step(),
   };
   return kinds;
 }
@@ -41,7 +41,6 @@ const spec::Union<StepDraft>& describe(const StepDraft*) {
     kinds.reserved("branch", "Takes the first arm that holds");
     kinds.reserved("foreach", "Works on the items of a list, one at a time or several");
     kinds.reserved("parallel", "Does several things at once");
-    kinds.reserved("publish", "Puts a new event on a topic");
     kinds.reserved("wait", "Waits durably, for a time or until a moment");
     kinds.reserved("approve", "Waits for a person");
     kinds.reserved("secret", "Makes a password that is never shown");

@@ -91,6 +91,7 @@ StepKind let_step();
 StepKind map_step();
 StepKind assert_step();
 StepKind call_step();
+StepKind publish_step();
 StepKind stop_step();
 
 }  // namespace tieline::steps

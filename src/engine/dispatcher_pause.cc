@@ -1,0 +1,14 @@
+// How a dispatcher comes to rest by itself: its subscriber is gone. It must never drop what it has not read.
+#include "engine/dispatcher.h"
+
+namespace tieline::engine {
+
+// Whoever says that it wants no more events is not asked for each of them.
+asio::awaitable<void> Dispatcher::pause_if_gone(Run& run, const Transition& end) {
+  const auto& last = run.history.call(end.step, end.body.call).last;
+  if (paused() || !last || last->code != kGoneCode) co_return;
+  auto written = co_await shard_.pause(name_, "its subscriber: " + last->message);
+  if (!written && written.error().code != Code::kNotFound) shard_.store_failed(written.error());
+}
+
+}  // namespace tieline::engine
