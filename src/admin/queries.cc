@@ -310,6 +310,11 @@ Async<json::Document> list_runs(Ports ports, RunFilter filter) {
 Async<json::Document> describe(Ports ports, std::string id, std::vector<std::string> sources) {
   auto names = co_await flow_names(ports.journal);
   if (!names) co_return failure(std::move(names.error()));
+  for (const FlowPtr& flow : ports.flows) {
+    for (const std::string& topic : flow->publishes) sources.push_back(std::string(kTopicSource) + topic);
+    if (!flow->schedules.empty()) sources.push_back(std::string(kScheduleSource) + flow->name);
+    if (flow->manual) sources.push_back(std::string(kManualSource) + flow->name);
+  }
   auto event = co_await find_event(ports.log, *names, std::move(id), std::move(sources));
   if (!event) co_return failure(std::move(event.error()));
   auto pending = co_await pending_runs_of(ports, *names, *event);
@@ -386,9 +391,12 @@ std::string in_words(json::Value description) {
   out += "  happened  " + text(description, "time") + "\n  received  " + text(description, "received") + "\n";
   if (description["runs"].size() == 0) {
     const json::Value matched = description["matched"];
-    out += matched.is_null()   ? "No flow has taken it up.\n"
-           : matched.as_bool() ? "A flow takes such events, and has not worked on this one: it came before the flow.\n"
-                               : "No flow takes it: no flow's `on:` names this connection with this type.\n";
+    out += matched.is_null() ? "No flow has taken it up.\n"
+           : matched.as_bool()
+               ? "A flow takes such events, and has not worked on this one: it came before the flow.\n"
+               : "No flow takes it: no flow's `on:` names " +
+                     std::string(topic_of(text(description, "source")) ? "this topic" : "this connection") +
+                     " with this type.\n";
   }
   for (const json::Value run : description["runs"].elements()) {
     out += "\nRun " + text(run, "run") + ": " + text(run, "state");

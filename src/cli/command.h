@@ -83,6 +83,7 @@ Command dead_command();
 Command demo_command();
 Command double_command();
 Command events_command();
+Command flow_command();
 Command held_command();
 Command map_command();
 Command reload_command();
@@ -90,6 +91,7 @@ Command run_command();
 Command schema_command();
 Command send_command();
 Command show_command();
+Command start_command();
 Command store_command();
 
 }  // namespace tieline::cli

@@ -145,7 +145,8 @@ TEST(Manifest, HasAReferenceAndASchema) {
 }
 
 TEST(Catalog, KnowsTheEmbeddedConnectors) {
-  EXPECT_EQ(catalog().connectors(), (std::vector<std::string>{"http", "hubspot", "shopify", "slack", "standard-webhooks", "stripe"}));
+  EXPECT_EQ(catalog().connectors(),
+            (std::vector<std::string>{"http", "hubspot", "shopify", "slack", "standard-webhooks", "stripe"}));
   EXPECT_EQ(catalog().find("nosuch"), nullptr);
   const Connector* hubspot = catalog().find("hubspot");
   ASSERT_NE(hubspot, nullptr);
