@@ -17,6 +17,9 @@ inline constexpr const char* kHeld = "held";            // unsafe and nothing el
 inline constexpr const char* kOnce = "once";            // unsafe with look-up and `once`: at most once for a group
 inline constexpr const char* kRepeat = "repeat";        // unsafe, `on_unknown: repeat`: at least once
 
+inline constexpr const char* kPublish = "publish";  // repeatable, keyed, events on a topic: two with its end, or none
+inline constexpr const char* kSubscribe = "subscribe";  // repeatable, on that topic
+
 inline constexpr std::uint32_t kTries = 6;
 
 // All of them in their `generation`-th version.
