@@ -19,15 +19,6 @@ constexpr Duration kIdleTurn = std::chrono::microseconds(50);
 
 Dispatcher::Dispatcher(Shard& shard, FlowId id, std::string name) : shard_(shard), id_(id), name_(std::move(name)) {}
 
-void Dispatcher::set_flow(FlowPtr flow) {
-  flow_ = std::move(flow);
-  if (flow_) {
-    last_flow_ = flow_;
-    shard_.flows.add(flow_);
-  }
-  room_.notify_all();
-}
-
 void Dispatcher::begin() {
   for (const auto& [lane, event] : lanes_.heads()) start_head(lane, event);
   for (const auto& [position, run] : active_) {
@@ -119,6 +110,9 @@ asio::awaitable<void> Dispatcher::settle_old() {
     if (found != active_.end() && !found->second->stated) {
       if (ordinal_ - oldest.ordinal <= shard_.limits.unsettled_span) co_return;
       Run& run = *found->second;
+      // Not while it may end: another record of it is being written.
+      if (run.turns != nullptr && !run.turns->try_enter()) co_return;
+      if (run.turns != nullptr) run.turns->leave();
       RecordDraft draft;
       draft.state = RunState::kRunning;
       draft.puts = index_puts(run, fixed_variables(run, shard_.now()));
@@ -435,6 +429,8 @@ Async<RecordDraft> Dispatcher::decision(Run& run, Hold hold, HeldAnswer answer) 
   draft.step = history->held()->step;
   draft.attempt = history->held()->attempt;
   draft.body.call = body->call;
+  draft.body.items = body->items;
+  draft.body.path = body->path;
   draft.body.action = body->action;
   co_return draft;
 }

@@ -18,36 +18,42 @@ std::string event_id(const Run& run, std::uint16_t step, std::size_t before) {
 
 }  // namespace
 
-Result<void> Outbox::add(Publication publication, std::uint16_t step) {
-  const EngineLimits& limits = shard_.limits;
-  if (run_.event->hops >= limits.hops_max)
-    return failure(Code::kInvalid, "the event has come through " + std::to_string(run_.event->hops) +
+Result<void> publish(const Shard& shard, Run& run, Publication publication, std::uint16_t step) {
+  const EngineLimits& limits = shard.limits;
+  if (run.event->hops >= limits.hops_max)
+    return failure(Code::kInvalid, "the event has come through " + std::to_string(run.event->hops) +
                                        " flows, each publishing for the next: it goes in a circle");
-  if (events_.size() >= limits.published_max)
+  if (run.published.size() >= limits.published_max)
     return failure(Code::kInvalid, "one run publishes at most " + std::to_string(limits.published_max) + " events");
   if (publication.subject.size() > limits.subject_bytes_max)
     return failure(Code::kInvalid, "`key` has " + std::to_string(publication.subject.size()) + " bytes, at most " +
                                        std::to_string(limits.subject_bytes_max) + " are allowed");
   NewEvent event;
   event.data = std::make_shared<const std::string>(json::print(publication.data.root()));
-  bytes_ += event.data->size() + publication.topic.size() + publication.type.size() + publication.subject.size();
-  if (bytes_ > limits.published_bytes_max)
+  run.published_bytes +=
+      event.data->size() + publication.topic.size() + publication.type.size() + publication.subject.size();
+  if (run.published_bytes > limits.published_bytes_max)
     return failure(Code::kInvalid, "one run publishes at most " + std::to_string(limits.published_bytes_max >> 20) +
                                        " MiB, in all of its events");
   event.source = std::string(kTopicSource) + publication.topic;
-  event.id = event_id(run_, step, events_.size());
+  event.id = event_id(run, step, run.published.size());
   event.type = publication.type.empty() ? std::move(publication.topic) : std::move(publication.type);
   event.subject = std::move(publication.subject);
   event.op = publication.op;
-  event.hops = run_.event->hops + 1;
-  events_.push_back(std::move(event));
+  event.hops = run.event->hops + 1;
+  run.published.push_back(std::move(event));
   return {};
 }
 
-std::vector<NewEvent> Outbox::take() {
-  const Time now = shard_.now();
-  for (NewEvent& event : events_) event.time = event.received = now;
-  return std::exchange(events_, {});
+std::vector<NewEvent> take_published(const Shard& shard, Run& run) {
+  const Time now = shard.now();
+  for (NewEvent& event : run.published) event.time = event.received = now;
+  return std::exchange(run.published, {});
+}
+
+void forget_published(Run& run) {
+  run.published.clear();
+  run.published_bytes = 0;
 }
 
 }  // namespace tieline::engine

@@ -2,9 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "async/sync.h"
 #include "core/event.h"
 #include "core/flow.h"
 #include "core/journal.h"
@@ -28,6 +31,11 @@ struct Run {
   bool working = false;
   bool resumed = false;  // came back from the journal, and fills no place of the window
   std::optional<Time> started;
+  // Where several of its calls may be under way at once: records are appended one after the other.
+  std::unique_ptr<Gate> turns;
+  std::vector<NewEvent> published;  // so far (outbox.h)
+  std::size_t published_bytes = 0;
+  std::size_t items = 0;  // that its `foreach` steps have met, all of them together, since it came into memory
 };
 
 // Where a run goes when its work ends. What it is called with is journaled by the runner.
@@ -44,6 +52,7 @@ struct Transition {
   std::string summary;
   std::uint16_t step = 0, attempt = 0;
   RecordBody body;
+  bool behind = false;  // kRetrying only because another call of the same run has not ended
 };
 
 }  // namespace tieline::engine

@@ -19,6 +19,10 @@ inline constexpr const char* kRepeat = "repeat";        // unsafe, `on_unknown: 
 
 inline constexpr const char* kPublish = "publish";  // repeatable, keyed, events on a topic: two with its end, or none
 inline constexpr const char* kSubscribe = "subscribe";  // repeatable, on that topic
+// Steps inside steps: three items, two at a time, each an unsafe create with a look-up; then an arm that is unsafe and
+// nothing else beside one that is repeatable. Each of these parts as if it stood alone.
+inline constexpr const char* kNested = "nested";
+inline constexpr std::uint32_t kItems = 3;
 
 inline constexpr std::uint32_t kTries = 6;
 
@@ -29,6 +33,11 @@ class Source final : public FlowSource {
  public:
   Result<FlowPtr> compile(const std::string& name, const std::string& hash, const std::string& source) override;
 };
+
+// The parts of kNested: "0", "1", "2", the items; "held", "repeated", the arms.
+std::vector<std::string> nested_parts();
+// An event's name at the vendor, of one part.
+std::string part_of(const std::string& event, const std::string& part);
 
 // What a run of the flow on the event does at the vendor.
 std::string effect_identity(const std::string& flow, const std::string& event, const std::string& group);
