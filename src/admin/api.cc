@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "admin/api_reply.h"
+#include "admin/flow_requests.h"
 #include "admin/incidents.h"
 #include "base/text.h"
 
@@ -29,6 +30,8 @@ void put_flow(json::Builder& out, const engine::FlowSnapshot& flow) {
   out.begin_object().key("name").string(flow.name);
   if (flow.removed) out.key("removed").boolean(true);
   if (flow.full) out.key("full").boolean(true);
+  if (flow.paused) out.key("paused").string(flow.paused_why);
+  if (flow.next_time) out.key("next_time").string(format_time(*flow.next_time));
   number("lag", flow.lag);
   number("running", flow.running + flow.queued);
   number("retrying", flow.retrying);
@@ -151,6 +154,11 @@ asio::awaitable<Reply> Api::post(const std::string& path, Query, json::Document 
   if (path == "/api/store/verify") {
     const auto verified = co_await deps_.store_verify();
     co_return result_reply(verified);
+  }
+  constexpr std::string_view kFlows = "/api/flows/";
+  if (path.starts_with(kFlows)) {
+    const auto answer = co_await ask_flow(deps_.engine, path.substr(kFlows.size()), std::move(body));
+    co_return result_reply(answer);
   }
   if (path == "/api/store/compact" && deps_.store_compact) {
     const auto compacted = co_await deps_.store_compact();

@@ -261,6 +261,11 @@ Async<void> put_story(json::Builder* out, Journal& journal, RunStatus status) {
 Async<json::Document> describe(Ports ports, std::string id, std::vector<std::string> sources) {
   auto names = co_await flow_names(ports.journal);
   if (!names) co_return failure(std::move(names.error()));
+  for (const FlowPtr& flow : ports.flows) {
+    for (const std::string& topic : flow->publishes) sources.push_back(std::string(kTopicSource) + topic);
+    if (!flow->schedules.empty()) sources.push_back(std::string(kScheduleSource) + flow->name);
+    if (flow->manual) sources.push_back(std::string(kManualSource) + flow->name);
+  }
   auto found = co_await find_event(ports.log, *names, std::move(id), std::move(sources));
   if (!found) co_return failure(std::move(found.error()));
   const EventPtr event = found->event;
@@ -361,9 +366,12 @@ std::string in_words(json::Value description) {
   std::string out = event_in_words(description);
   if (description["runs"].size() == 0 && readable) {
     const json::Value matched = description["matched"];
-    out += matched.is_null()   ? "No flow has taken it up.\n"
-           : matched.as_bool() ? "A flow takes such events, and has not worked on this one: it came before the flow.\n"
-                               : "No flow takes it: no flow's `on:` names this connection with this type.\n";
+    out += matched.is_null() ? "No flow has taken it up.\n"
+           : matched.as_bool()
+               ? "A flow takes such events, and has not worked on this one: it came before the flow.\n"
+               : "No flow takes it: no flow's `on:` names " +
+                     std::string(topic_of(text(description, "source")) ? "this topic" : "this connection") +
+                     " with this type.\n";
   }
   for (const json::Value run : description["runs"].elements()) {
     out += "\nRun " + text(run, "run") + ": " + text(run, "state");

@@ -1,6 +1,9 @@
 #include "admin/story.h"
 
+#include <algorithm>
+
 #include "base/text.h"
+#include "core/topic.h"
 #include "engine/record.h"
 
 namespace tieline::admin {
@@ -73,6 +76,21 @@ std::string replay_words(const RecordBody& body) {
   return out;
 }
 
+constexpr std::size_t kPublishedShown = 3;
+
+// "; published customer.created (event id 1042-3-…)".
+std::string published_words(const RecordBody& body) {
+  std::string out;
+  for (std::size_t i = 0; i < std::min(body.published.size(), kPublishedShown); ++i) {
+    const engine::PublishedEvent& event = body.published[i];
+    out += (i == 0 ? "; published " : ", ") + std::string(topic_of(event.source).value_or(event.source)) +
+           " (event id " + event.id + ")";
+  }
+  if (body.published.size() > kPublishedShown)
+    out += " and " + std::to_string(body.published.size() - kPublishedShown) + " more";
+  return out;
+}
+
 std::string state_words(const Record& record, const RecordBody& body) {
   switch (record.state) {
     case RunState::kRunning:
@@ -86,8 +104,8 @@ std::string state_words(const Record& record, const RecordBody& body) {
              (record.summary.empty() ? "" : " (" + record.summary + ")");
     case RunState::kParked: return "waits behind an older run of the same key";
     case RunState::kHeld: return "held: " + record.summary;
-    case RunState::kDelivered: return "delivered";
-    case RunState::kSkipped: return "skipped: " + record.summary;
+    case RunState::kDelivered: return "delivered" + published_words(body);
+    case RunState::kSkipped: return "skipped: " + record.summary + published_words(body);
     case RunState::kStale: return "stale: a newer version was delivered before";
     case RunState::kDead: return "dead letter: " + record.summary;
     case RunState::kDiscarded: return "discarded by " + person(body);

@@ -1,6 +1,7 @@
 // `tieline check`: loads a workspace, compiles every program, resolves every reference, and reports everything wrong.
 #include <cstdio>
 
+#include "async/clock.h"
 #include "cli/command.h"
 #include "connect/catalog.h"
 #include "workspace/connect_catalog.h"
@@ -21,6 +22,23 @@ std::string with_lines(const spec::Problems& problems, const workspace::Files& f
     if (text != files.texts.end()) out += source_line(place, text->second);
   }
   return out;
+}
+
+// When schedules come next, so that a wrong field or zone is seen before it matters.
+void print_next_times(const workspace::Workspace& workspace) {
+  const Time now = make_system_clock()->now();
+  for (const FlowPtr& flow : workspace.flows) {
+    for (const ScheduleTrigger& trigger : flow->schedules) {
+      std::string times;
+      Time at = now;
+      for (int i = 0; i < 3; ++i) {
+        at = trigger.schedule.next(at);
+        times += (i > 0 ? ", " : "") + format_time(at);
+      }
+      std::printf("%s: `%s` in %s comes next at %s\n", flow->name.c_str(), trigger.schedule.text().c_str(),
+                  trigger.schedule.zone().c_str(), times.c_str());
+    }
+  }
 }
 
 int run_check(const Arguments& arguments) {
@@ -50,6 +68,7 @@ int run_check(const Arguments& arguments) {
   }
   std::printf("ok: %s, %s\n", counted(loaded.workspace->flows.size(), "flow", "flows").c_str(),
               counted(loaded.workspace->connections.size(), "connection", "connections").c_str());
+  print_next_times(*loaded.workspace);
   return kOk;
 }
 

@@ -84,6 +84,7 @@ Command demo_command();
 Command double_command();
 Command events_command();
 Command find_command();
+Command flow_command();
 Command held_command();
 Command incidents_command();
 Command map_command();
@@ -93,6 +94,7 @@ Command run_command();
 Command schema_command();
 Command send_command();
 Command show_command();
+Command start_command();
 Command store_command();
 
 }  // namespace tieline::cli

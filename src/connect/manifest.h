@@ -179,13 +179,16 @@ struct TimestampSpec {
   TimestampUnit unit = TimestampUnit::kSeconds;
   Duration tolerance{300'000'000};
 };
+enum class KeyForm : std::uint8_t { kText, kWhsec };
+const spec::Names<KeyForm>& describe(const KeyForm*);
 struct SchemeSpec {
   std::string name;
   std::optional<Text> hmac, token;
   Text encoding, header, prefix;
-  std::optional<std::string> pair;
+  std::optional<std::string> pair, split;
   std::optional<Text> over;
   std::vector<std::string> keys;
+  KeyForm key_as = KeyForm::kText;
   std::optional<TimestampSpec> timestamp;
   Place place;
 };

@@ -36,7 +36,7 @@ std::string with(const std::string& from, const std::string& to) {
 }
 
 TEST(Manifest, EveryEmbeddedOneLoads) {
-  ASSERT_EQ(embedded_files().size(), 5u);
+  ASSERT_EQ(embedded_files().size(), 6u);
   for (const EmbeddedFile& file : embedded_files()) {
     spec::Problems problems;
     const auto connector = Connector::load(std::string(file.text), std::string(file.path), problems);
@@ -148,7 +148,8 @@ TEST(Manifest, HasAReferenceAndASchema) {
 }
 
 TEST(Catalog, KnowsTheEmbeddedConnectors) {
-  EXPECT_EQ(catalog().connectors(), (std::vector<std::string>{"http", "hubspot", "shopify", "slack", "stripe"}));
+  EXPECT_EQ(catalog().connectors(),
+            (std::vector<std::string>{"http", "hubspot", "shopify", "slack", "standard-webhooks", "stripe"}));
   EXPECT_EQ(catalog().find("nosuch"), nullptr);
   const Connector* hubspot = catalog().find("hubspot");
   ASSERT_NE(hubspot, nullptr);

@@ -17,6 +17,13 @@ const spec::Names<TimestampUnit>& describe(const TimestampUnit*) {
   return names;
 }
 
+const spec::Names<KeyForm>& describe(const KeyForm*) {
+  static const spec::Names<KeyForm> names{
+      {KeyForm::kText, "text", "the secret is the key"},
+      {KeyForm::kWhsec, "whsec", "the key is the base64 behind whsec_ (Standard Webhooks)"}};
+  return names;
+}
+
 const spec::Table<TimestampSpec>& describe(const TimestampSpec*) {
   static const auto table = spec::Table<TimestampSpec>("timestamp", "When the vendor signed")
                                 .field("header", &TimestampSpec::header, {.doc = "The header it stands in"})
@@ -50,6 +57,8 @@ void check_scheme(const SchemeSpec& spec, const spec::Node& node, spec::Problems
   }
   if (spec.encoding.value.empty()) problems.error(node.place(), "missing key `encoding`: hex or base64");
   if (spec.header.value.empty()) problems.error(node.place(), "missing key `header`: where the signature stands");
+  if (spec.split && (spec.pair || spec.split->empty()))
+    problems.error(node.place(), "`split` is what stands between signatures, and goes without `pair`");
   if (spec.timestamp && spec.timestamp->pair && !spec.pair)
     problems.error(node.place(), "`timestamp.pair` needs the scheme's `pair`");
 }
@@ -67,13 +76,16 @@ const spec::Table<SchemeSpec>& describe(const SchemeSpec*) {
             .field("header", &SchemeSpec::header, {.doc = "The header that holds the signature"})
             .field("prefix", &SchemeSpec::prefix, {.doc = "What stands before it", .example = "\"sha256=\""})
             .field("pair", &SchemeSpec::pair, {.doc = "The header is a=b,c=d; every value of this name is a signature"})
+            .field("split", &SchemeSpec::split,
+                   {.doc = "The header holds several signatures with this between them", .example = "\" \""})
             .field("over", &SchemeSpec::over, {.doc = "What is signed", .fallback = "{body}"})
             .field("keys", &SchemeSpec::keys, {.doc = "The secrets that may have signed", .required = true})
+            .field("key_as", &SchemeSpec::key_as, {.doc = "How the key stands in the secret"})
             .field("timestamp", &SchemeSpec::timestamp, {.doc = "When the vendor signed"})
             .place(&SchemeSpec::place)
             .check(check_scheme);
     for (const std::string_view name :
-         {"rsa", "ecdsa", "ed25519", "basic", "mtls", "jwt", "digest", "urls", "body_hash", "key_as", "certificate"})
+         {"rsa", "ecdsa", "ed25519", "basic", "mtls", "jwt", "digest", "urls", "body_hash", "certificate"})
       std::move(made).reserved(name, "another proof, later");
     return made;
   }();

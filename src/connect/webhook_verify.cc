@@ -1,9 +1,11 @@
 #include "connect/webhook_verify.h"
 
+#include <algorithm>
 #include <charconv>
 #include <limits>
 
 #include "base/text.h"
+#include "connect/standard_webhooks.h"
 
 namespace tieline::connect {
 namespace {
@@ -17,6 +19,19 @@ std::vector<std::string_view> pair_values(std::string_view header, std::string_v
     if (equals != pair.npos && trim(pair.substr(0, equals)) == name) out.push_back(trim(pair.substr(equals + 1)));
   }
   return out;
+}
+
+// What each piece costs is an HMAC's decoding; nobody has more secrets than that at once.
+constexpr std::size_t kSignaturesMax = 16;
+
+std::vector<std::string_view> pieces(std::string_view text, std::string_view between) {
+  std::vector<std::string_view> out;
+  while (true) {
+    const std::size_t end = std::min(text.find(between), text.size());
+    if (const std::string_view piece = trim(text.substr(0, end)); !piece.empty()) out.push_back(piece);
+    if (end == text.size()) return out;
+    text.remove_prefix(end + between.size());
+  }
 }
 
 Result<std::string> fixed(const TextTemplate& text, const Binding& binding, const SchemeSpec& spec) {
@@ -54,12 +69,20 @@ Result<std::optional<BoundScheme>> BoundScheme::bind(const SchemePlan& plan, con
                                        "\" is not one of " + (hash ? "hex, base64" : "sha1, sha256, sha512"));
   out.encoding_ = *encoding;
   out.pair_ = plan.spec.pair.value_or("");
+  out.split_ = plan.spec.split.value_or("");
   out.over_ = plan.over;
   if (const auto& spec = plan.spec.timestamp) {
     TRY(std::string header, fixed(plan.timestamp_header, binding, plan.spec));
     out.stamp_ = Stamp{std::move(header), spec->pair.value_or(""), spec->unit, spec->tolerance};
   }
-  for (const std::string& secret : secrets) out.keys_.emplace_back(*hash, secret);
+  for (const std::string& secret : secrets) {
+    if (plan.spec.key_as == KeyForm::kText) {
+      out.keys_.emplace_back(*hash, secret);
+    } else {
+      TRY(const Bytes key, standard_webhooks_key(secret));
+      out.keys_.emplace_back(*hash, key);
+    }
+  }
   return std::optional(std::move(out));
 }
 
@@ -112,7 +135,10 @@ std::optional<Unverified> BoundScheme::check_signature(const InboundRequest& req
     if (stamp.empty()) return Unverified{"missing_timestamp", "the request says no time of its signature"};
   }
   std::vector<std::string_view> signatures;
-  if (pair_.empty()) {
+  if (!split_.empty()) {
+    signatures = pieces(header, split_);
+    if (signatures.size() > kSignaturesMax) signatures.resize(kSignaturesMax);
+  } else if (pair_.empty()) {
     signatures.push_back(trim(header));
   } else {
     signatures = pair_values(header, pair_);

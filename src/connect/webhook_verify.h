@@ -43,7 +43,7 @@ class BoundScheme {
   std::optional<Unverified> check_time(std::string_view stamp, Time received) const;
   Signed signed_parts(const InboundRequest& request, std::string_view stamp) const;
 
-  std::string name_, header_, prefix_, pair_;
+  std::string name_, header_, prefix_, pair_, split_;
   bool token_ = false;
   auth::Encoding encoding_ = auth::Encoding::kHex;
   TextTemplate over_;

@@ -53,9 +53,11 @@ struct BudgetReading {
   std::optional<Duration> reset;  // until the vendor's window ends
 };
 
-// Who the call is for: what an idempotency key is derived from. The same for every attempt of one call of one run.
+// Who the call is for: what an idempotency key is derived from. The key is the same for every attempt of one call of
+// one run.
 struct CallIdentity {
   std::string key;  // printable, at most 255 characters
+  Time now{};       // of this attempt, for those who sign the time
 };
 
 // What an exchange means.

@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "core/topic.h"
+
 namespace tieline {
 namespace {
 constexpr std::array<std::string_view, 5> kOpNames{"other", "created", "updated", "deleted", "snapshot"};
@@ -36,6 +38,7 @@ json::Document event_envelope(const Event& event, const json::Document& data, js
   out.key("key").copy(key);
   out.key("data").share(data);
   out.key("batch").null();
+  if (const auto topic = topic_of(event.source)) out.key("topic").string(*topic);
   out.end_object();
   return out.finish();
 }

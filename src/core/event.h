@@ -22,12 +22,13 @@ Op op_from_name(std::string_view name);  // kOther when unknown
 
 // What is about to be appended. `source` and `id` together are the dedupe key.
 struct NewEvent {
-  std::string source;  // the connection's name, or the topic's
+  std::string source;  // the connection's name, or what topic.h says of the engine's own events
   std::string id;
   std::string type;
   std::string subject;  // may be empty
   Op op = Op::kOther;
-  Time time;  // when it happened, as the vendor says; else when it was received
+  std::uint32_t hops = 0;  // how many flows it came through: one more than the event whose run published it
+  Time time;               // when it happened, as the vendor says; else when it was received
   Time received;
   std::shared_ptr<const std::string> data;  // a valid JSON text
 };
@@ -39,7 +40,8 @@ struct Event : NewEvent {
 };
 using EventPtr = std::shared_ptr<const Event>;
 
-// The envelope that programs see as `$event`: id source type time subject op key data batch (FLOWS.md §1).
+// The envelope that programs see as `$event`: id source type time subject op key data batch (FLOWS.md §1), and `topic`
+// where a flow published it.
 json::Document event_envelope(const Event& event, const json::Document& data, json::Value key);
 
 }  // namespace tieline

@@ -3,13 +3,52 @@
 #include <algorithm>
 
 namespace tieline {
+namespace {
+
+bool has_type(const std::vector<std::string>& types, const Event& event) {
+  return types.empty() || std::find(types.begin(), types.end(), event.type) != types.end();
+}
+
+bool is_of(const Event& event, std::string_view source, const std::string& flow) {
+  return event.source.size() == source.size() + flow.size() && event.source.starts_with(source) &&
+         event.source.ends_with(flow);
+}
+
+bool matches_trigger(const TopicTrigger& trigger, std::string_view topic, const Event& event) {
+  return trigger.topic.matches(topic) && has_type(trigger.types, event);
+}
+
+}  // namespace
 
 bool Flow::matches(const Event& event) const {
-  return std::any_of(triggers.begin(), triggers.end(), [&](const WebhookTrigger& trigger) {
-    return trigger.connection == event.source &&
-           (trigger.types.empty() ||
-            std::find(trigger.types.begin(), trigger.types.end(), event.type) != trigger.types.end());
-  });
+  for (const WebhookTrigger& trigger : triggers) {
+    if (trigger.connection == event.source && has_type(trigger.types, event)) return true;
+  }
+  if (!topics.empty()) {
+    if (const auto topic = topic_of(event.source)) {
+      return std::any_of(topics.begin(), topics.end(),
+                         [&](const TopicTrigger& trigger) { return matches_trigger(trigger, *topic, event); });
+    }
+  }
+  if (!schedules.empty() && is_of(event, kScheduleSource, name)) return true;
+  return manual && is_of(event, kManualSource, name);
+}
+
+bool Flow::has_filters() const {
+  return std::any_of(topics.begin(), topics.end(),
+                     [](const TopicTrigger& trigger) { return trigger.filter != nullptr; });
+}
+
+Result<bool> Flow::wants(const Event& event, const json::Document& data, std::span<const json::Document> values) const {
+  const auto topic = topic_of(event.source);
+  if (!topic) return true;
+  for (const TopicTrigger& trigger : topics) {
+    if (!matches_trigger(trigger, *topic, event)) continue;
+    if (trigger.filter == nullptr) return true;
+    TRY(const bool wanted, trigger.filter->test(data, values));
+    if (wanted) return true;
+  }
+  return false;
 }
 
 }  // namespace tieline

@@ -7,13 +7,16 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "async/async.h"
 #include "core/connector.h"
 #include "core/event.h"
+#include "core/schedule.h"
 #include "core/template.h"
+#include "core/topic.h"
 #include "json/program.h"
 
 namespace tieline {
@@ -77,6 +80,15 @@ struct Pause {
   bool keep = false;  // a newer run of its key does not cancel it
 };
 
+// An event that a step publishes on a topic.
+struct Publication {
+  std::string topic;
+  std::string type;     // empty: the topic
+  std::string subject;  // what it is about; may be empty
+  Op op = Op::kOther;
+  json::Document data;
+};
+
 class Step;
 // Steps inside a step, compiled. `first` is the number of the first one, counted from the step that holds them: all
 // steps of a flow are numbered in the order in which they are written, a step before those inside it.
@@ -123,6 +135,10 @@ class RunContext {
   // time counts: the step runs again whenever the run is resumed.
   virtual asio::awaitable<StepResult> pause(Pause pause) = 0;
 
+  // Kept until the run ends, and then committed together with its end; a run that ends as dead publishes nothing. Its
+  // id follows from run, step and order. kInvalid when the run publishes too much, or went through too many flows.
+  virtual Result<void> publish(Publication publication) = 0;
+
   // Steps of the list one after the other, as if they stood in place of the one that holds them. Any other kind than
   // kNext: return it from that step as it is.
   virtual asio::awaitable<StepResult> work(const StepList& list) = 0;
@@ -165,6 +181,17 @@ struct WebhookTrigger {
   std::vector<std::string> types;  // event types; empty: all
 };
 
+struct TopicTrigger {
+  TopicPattern topic;
+  std::vector<std::string> types;               // event types; empty: all
+  std::shared_ptr<const json::Program> filter;  // may be null; where it is false there is no run
+};
+
+struct ScheduleTrigger {
+  Schedule schedule;
+  bool run_missed = true;  // once for all that it missed while nothing ran; else they are left out
+};
+
 // live; shadow: calls are rendered and journaled, nothing is sent; paused: the flow takes no events.
 enum class FlowMode : std::uint8_t { kLive, kShadow, kPaused };
 // What the journal keeps of a call beside what it came to: the whole exchange (cut to a bound), or nothing.
@@ -193,11 +220,21 @@ struct IndexKey {
 // The variables that every program of every flow sees, in this order; `as:` and `let:` names follow.
 inline constexpr std::size_t kSlotEvent = 0, kSlotVars = 1, kSlotFlow = 2, kSlotRun = 3, kFixedSlots = 4;
 
+// How the flows begin that subscriptions are made of.
+inline constexpr std::string_view kSubscriptionPrefix = "subscriptions/";
+// The code of an answer by which a subscriber says that it wants no more.
+inline constexpr std::string_view kGoneCode = "gone";
+
 struct Flow {
   std::string name;
   std::string hash;    // of the source: its YAML, `$vars` and zone
   std::string source;  // what compiling it again needs
   std::vector<WebhookTrigger> triggers;
+  std::vector<TopicTrigger> topics;
+  std::vector<ScheduleTrigger> schedules;
+  bool manual = false;                                // a person may start it
+  bool pauses_when_gone = false;                      // a call that ends with kGoneCode pauses it
+  std::vector<std::string> publishes;                 // the topics of its steps
   std::vector<std::string> variables;                 // names by slot
   std::shared_ptr<const json::Program> key, version;  // may be null
   std::vector<IndexKey> index;
@@ -216,6 +253,9 @@ struct Flow {
   std::vector<std::shared_ptr<const Step>> steps;
 
   bool matches(const Event& event) const;
+  // Of an event that matches: whether some trigger that it matches wants its data. kInvalid when a filter fails.
+  bool has_filters() const;
+  Result<bool> wants(const Event& event, const json::Document& data, std::span<const json::Document> values) const;
 };
 using FlowPtr = std::shared_ptr<const Flow>;
 

@@ -72,6 +72,9 @@ struct Record {
   Time due = Time::max();  // with kRetrying, kWaiting
   std::uint64_t lane = 0;  // hash of flow and key; 0: a lane of its own
   std::string summary;     // with kHeld, kDead, kSkipped, kWaiting, kCancelled: the cause, one line, redacted
+  // Only with a terminal kState: what the run published. They stand in the log if the record does, and not without it;
+  // one whose (source, id) stands there already is left out, as EventLog::append does.
+  std::vector<NewEvent> events;
 };
 
 // kWait returns when the record is durable. kWithNext returns at once; the record is durable soon, and no later than
@@ -125,7 +128,8 @@ class Journal {
   // goes on at its cursor, or where history begins by then.
   virtual void configured(std::vector<FlowId> flows) = 0;
 
-  // Errors: kUnavailable, kFull, kTooLarge, kConflict (other content under the same number).
+  // Errors: kUnavailable, kFull, kTooLarge, kInvalid (events with a record that ends nothing), kConflict (other content
+  // under the same number; a repeat appends its events no second time).
   // A kState record settles its event for the flow's cursor (parked, retrying and held runs are found by `runs`).
   virtual Async<void> append(Record record, Sync sync) = 0;
   // The event needs nothing from this flow (it does not match): moves the cursor; durable with a later group.

@@ -125,7 +125,9 @@ asio::awaitable<Caller::Ending> Caller::attempt() {
   if (request_.once) {
     if (Ending known = co_await claim_once()) co_return known;
   }
-  auto request = action_.render(request_.args, action_.has_idempotency_key() ? identity() : CallIdentity());
+  CallIdentity who = action_.has_idempotency_key() ? identity() : CallIdentity();
+  who.now = shard_.now();
+  auto request = action_.render(request_.args, who);
   if (!request) {
     const Code code = request.error().code;
     if (code == Code::kDenied) {

@@ -19,15 +19,6 @@ constexpr Duration kIdleTurn = std::chrono::microseconds(50);
 
 Dispatcher::Dispatcher(Shard& shard, FlowId id, std::string name) : shard_(shard), id_(id), name_(std::move(name)) {}
 
-void Dispatcher::set_flow(FlowPtr flow) {
-  flow_ = std::move(flow);
-  if (flow_) {
-    last_flow_ = flow_;
-    shard_.flows.add(flow_);
-  }
-  room_.notify_all();
-}
-
 void Dispatcher::begin() {
   for (const auto& [lane, event] : lanes_.heads()) start_head(lane, event);
   for (const auto& [position, run] : active_) {
@@ -39,13 +30,11 @@ void Dispatcher::begin() {
 
 // Reading.
 
-bool Dispatcher::reads() const { return flow_ != nullptr && flow_->mode != FlowMode::kPaused && has_room(); }
-
 bool Dispatcher::has_room() const { return taken() < shard_.limits.window && waiting() < shard_.limits.waiting_max; }
 
 asio::awaitable<void> Dispatcher::pump() {
   while (true) {
-    while (!reads()) co_await room_.wait();
+    while (!may_read()) co_await room_.wait();
     // A store that takes no records is asked again now and then with one event.
     if (shard_.store_refuses) co_await shard_.deps.clock.sleep(shard_.limits.store_retry);
     ReadLimits limits;
@@ -63,7 +52,7 @@ asio::awaitable<void> Dispatcher::pump() {
     }
     for (EventPtr& event : *events) {
       if (taken() >= kWarmRuns) co_await unhurried();
-      if (!reads()) break;
+      if (!may_read()) break;
       read_to_ = event->position;
       ++ordinal_;
       if (flow_->matches(*event)) {
@@ -92,6 +81,7 @@ asio::awaitable<void> Dispatcher::take(EventPtr event) {
   run->event = std::move(event);
   run->flow = flow_;
   prepare(*run);
+  if (run->unwanted) co_return shard_.deps.journal.settle(id_, run->id.event);
   if (shard_.deps.faults.ignore_lanes) run->lane = 0;
   Run& taken_run = *run;
   const Position position = run->id.event;
@@ -336,6 +326,8 @@ asio::awaitable<void> Dispatcher::finish(Run& run, Transition end) {
     wait_again(event, entry);
   }
   if (end.kind == Transition::Kind::kState) observe(run, end);
+  if (end.state == RunState::kDead && run.flow != nullptr && run.flow->pauses_when_gone)
+    co_await pause_if_gone(run, end);
   if (waits && !leaves && end.kind == Transition::Kind::kState && lane != 0) co_await park_followers(lane);
   if (leaves || end.state == RunState::kDelivered) co_await cancel_older(lane, event);
   if ((!waits || leaves) && lane != 0) leave_lane(lane, event);
@@ -411,9 +403,11 @@ FlowSnapshot Dispatcher::snapshot() const {
   out.name = name_;
   out.id = id_;
   out.removed = flow_ == nullptr;
-  out.paused = flow_ != nullptr && flow_->mode == FlowMode::kPaused;
   if (const auto brake = shard_.brakes.find(id_); brake != shard_.brakes.end()) out.braked = brake->second.holds();
   out.full = flow_ != nullptr && waiting() >= shard_.limits.waiting_max;
+  const bool by_mode = flow_ != nullptr && flow_->mode == FlowMode::kPaused;
+  out.paused = paused() || by_mode;
+  out.paused_why = paused_.value_or(by_mode ? "its `mode:`" : "");
   out.read_to = read_to_;
   const Position last = shard_.deps.log.last();
   out.lag = last > read_to_ ? last.value - read_to_.value : 0;

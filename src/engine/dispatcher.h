@@ -30,6 +30,14 @@ class Dispatcher {
   bool works_on(Position event) const { return active_.contains(event.value) || waiting_.contains(event.value); }
   // Nothing: the flow is removed; it takes no more events.
   void set_flow(FlowPtr flow);
+  const FlowPtr& flow() const { return flow_; }
+  // While there is a reason it reads nothing; its runs go on.
+  void pause(std::string why) { paused_ = std::move(why); }
+  void resume() {
+    paused_.reset();
+    room_.notify_all();
+  }
+  bool paused() const { return paused_.has_value(); }
 
   // Finds again what an earlier process left (recovery.cc). Starts nothing.
   Async<void> recover();
@@ -80,8 +88,8 @@ class Dispatcher {
   asio::awaitable<void> unhurried();
   asio::awaitable<void> take(EventPtr event);
   asio::awaitable<void> settle_old();
-  bool reads() const;
   bool has_room() const;
+  bool may_read() const { return flow_ != nullptr && flow_->mode != FlowMode::kPaused && !paused_ && has_room(); }
   std::size_t taken() const { return active_.size() - resumed_active_; }
   std::size_t waiting() const { return waiting_.size() + parked_ + ready_.size(); }
 
@@ -94,6 +102,7 @@ class Dispatcher {
   asio::awaitable<void> load(Ready ready);
   asio::awaitable<std::optional<Transition>> restore(Run& run, bool expired);
   asio::awaitable<void> finish(Run& run, Transition end);
+  asio::awaitable<void> pause_if_gone(Run& run, const Transition& end);
   asio::awaitable<void> park(std::unique_ptr<Run> run);
   asio::awaitable<void> park_followers(std::uint64_t lane);
   Async<RecordDraft> decision(Run& run, Hold hold, HeldAnswer answer);
@@ -130,6 +139,7 @@ class Dispatcher {
   std::string name_;
   FlowPtr flow_;       // present, or null
   FlowPtr last_flow_;  // the latest that there was
+  std::optional<std::string> paused_;
   Position read_to_;
   std::uint64_t ordinal_ = 0;  // events read
   std::deque<Unsettled> unsettled_;

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "engine/dispatcher.h"
 #include "engine/jobs.h"
+#include "engine/scheduler.h"
 #include "engine/shard.h"
 
 namespace tieline::engine {
@@ -18,6 +19,8 @@ constexpr Duration kTimerMax{60'000'000};
 constexpr int kReleasedByEach = 2;
 // How often one more goes on without that, so that the drain does not stop where some of them make no call.
 constexpr Duration kDrainTick{1'000'000};
+// Flows that read nothing: why, by name.
+constexpr std::string_view kPausedBucket = "paused";
 
 Result<void> check_names(const EngineConfig& config) {
   std::set<std::string_view> names;
@@ -37,6 +40,7 @@ struct Engine::Impl {
       return failed(connection, failure);
     };
     shard.served = [this](Connection& connection, std::string_view action) { served(connection, action); };
+    shard.pause = [this](std::string flow, std::string why) { return pause(std::move(flow), std::move(why)); };
   }
 
   Async<FlowId> open(const Flow& flow);
@@ -49,6 +53,9 @@ struct Engine::Impl {
   asio::awaitable<void> run_timer();
   Instant next_timer();
   void probe();
+  Async<void> recall_pause(Dispatcher& dispatcher);
+  Async<void> pause(std::string flow, std::string why);
+  Result<Dispatcher*> configured(std::string_view flow);
   void release(const std::set<RunId>& runs, Hold hold);
   void authorized(Connection& connection);
   bool failed(Connection& connection, const Breaker::Failure& failure);
@@ -61,6 +68,7 @@ struct Engine::Impl {
   asio::awaitable<void> stop_runs(Deadline deadline);
 
   Shard shard;
+  Scheduler scheduler{shard};
   std::map<FlowId, std::unique_ptr<Dispatcher>> dispatchers;
   Jobs jobs{shard, [this](FlowId id) { return find(id); }};
   bool started = false;
@@ -99,12 +107,17 @@ Async<void> Engine::start(EngineConfig config) {
   if (!impl.shard.deps.faults.forget_budgets) CO_TRY_VOID(co_await impl.shard.connections.load());
   for (const auto& [id, name] : known) impl.dispatchers.emplace(id, std::make_unique<Dispatcher>(impl.shard, id, name));
   for (const FlowPtr& flow : config.flows) impl.find(flow->name)->set_flow(flow);
-  for (const auto& entry : impl.dispatchers) CO_TRY_VOID(co_await entry.second->recover());
+  for (const auto& entry : impl.dispatchers) {
+    CO_TRY_VOID(co_await impl.recall_pause(*entry.second));
+    CO_TRY_VOID(co_await entry.second->recover());
+  }
   CO_TRY_VOID(co_await impl.jobs.recover());
   impl.tell_configured(config);
   impl.started = true;
   impl.shard.connections.configure(config.connections);
+  impl.scheduler.configure(config.flows);
   impl.shard.timers.spawn(impl.run_timer());
+  impl.shard.timers.spawn(impl.scheduler.run());
   for (const auto& [id, dispatcher] : impl.dispatchers) dispatcher->begin();
   impl.jobs.begin();
   co_return Result<void>();
@@ -135,6 +148,7 @@ Async<void> Engine::Impl::open_new(const EngineConfig& config, std::vector<std::
     if (find(flow->name) != nullptr) continue;  // by its former name
     opened.push_back(std::make_unique<Dispatcher>(shard, id, flow->name));
     opened.back()->set_flow(flow);
+    CO_TRY_VOID(co_await recall_pause(*opened.back()));
     CO_TRY_VOID(co_await opened.back()->recover());
   }
   co_return Result<void>();
@@ -142,6 +156,7 @@ Async<void> Engine::Impl::open_new(const EngineConfig& config, std::vector<std::
 
 void Engine::Impl::swap(const EngineConfig& config) {
   shard.connections.configure(config.connections);
+  scheduler.configure(config.flows);
   for (const auto& [id, dispatcher] : dispatchers) {
     const auto found = std::find_if(config.flows.begin(), config.flows.end(),
                                     [&](const FlowPtr& flow) { return flow->name == dispatcher->name(); });
@@ -345,6 +360,64 @@ Async<Job> Engine::start_job(Job job) { return impl_->jobs.start(std::move(job))
 Async<void> Engine::stop_job(std::uint64_t id) { return impl_->jobs.stop(id); }
 Async<std::vector<Job>> Engine::jobs() { return impl_->jobs.list(); }
 
+// What people ask of a flow.
+
+Result<Dispatcher*> Engine::Impl::configured(std::string_view flow) {
+  Dispatcher* found = find(flow);
+  if (found == nullptr || found->flow() == nullptr)
+    return failure(Code::kNotFound, "no flow is called " + std::string(flow));
+  return found;
+}
+
+Async<void> Engine::Impl::recall_pause(Dispatcher& dispatcher) {
+  CO_TRY(const auto stored, co_await shard.deps.state.get(std::string(kPausedBucket), dispatcher.name()));
+  if (stored) dispatcher.pause(stored->value);
+  co_return Result<void>();
+}
+
+Async<void> Engine::Impl::pause(std::string flow, std::string why) {
+  CO_TRY(Dispatcher * dispatcher, configured(flow));
+  const std::string bucket(kPausedBucket);
+  CO_TRY(const auto stored, co_await shard.deps.state.get(bucket, flow));
+  dispatcher->pause(why);
+  auto written = stored ? co_await shard.deps.state.update(bucket, flow, why, stored->revision)
+                        : co_await shard.deps.state.create(bucket, flow, why);
+  if (written) co_return Result<void>();
+  if (!stored) dispatcher->resume();
+  co_return failure(std::move(written.error()));
+}
+
+Async<void> Engine::pause(std::string flow, std::string why) { return impl_->pause(std::move(flow), std::move(why)); }
+
+Async<void> Engine::resume(std::string flow) {
+  Impl& impl = *impl_;
+  CO_TRY(Dispatcher * dispatcher, impl.configured(flow));
+  const std::string bucket(kPausedBucket);
+  CO_TRY(const auto stored, co_await impl.shard.deps.state.get(bucket, flow));
+  if (stored) CO_TRY_VOID(co_await impl.shard.deps.state.erase(bucket, flow, stored->revision));
+  dispatcher->resume();
+  co_return Result<void>();
+}
+
+Async<EventPtr> Engine::start_flow(std::string flow, std::string id, json::Document data) {
+  Shard& shard = impl_->shard;
+  CO_TRY(const Dispatcher* dispatcher, impl_->configured(flow));
+  if (!dispatcher->flow()->manual)
+    co_return failure(Code::kInvalid, "flow " + flow + " has no trigger `manual`: write `on: { manual: true }`");
+  auto event = std::make_shared<Event>();
+  event->source = std::string(kManualSource) + flow;
+  event->time = event->received = shard.now();
+  event->id = id.empty() ? std::to_string(to_unix_us(event->time)) + '-' + std::to_string(shard.prng.next() % 1'000'000)
+                         : std::move(id);
+  event->type = "manual";
+  event->data = std::make_shared<const std::string>(json::print(data.root()));
+  std::vector<NewEvent> events{*event};
+  const Deadline never = Deadline::never();
+  CO_TRY(const std::vector<Appended> appended, co_await shard.deps.log.append(std::move(events), never));
+  event->position = appended.front().at;
+  co_return EventPtr(std::move(event));
+}
+
 // The end.
 
 asio::awaitable<void> Engine::Impl::stop_runs(Deadline deadline) {
@@ -426,6 +499,7 @@ EngineSnapshot Engine::snapshot() const {
   out.store_error = shard.store_refuses ? shard.store_error : std::string();
   for (const auto& [id, dispatcher] : impl_->dispatchers) {
     FlowSnapshot flow = dispatcher->snapshot();
+    flow.next_time = impl_->scheduler.next(flow.name);
     const bool busy = flow.running + flow.queued + flow.retrying + flow.parked + flow.held > 0;
     if (!flow.removed || busy) out.flows.push_back(std::move(flow));
   }

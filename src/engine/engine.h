@@ -43,7 +43,12 @@ struct EngineLimits {
   Duration held_keep{30 * 86'400'000'000LL};   // then a held run becomes a dead letter
   Duration index_keep{90 * 86'400'000'000LL};  // how long a run is found by its flow's `index:`
   std::uint32_t conflict_tries = 3;
-  BreakerLimits breaker = {};  // when a system counts as down
+  BreakerLimits breaker = {};                  // when a system counts as down
+  std::size_t published_max = 1'000;           // events of one run
+  std::size_t published_bytes_max = 8u << 20;  // of their data and names together
+  std::size_t subject_bytes_max = 1'024;       // of one
+  std::uint32_t hops_max = 16;                 // flows that an event may come through, one publishing for the next
+  Duration schedule_grace{60'000'000};         // a schedule that comes later than this was missed
 };
 
 // Attempt and run as they ended: what metrics and live displays are made of. The views last for the call only.
@@ -186,13 +191,15 @@ struct JobCount {
 struct FlowSnapshot {
   std::string name;
   FlowId id;
-  bool removed = false;   // no longer in the config; works off its runs
-  bool full = false;      // stopped reading: waiting_max is reached
-  Position read_to;       // the dispatcher has seen every event up to here
-  std::uint64_t lag = 0;  // positions of the log beyond read_to: at least as many as events not yet looked at
+  bool removed = false;           // no longer in the config; works off its runs
+  bool full = false;              // stopped reading: waiting_max is reached
+  bool paused = false;            // reads nothing until it is resumed
+  std::string paused_why;         // by whom or for what
+  std::optional<Time> next_time;  // of its schedules
+  Position read_to;               // the dispatcher has seen every event up to here
+  std::uint64_t lag = 0;          // positions of the log beyond read_to: at least as many as events not yet looked at
   std::size_t running = 0, queued = 0;  // in memory: working; behind an older run of their key
   std::size_t retrying = 0, parked = 0, held = 0, waiting = 0;
-  bool paused = false;  // by its `mode:`
   bool braked = false;  // its brake holds: what comes is held until a person lets it go
   std::uint64_t delivered = 0, skipped = 0, stale = 0, dead = 0, cancelled = 0;  // since this engine started
   Duration oldest{0};  // since the receipt of the oldest event not ended; parked and waiting ones left out
@@ -279,6 +286,15 @@ class Engine {
 
   // Tries the connection's held runs again (its credentials were renewed). kNotFound.
   Result<void> authorized(std::string_view connection);
+
+  // Has the flow read nothing more until it is resumed; its runs go on. Durable: it stays so over restarts and reloads.
+  // `why` is shown. kNotFound.
+  Async<void> pause(std::string flow, std::string why);
+  // kNotFound; also of a flow that is not paused nothing is changed.
+  Async<void> resume(std::string flow);
+  // Starts a flow that has the trigger `manual`, with this data: an event, durable on return. `id` is its id, for a
+  // repeat to change nothing; empty: a new one. kNotFound; kInvalid when the flow has no such trigger.
+  Async<EventPtr> start_flow(std::string flow, std::string id, json::Document data);
 
   // Makes one safe call outside of any run, within the connection's budget: whether the connection works. Not
   // journaled.

@@ -48,6 +48,12 @@ void put_replay(json::TextBuilder& out, const RecordBody::Replay& replay) {
   out.end_object();
 }
 
+void put_published(json::TextBuilder& out, const std::vector<PublishedEvent>& events) {
+  out.key("published").begin_array();
+  for (const PublishedEvent& event : events) out.begin_array().string(event.source).string(event.id).end_array();
+  out.end_array();
+}
+
 std::string text_of(json::Value object, std::string_view key) { return std::string(object[key].as_string()); }
 
 Headers headers_of(json::Value object) {
@@ -118,6 +124,7 @@ RecordBody RecordBody::conclusion() const {
   out.answer = answer;
   out.by = by;
   out.redo = redo;
+  out.published = published;
   return out;
 }
 
@@ -159,6 +166,7 @@ Bytes encode(const RecordBody& body) {
   if (body.replay) put_replay(out, *body.replay);
   if (body.redo) out.key("redo").boolean(true);
   if (body.data) out.key("data").copy(body.data->root());
+  if (!body.published.empty()) put_published(out, body.published);
   out.end_object();
   return out.finish();
 }
@@ -210,6 +218,8 @@ Result<RecordBody> decode(std::string_view bytes) {
                                      static_cast<std::uint64_t>(replay["job"].as_int64().value_or(0))};
   body.redo = root["redo"].as_bool();
   if (root.has("data")) body.data = document->part(root["data"]);
+  for (const json::Value event : root["published"].elements())
+    body.published.push_back({std::string(event.at(0).as_string()), std::string(event.at(1).as_string())});
   return body;
 }
 

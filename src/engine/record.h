@@ -8,7 +8,7 @@
 //   kOutcome                call items path action category code message took wait lookup empty outage happened
 //   resolved
 //                           pages next request response result
-//   kState                  call items path action category code message wait until hold answer by redo
+//   kState                  call items path action category code message wait until hold answer by redo published
 //                           with which an ended run begins again: replay, and what it begins with: flow started data
 //   kNote                   call items path action category message and wait, until or hold: what was decided of one
 //                           call that waits, while others of its run went on
@@ -52,6 +52,11 @@ enum class Resolved : std::uint8_t {
 };
 std::string_view resolved_name(Resolved resolved);  // "answer", "found", "not found", "dropped", "once", …
 
+// An event of the run's end, as EventLog::find knows it.
+struct PublishedEvent {
+  std::string source, id;
+};
+
 struct RecordBody {
   struct Start {
     std::string flow;  // hash
@@ -88,8 +93,9 @@ struct RecordBody {
     std::uint64_t job = 0;  // which began it; 0: none
   };
   std::optional<Replay> replay;
-  bool redo = false;                   // calls with `once` are made, whatever the table says
-  std::optional<json::Document> data;  // the edited data
+  bool redo = false;                      // calls with `once` are made, whatever the table says
+  std::optional<json::Document> data;     // the edited data
+  std::vector<PublishedEvent> published;  // with the record that ends the run
 
   // Without the exchange: what a run goes on with.
   RecordBody conclusion() const;

@@ -167,6 +167,10 @@ Async<void> Dispatcher::read_gap(Found& found, Position floor) {
       run->event = event;
       run->flow = flow_;
       prepare(*run);
+      if (run->unwanted) {
+        shard_.deps.journal.settle(id_, at);
+        continue;
+      }
       if (run->lane != 0) lanes_.insert(run->lane, at);
       unsettled_.push_back(Unsettled{ordinal_, at});
       active_.emplace(at.value, std::move(run));

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "async/sync.h"
 #include "core/event.h"
@@ -23,6 +24,7 @@ struct Run {
   json::Document key;
   std::uint64_t lane = 0;
   std::optional<Error> broken;  // its key does not evaluate: dead as soon as it works
+  bool unwanted = false;        // no trigger's filter lets its event through: it is no run
   RunHistory history;
   std::uint32_t records = 0;  // the highest number used
   bool appending = false;     // a record of it is on its way into the store
@@ -34,6 +36,8 @@ struct Run {
   std::optional<Time> started;
   // Where several of its calls may be under way at once: records are appended one after the other.
   std::unique_ptr<Gate> turns;
+  std::vector<NewEvent> published;  // so far (outbox.h)
+  std::size_t published_bytes = 0;
   std::size_t items = 0;  // that its `foreach` steps have met, all of them together, since it came into memory
 };
 

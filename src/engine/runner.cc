@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "base/text.h"
 #include "engine/index_key.h"
+#include "engine/outbox.h"
 #include "engine/scope.h"
 #include "engine/version.h"
 
@@ -91,18 +92,27 @@ std::optional<Transition> kept_back(Shard& shard, const Run& run) {
   return held;
 }
 
-asio::awaitable<void> journal_end(Shard& shard, Run& run, Transition& end, std::vector<KeyPut> puts) {
+// What is journaled with a run's end.
+struct Ending {
+  std::vector<KeyPut> puts;
+  std::vector<NewEvent> events;
+};
+
+asio::awaitable<void> journal_end(Shard& shard, Run& run, Transition& end, Ending ending) {
   RecordDraft draft;
   draft.step = end.step;
   draft.attempt = end.attempt;
   draft.body = end.body;
-  draft.puts = std::move(puts);
+  draft.puts = std::move(ending.puts);
+  draft.events = std::move(ending.events);
+  for (const NewEvent& event : draft.events) draft.body.published.push_back({event.source, event.id});
   draft.state = end.state;
   draft.due = end.due;
   draft.summary = end.summary;
   // A run's end is waited for where others of its key come after it: were both lost, the older effect would be repeated
-  // after the newer one.
-  const Sync sync = is_terminal(end.state) && run.lane == 0 ? Sync::kWithNext : Sync::kWait;
+  // after the newer one. And where it publishes: whoever subscribed sees the event when it is durable.
+  const bool waits = !is_terminal(end.state) || run.lane != 0 || !draft.events.empty();
+  const Sync sync = waits ? Sync::kWait : Sync::kWithNext;
   auto written = co_await append_record(shard, run, std::move(draft), sync);
   if (!written) end.kind = Transition::Kind::kRefused;
 }
@@ -123,8 +133,15 @@ void prepare(Run& run) {
     return;
   }
   run.data = std::move(*data);
-  if (run.flow->key == nullptr) return;
+  const bool filters = run.flow->has_filters();
+  if (run.flow->key == nullptr && !filters) return;
   std::vector<json::Document> variables = fixed_variables(run, run.event->received);
+  if (filters) {
+    auto wanted = run.flow->wants(*run.event, run.data, variables);
+    if (!wanted) run.broken = std::move(wanted.error()).in("the filter of the trigger");
+    run.unwanted = wanted && !*wanted;
+    if (!wanted || run.unwanted || run.flow->key == nullptr) return;
+  }
   auto key = run.flow->key->run_one(run.data, variables);
   if (!key) {
     run.broken = std::move(key.error()).in("key");
@@ -186,13 +203,14 @@ std::string braked_summary(const Brake& brake) {
 asio::awaitable<Transition> work(Shard& shard, Run& run) {
   if (!run.started) run.started = shard.now();
   Transition end;
-  std::vector<KeyPut> puts;
+  Ending ending;
   if (run.broken) {
     end = failed(*run.broken, 0);
   } else {
     run.items = 0;
+    forget_published(run);
     Scope scope(shard, run, fixed_variables(run, *run.started));
-    if (!run.stated) puts = index_puts(run, scope.variables(), shard.index_until());
+    if (!run.stated) ending.puts = index_puts(run, scope.variables(), shard.index_until());
     VersionCheck version;
     if (has_version(run)) version = co_await check_version(shard, run, scope.variables());
     if (version.stop) {
@@ -205,9 +223,10 @@ asio::awaitable<Transition> work(Shard& shard, Run& run) {
     }
     const bool completed = (end.state == RunState::kDelivered || end.state == RunState::kSkipped) &&
                            !run.superseded_by && run.flow->mode != FlowMode::kShadow;
-    if (version.put && completed) puts.push_back(std::move(*version.put));
+    if (version.put && completed) ending.puts.push_back(std::move(*version.put));
+    if (completed) ending.events = take_published(shard, run);
   }
-  if (end.kind == Transition::Kind::kState) co_await journal_end(shard, run, end, std::move(puts));
+  if (end.kind == Transition::Kind::kState) co_await journal_end(shard, run, end, std::move(ending));
   co_return end;
 }
 

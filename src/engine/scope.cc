@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "engine/caller.h"
+#include "engine/outbox.h"
 #include "engine/pause.h"
 
 namespace tieline::engine {
@@ -164,6 +165,10 @@ asio::awaitable<StepResult> Scope::pause(Pause pause) {
   auto written = co_await append_record(shard_, run_, std::move(draft), Sync::kWithNext);
   if (!written) transition.kind = Transition::Kind::kRefused;
   co_return StepResult::suspend();
+}
+
+Result<void> Scope::publish(Publication publication) {
+  return engine::publish(shard_, run_, std::move(publication), step_);
 }
 
 // Others of the run go on, and it will be there for them before this call may be made again: what was decided of it is

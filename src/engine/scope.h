@@ -32,6 +32,7 @@ class Scope final : public RunContext {
   asio::awaitable<StepResult> work(const StepList& list) override;
   asio::awaitable<StepResult> work_all(const std::vector<StepList>& lists) override;
   asio::awaitable<EachResult> each(EachRequest request) override;
+  Result<void> publish(Publication publication) override;
 
   // kNext, kSkip (its step is step()), or kSuspend: `transition` says where it goes. `first` is the first one's number.
   asio::awaitable<StepResult> go_through(const std::vector<std::shared_ptr<const Step>>& steps, std::uint32_t first);

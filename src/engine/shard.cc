@@ -45,6 +45,7 @@ Record numbered(Shard& shard, Run& run, RecordDraft&& draft) {
     record.state = draft.state;
     record.due = draft.due;
     record.summary = std::move(draft.summary);
+    record.events = std::move(draft.events);
   }
   record.lane = run.lane;
   return record;

@@ -49,6 +49,9 @@ struct Shard {
   std::set<std::string> once_busy;
   Signal once_changed;
 
+  // Has a flow read nothing more, durably, as Engine::pause.
+  std::function<Async<void>(std::string flow, std::string why)> pause;
+
   // Takes the mark off a connection whose calls are served again, and lets its held runs go on.
   std::function<void(Connection&)> authorized;
 
@@ -75,6 +78,7 @@ struct RecordDraft {
   RunState state = RunState::kRunning;
   Time due = Time::max();
   std::string summary;
+  std::vector<NewEvent> events;  // with the end of a run
 };
 // To be awaited at once. The store's error is counted in the shard.
 Async<void> append_record(Shard& shard, Run& run, RecordDraft&& draft, Sync sync);

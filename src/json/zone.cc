@@ -107,4 +107,16 @@ std::int64_t moment_of(const Zone& zone, const ClockTime& clock) {
   return zone.zone.lookup(civil).pre.time_since_epoch().count();
 }
 
+Moments moments_of(const Zone& zone, const ClockTime& clock) {
+  const cctz::civil_second civil(clock.year, clock.month, clock.day, clock.hour, clock.minute, clock.second);
+  const cctz::time_zone::civil_lookup found = zone.zone.lookup(civil);
+  const auto seconds = [](const cctz::time_point<cctz::seconds>& at) { return at.time_since_epoch().count(); };
+  switch (found.kind) {
+    case cctz::time_zone::civil_lookup::SKIPPED: return {Moments::Are::kSkipped, seconds(found.trans), 0};
+    case cctz::time_zone::civil_lookup::REPEATED: return {Moments::Are::kTwo, seconds(found.pre), seconds(found.post)};
+    case cctz::time_zone::civil_lookup::UNIQUE: break;
+  }
+  return {Moments::Are::kOne, seconds(found.pre), 0};
+}
+
 }  // namespace tieline::json

@@ -41,4 +41,12 @@ LocalTime local_time(const Zone& zone, std::int64_t seconds);
 // of its range carries over (second 60 is the next minute's 0).
 std::int64_t moment_of(const Zone& zone, const ClockTime& clock);
 
+// All moments at which clocks show that.
+struct Moments {
+  enum class Are : std::uint8_t { kOne, kSkipped, kTwo } are = Are::kOne;
+  std::int64_t first = 0;   // kSkipped: the moment at which clocks are put forward over it
+  std::int64_t second = 0;  // kTwo only
+};
+Moments moments_of(const Zone& zone, const ClockTime& clock);
+
 }  // namespace tieline::json

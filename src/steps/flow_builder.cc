@@ -76,8 +76,8 @@ std::shared_ptr<const json::Program> FlowBuilder::compile(const spec::ProgramTex
   for (std::size_t slot = 0; slot < kFixedSlots; ++slot) {
     visible_[slot] = visible_[slot] || mentions(text.source, kFixedNames[slot]);
   }
-  static const std::vector<std::string> event_members{"id", "source", "type", "time", "subject",
-                                                      "op", "key",    "data", "batch"};
+  static const std::vector<std::string> event_members{"id", "source", "type", "time",  "subject",
+                                                      "op", "key",    "data", "batch", "topic"};
   warn_of_unknown_members(text, kSlotEvent, event_members);
   if (workspace_variables_) warn_of_unknown_members(text, kSlotVars, *workspace_variables_);
   return std::move(*program);

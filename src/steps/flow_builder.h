@@ -56,6 +56,10 @@ class FlowBuilder {
   // The connections that calls named so far and that exist.
   const std::set<std::string, std::less<>>& connections() const { return connections_; }
 
+  // The topics that steps said they publish on.
+  void publishes(const std::string& topic) { topics_.insert(topic); }
+  const std::set<std::string, std::less<>>& topics() const { return topics_; }
+
   // Compiles a step with its `if:` and the rest that every step has. Null after reporting.
   std::shared_ptr<const Step> build(const steps::StepSpec& spec);
   // The steps inside the one that is being built. Nothing after reporting.
@@ -95,7 +99,7 @@ class FlowBuilder {
   std::uint32_t steps_ = 0;       // that are built or being built
   std::uint32_t holder_ = 0;      // the number of the one being built
   std::size_t depth_ = 0;
-  std::set<std::string, std::less<>> connections_;
+  std::set<std::string, std::less<>> connections_, topics_;
 };
 
 }  // namespace tieline

@@ -12,8 +12,8 @@ namespace {
 // A new step kind is one file and one line here.
 const auto& all_kinds() {
   static const std::array kinds{
-      filter_step(), let_step(),     map_step(),      assert_step(), call_step(),    stop_step(),
-      branch_step(), foreach_step(), parallel_step(), wait_step(),   approve_step(),
+      filter_step(), let_step(),    map_step(),     assert_step(),   call_step(), publish_step(),
+      stop_step(),   branch_step(), foreach_step(), parallel_step(), wait_step(), approve_step(),
   };
   return kinds;
 }
@@ -39,7 +39,6 @@ const spec::Union<StepDraft>& describe(const StepDraft*) {
     kinds.reserved("validate", "Checks a document against a JSON Schema");
     kinds.reserved("lookup", "Reads the durable table of who is who across systems");
     kinds.reserved("link", "Writes the durable table of who is who across systems");
-    kinds.reserved("publish", "Puts a new event on a topic");
     kinds.reserved("secret", "Makes a password that is never shown");
     return kinds;
   }();

@@ -96,6 +96,7 @@ StepKind let_step();
 StepKind map_step();
 StepKind assert_step();
 StepKind call_step();
+StepKind publish_step();
 StepKind stop_step();
 StepKind branch_step();
 StepKind foreach_step();

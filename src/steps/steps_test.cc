@@ -80,10 +80,15 @@ class TestRun final : public RunContext {
     pauses.push_back(std::move(pause));
     co_return StepResult::suspend();
   }
+  Result<void> publish(Publication publication) override {
+    published.push_back(std::move(publication));
+    return {};
+  }
 
   CallResult answer;
   std::vector<CallRequest> calls;
   std::vector<Pause> pauses;
+  std::vector<Publication> published;
   EachResult each_answer;
   std::vector<EachRequest> each_requests;
 
@@ -192,6 +197,38 @@ TEST(Assert, FailsWithItsMessage) {
   EXPECT_EQ(run(*built.steps[0], context).error.code, Code::kInvalid);
   TestRun good(R"({"n": 1})", built.variables.size());
   EXPECT_EQ(run(*built.steps[0], good).kind, Kind::kNext);
+}
+
+TEST(Publish, HandsTheEventToTheRun) {
+  const Built built = build(
+      "- publish: customer.created\n"
+      "- { publish: customer.changed, data: { id: =.id, kind: person }, key: .id, type: v2, op: =.what }\n"
+      "- { publish: customer.seen, data: .id, key: .none, op: snapshot }\n");
+  ASSERT_EQ(built.problems, "");
+  TestRun context(R"({"id": 7, "what": "updated"})", built.variables.size());
+  for (const auto& step : built.steps) EXPECT_EQ(run(*step, context).kind, Kind::kNext);
+  ASSERT_EQ(context.published.size(), 3u);
+  EXPECT_EQ(context.published[0].topic, "customer.created");
+  EXPECT_EQ(context.published[0].type, "");
+  EXPECT_EQ(context.published[0].op, Op::kOther);
+  EXPECT_EQ(json::print(context.published[0].data.root()), R"({"id":7,"what":"updated"})");
+  EXPECT_EQ(context.published[1].subject, "7");
+  EXPECT_EQ(context.published[1].type, "v2");
+  EXPECT_EQ(context.published[1].op, Op::kUpdated);
+  EXPECT_EQ(json::print(context.published[1].data.root()), R"({"id":7,"kind":"person"})");
+  EXPECT_EQ(context.published[2].subject, "");
+  EXPECT_EQ(context.published[2].op, Op::kSnapshot);
+  EXPECT_EQ(json::print(context.published[2].data.root()), "7");
+}
+
+TEST(Publish, ThatCannotIsAnError) {
+  const Built built = build(
+      "- { publish: t, data: .a.b.c }\n- { publish: t, key: error(\"no\") }\n- { publish: t, op: =.id }\n"
+      "- { publish: t, type: =.list }\n");
+  ASSERT_EQ(built.problems, "");
+  TestRun context(R"({"a": 1, "id": "sent", "list": []})", built.variables.size());
+  for (const auto& step : built.steps) EXPECT_EQ(run(*step, context).kind, Kind::kFail);
+  EXPECT_TRUE(context.published.empty());
 }
 
 TEST(Stop, EndsAsSkipped) {

@@ -112,6 +112,7 @@ void encode_meta(Bytes& out, const NewEvent& event) {
   out += static_cast<char>(event.op);
   // Usually near the time of receipt, so the difference is short.
   put_varint(out, zigzag(to_unix_us(event.time) - to_unix_us(event.received)));
+  if (event.hops != 0) put_varint(out, event.hops);
 }
 
 Bytes encode_meta(const NewEvent& event) {
@@ -128,6 +129,7 @@ Result<void> decode_meta(std::string_view meta, NewEvent& event) {
   event.subject = reader.text();
   const std::uint8_t op = reader.byte();
   event.time = from_unix_us(to_unix_us(event.received) + unzigzag(reader.varint()));
+  event.hops = reader.at_end() ? 0 : static_cast<std::uint32_t>(reader.varint());
   if (!reader.ok() || op > static_cast<std::uint8_t>(Op::kSnapshot)) {
     return failure(Code::kCorrupt, "an event's metadata is cut short");
   }
@@ -241,7 +243,10 @@ Result<void> check_record(const Record& record) {
                                         std::to_string(kRecordBytesMax));
   }
   for (const KeyPut& put : record.puts) TRY_VOID(check_entry(put.bucket, put.key, put.value));
-  return {};
+  if (record.events.empty()) return {};
+  if (record.kind != RecordKind::kState || !is_terminal(record.state))
+    return failure(Code::kInvalid, "only the record that ends a run carries events");
+  return check_events(record.events);
 }
 
 Result<void> check_entry(std::string_view bucket, std::string_view key, std::string_view value) {

@@ -148,24 +148,27 @@ asio::awaitable<void> MemoryStore::stop() {
 
 // EventLog.
 
+MemoryStore::Taken MemoryStore::take(NewEvent event) {
+  const auto first = by_key_.find(dedupe_key(event.source, event.id));
+  if (first != by_key_.end() && event.received - events_[first->second.value - 1]->received < options_.dedupe_window) {
+    return {{first->second, true}, first->second.value > durable_events_ ? log_.size() : 0};
+  }
+  auto stored = std::make_shared<Event>();
+  static_cast<NewEvent&>(*stored) = std::move(event);
+  stored->position = Position(events_.size() + 1);
+  const Appended answer{stored->position, false};
+  return {answer, apply(EventPtr(std::move(stored)))};
+}
+
 Async<std::vector<Appended>> MemoryStore::append(std::vector<NewEvent> events, Deadline deadline) {
   CO_TRY_VOID(writable());
   CO_TRY_VOID(check_events(events));
   std::vector<Appended> answers;
   std::size_t wait_for = 0;
   for (NewEvent& event : events) {
-    const auto first = by_key_.find(dedupe_key(event.source, event.id));
-    if (first != by_key_.end() &&
-        event.received - events_[first->second.value - 1]->received < options_.dedupe_window) {
-      answers.push_back({first->second, true});
-      if (first->second.value > durable_events_) wait_for = log_.size();
-      continue;
-    }
-    auto stored = std::make_shared<Event>();
-    static_cast<NewEvent&>(*stored) = std::move(event);
-    stored->position = Position(events_.size() + 1);
-    answers.push_back({stored->position, false});
-    wait_for = apply(EventPtr(std::move(stored)));
+    const Taken taken = take(std::move(event));
+    answers.push_back(taken.answer);
+    wait_for = std::max(wait_for, taken.number);
   }
   CO_TRY_VOID(co_await durable_through(wait_for, deadline));
   co_return answers;
@@ -263,6 +266,8 @@ Async<void> MemoryStore::append(Record record, Sync sync) {
   std::size_t wait_for = log_.size();
   const auto run = runs_.find(record.run);
   if (run == runs_.end() || record.number > run->second.status->records) {
+    // No sync can begin between these: they become durable together.
+    for (NewEvent& event : std::exchange(record.events, {})) take(std::move(event));
     wait_for = apply(std::make_shared<const Record>(std::move(record)));
   } else {
     const auto& records = run->second.records;

@@ -112,6 +112,13 @@ class MemoryStore final : public ShardStore {
   };
 
   std::uint64_t apply(Op op);  // the op's number in the log, from 1
+  // A duplicate writes nothing; `number` is its op's, or that of everything so far when it is a duplicate that is not
+  // durable yet, else 0.
+  struct Taken {
+    Appended answer;
+    std::size_t number = 0;
+  };
+  Taken take(NewEvent event);
   void apply_record(const std::shared_ptr<const Record>& record, std::uint64_t revision);
   void make_durable(std::size_t ops);
   Result<void> writable() const;

@@ -60,19 +60,29 @@ std::uint64_t SqliteShard::flush_ticket(Lock&) {
 
 // Events.
 
-Result<void> SqliteShard::learn(const std::vector<std::shared_ptr<Event>>& events,
-                                const std::vector<std::uint64_t>& hashes, Lock& lock) {
-  known_.clear();
+SqliteShard::Incoming::Incoming(std::vector<NewEvent> all) {
+  events.reserve(all.size());
+  hashes.reserve(all.size());
+  for (NewEvent& event : all) {
+    hashes.push_back(event_hash(event.source, event.id));
+    events.push_back(std::make_shared<Event>());
+    static_cast<NewEvent&>(*events.back()) = std::move(event);
+  }
+}
+
+Result<bool> SqliteShard::learn(const Incoming& incoming, Lock& lock) {
   std::vector<std::uint64_t> unknown;
+  bool unlocked = false;
   while (true) {
     unknown.clear();
-    for (std::size_t i = 0; i < events.size(); ++i) {
-      core_->dedupe.each(hashes[i], [&](std::uint64_t seq) {
-        if (core_->tail.find(seq) != nullptr || known_.contains(seq) || core_->recent.differs(seq, hashes[i])) return;
+    for (const std::uint64_t hash : incoming.hashes) {
+      core_->dedupe.each(hash, [&](std::uint64_t seq) {
+        if (core_->tail.find(seq) != nullptr || known_.contains(seq) || core_->recent.differs(seq, hash)) return;
         unknown.push_back(seq);
       });
     }
-    if (unknown.empty()) return {};
+    if (unknown.empty()) return unlocked;
+    unlocked = true;
     lock.unlock();
     for (const std::uint64_t seq : unknown) {
       Known known{{}, {}, Time::min()};
@@ -107,57 +117,50 @@ std::optional<Position> SqliteShard::first_of(const NewEvent& event, std::uint64
   return first;
 }
 
-std::vector<Appended> SqliteShard::submit_events(std::vector<std::shared_ptr<Event>>& events,
-                                                 const std::vector<std::uint64_t>& hashes, std::uint64_t& ticket) {
-  std::vector<Appended> answers;
-  answers.reserve(events.size());
+// With the lock held, after learn().
+SqliteShard::Queued SqliteShard::queue_events(Incoming& incoming) {
+  Queued queued;
+  queued.answers.reserve(incoming.events.size());
   Group& queue = core_->queue();
-  std::size_t bytes = 0;
-  bool wait = false;
-  for (std::size_t i = 0; i < events.size(); ++i) {
-    if (const auto first = first_of(*events[i], hashes[i])) {
-      answers.push_back({*first, true});
-      wait = wait || first->value > core_->durable_seq;
+  for (std::size_t i = 0; i < incoming.events.size(); ++i) {
+    std::shared_ptr<Event>& event = incoming.events[i];
+    if (const auto first = first_of(*event, incoming.hashes[i])) {
+      queued.answers.push_back({*first, true});
+      queued.wait = queued.wait || first->value > core_->durable_seq;
       ++core_->counters.duplicates;
       continue;
     }
-    wait = true;
+    queued.wait = true;
     const std::uint64_t seq = core_->next_seq++;
-    events[i]->position = Position(seq);
-    const std::size_t size = event_bytes(*events[i]);
-    bytes += size;
-    answers.push_back({Position(seq), false});
-    core_->dedupe.add(hashes[i], seq);
-    core_->recent.add_hash(seq, hashes[i]);
-    core_->tail.push(events[i], size);
-    queue.events.push_back({std::move(events[i]), hashes[i]});
+    event->position = Position(seq);
+    const std::size_t size = event_bytes(*event);
+    queued.bytes += size;
+    queued.answers.push_back({Position(seq), false});
+    core_->dedupe.add(incoming.hashes[i], seq);
+    core_->recent.add_hash(seq, incoming.hashes[i]);
+    core_->tail.push(event, size);
+    queue.events.push_back({std::move(event), incoming.hashes[i]});
   }
-  // A duplicate of what is under way waits for everything queued so far: the first one is among it.
-  ticket = wait ? core_->submitted(shard_, bytes, true) : 0;
-  return answers;
+  return queued;
 }
 
 Async<std::vector<Appended>> SqliteShard::append(std::vector<NewEvent> events, Deadline deadline) {
   CO_TRY_VOID(check_events(events));
   core_->sample_time();
-  std::vector<std::shared_ptr<Event>> stored;
-  std::vector<std::uint64_t> hashes;
-  stored.reserve(events.size());
-  hashes.reserve(events.size());
-  for (NewEvent& event : events) {
-    hashes.push_back(event_hash(event.source, event.id));
-    stored.push_back(std::make_shared<Event>());
-    static_cast<NewEvent&>(*stored.back()) = std::move(event);
-  }
+  Incoming incoming(std::move(events));
   CO_TRY(const bool ready, room_now(true));
   if (!ready) CO_TRY_VOID(co_await room(true, deadline));
   std::vector<Appended> answers;
   std::uint64_t ticket = 0;
   {
     Lock lock(core_->mutex);
-    CO_TRY_VOID(learn(stored, hashes, lock));
+    known_.clear();
+    CO_TRY_VOID(learn(incoming, lock));
     CO_TRY_VOID(core_->takes_events());
-    answers = submit_events(stored, hashes, ticket);
+    Queued queued = queue_events(incoming);
+    answers = std::move(queued.answers);
+    // A duplicate of what is under way waits for everything queued so far: the first one is among it.
+    if (queued.wait) ticket = core_->submitted(shard_, queued.bytes, true);
   }
   if (ticket != 0) {
     kick_soon();
@@ -168,12 +171,8 @@ Async<std::vector<Appended>> SqliteShard::append(std::vector<NewEvent> events, D
 
 // Records.
 
-Result<SqliteShard::Submission> SqliteShard::submit_record(Record& record, Sync sync) {
-  scratch_.clear();
-  encode_record(scratch_, record);
-  const std::uint64_t hash = record_hash(record, scratch_);
-  std::optional<RunStatus> base;
-  Lock lock(core_->mutex);
+Result<void> SqliteShard::find_base(const Record& record, std::uint64_t hash, std::optional<RunStatus>& base,
+                                    std::optional<Submission>& repeat, Lock& lock) {
   while (true) {
     TRY_VOID(core_->writable());
     if (core_->flow(record.run.flow) == nullptr) {
@@ -183,14 +182,17 @@ Result<SqliteShard::Submission> SqliteShard::submit_record(Record& record, Sync 
     const RunStatus* before = recent != nullptr ? &recent->status : base ? &*base : nullptr;
     if (before != nullptr && record.number <= before->records) {
       for (const RecordRef& ref : core_->recent.records(record.run)) {
-        if (ref.number == record.number && ref.hash == hash) return Submission{flush_ticket(lock), ref.lsn};
+        if (ref.number != record.number || ref.hash != hash) continue;
+        repeat = Submission{flush_ticket(lock), ref.lsn};
+        return {};
       }
       lock.unlock();
-      TRY(const bool repeat, known_repeat(record, hash));
-      if (repeat) return Submission{};
-      return failure(Code::kConflict, "another record stands under number " + std::to_string(record.number));
+      TRY(const bool same, known_repeat(record, hash));
+      if (!same) return failure(Code::kConflict, "another record stands under number " + std::to_string(record.number));
+      repeat.emplace();
+      return {};
     }
-    if (before != nullptr || !core_->may_be_folded(record.run)) break;
+    if (before != nullptr || !core_->may_be_folded(record.run)) return {};
     const std::uint64_t folds = core_->folds;
     lock.unlock();
     TRY(auto folded, load_status(record.run));
@@ -198,10 +200,29 @@ Result<SqliteShard::Submission> SqliteShard::submit_record(Record& record, Sync 
     if (folded) {
       base = std::move(folded->status);
     } else if (core_->folds == folds) {
-      break;
+      return {};
     }
   }
+}
+
+Result<SqliteShard::Submission> SqliteShard::submit_record(Record& record, Sync sync) {
+  scratch_.clear();
+  encode_record(scratch_, record);
+  const std::uint64_t hash = record_hash(record, scratch_);
+  std::optional<RunStatus> base;
+  std::optional<Submission> repeat;
+  Incoming incoming(std::move(record.events));
+  if (!incoming.events.empty()) known_.clear();
+  Lock lock(core_->mutex);
+  // Both look at the disk without the lock: they are right when neither has given it up since the other looked.
+  for (bool changed = true; changed;) {
+    TRY_VOID(find_base(record, hash, base, repeat, lock));
+    if (repeat) return *repeat;
+    TRY(changed, learn(incoming, lock));
+  }
   FlowState& flow = *core_->flow(record.run.flow);
+  // Event and record queued under one lock are in one group, which is one transaction.
+  const std::size_t event_bytes = incoming.events.empty() ? 0 : queue_events(incoming).bytes;
   Group& queue = core_->queue();
   RawRecord row;
   row.lsn = core_->next_lsn++;
@@ -218,7 +239,7 @@ Result<SqliteShard::Submission> SqliteShard::submit_record(Record& record, Sync 
     flow.marked = false;
     core_->cursor_moved();
   }
-  return Submission{core_->submitted(shard_, scratch_.size() + 48, sync == Sync::kWait), row.lsn};
+  return Submission{core_->submitted(shard_, event_bytes + scratch_.size() + 48, sync == Sync::kWait), row.lsn};
 }
 
 Result<bool> SqliteShard::known_repeat(const Record& record, std::uint64_t hash) {

@@ -130,12 +130,26 @@ class SqliteShard final : public ShardStore {
   void kick_soon();
   std::uint64_t flush_ticket(Lock& lock);
 
-  Result<void> learn(const std::vector<std::shared_ptr<Event>>& events, const std::vector<std::uint64_t>& hashes,
-                     Lock& lock);
+  // Events on their way into the log, and their hashes.
+  struct Incoming {
+    explicit Incoming(std::vector<NewEvent> all);
+    std::vector<std::shared_ptr<Event>> events;
+    std::vector<std::uint64_t> hashes;
+  };
+  struct Queued {
+    std::vector<Appended> answers;
+    std::size_t bytes = 0;
+    bool wait = false;  // one of them, or the first of a duplicate, is not durable yet
+  };
+  // Fills known_ with what the disk has to be asked for. True when the lock was given up for it meanwhile.
+  Result<bool> learn(const Incoming& incoming, Lock& lock);
   std::optional<Position> first_of(const NewEvent& event, std::uint64_t hash) const;
-  std::vector<Appended> submit_events(std::vector<std::shared_ptr<Event>>& events,
-                                      const std::vector<std::uint64_t>& hashes, std::uint64_t& ticket);
+  Queued queue_events(Incoming& incoming);
   Result<Submission> submit_record(Record& record, Sync sync);
+  // With the lock held, which it may give up meanwhile: fills `base` with the run's status before `record` where memory
+  // does not have it, or `repeat` when the record stands already. kConflict, kInvalid, and why nothing can be written.
+  Result<void> find_base(const Record& record, std::uint64_t hash, std::optional<RunStatus>& base,
+                         std::optional<Submission>& repeat, Lock& lock);
   Result<bool> known_repeat(const Record& record, std::uint64_t hash);
   Result<Submission> submit_entry(EntryChange& change);
   Async<std::uint64_t> change_entry(EntryChange change);

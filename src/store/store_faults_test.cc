@@ -86,8 +86,9 @@ TEST_F(StoreFaults, PowerLossKeepsEverythingAcknowledged) {
   const auto file = [&](const char* name) { return options_.directory / name; };
   std::set<std::string> acknowledged;
   std::set<std::uint64_t> journaled;
-  int in_a_group = 0;  // rounds in which something un-synced was there to lose
-  int over_old = 0;    // of them, those in which a log was being written over an earlier one
+  std::set<std::uint64_t> published;  // by the run's event: its end carries an event
+  int in_a_group = 0;                 // rounds in which something un-synced was there to lose
+  int over_old = 0;                   // of them, those in which a log was being written over an earlier one
   // The store's threads use up the time until the power fails together, so rounds differ in what they come to: it goes
   // on until enough was there to lose.
   const auto enough = [&] { return acknowledged.size() > 200 && in_a_group > kRounds / 4 && over_old > kRounds / 8; };
@@ -114,7 +115,16 @@ TEST_F(StoreFaults, PowerLossKeepsEverythingAcknowledged) {
         if (!done) continue;
         acknowledged.insert(id);
         const std::uint64_t at = done->front().at.value;
-        if (below(2) == 0 && loop_.run(shard_->append(make_record(flow, at, 1), Sync::kWait))) journaled.insert(at);
+        if (below(2) == 0) {
+          if (loop_.run(shard_->append(make_record(flow, at, 1), Sync::kWait))) journaled.insert(at);
+          continue;
+        }
+        published.insert(at);
+        Record end = make_state(flow, at, 1, RunState::kDelivered);
+        end.events = {make_event("of-" + std::to_string(at), "topic/t", below(9000))};
+        const Sync sync = below(2) == 0 ? Sync::kWait : Sync::kWithNext;
+        const auto ended = loop_.run(shard_->append(std::move(end), sync));
+        if (ended && sync == Sync::kWait) acknowledged.insert("of-" + std::to_string(at));
       }
     }
     close();
@@ -147,6 +157,10 @@ TEST_F(StoreFaults, PowerLossKeepsEverythingAcknowledged) {
     EXPECT_TRUE(std::includes(stored.begin(), stored.end(), acknowledged.begin(), acknowledged.end()));
     for (const std::uint64_t at : journaled)
       EXPECT_EQ(loop_.run(shard_->read(RunId{flow, Position(at)}))->size(), 1u) << at;
+    for (const std::uint64_t at : published) {
+      const bool ended = !loop_.run(shard_->read(RunId{flow, Position(at)}))->empty();
+      EXPECT_EQ(ended, stored.contains("of-" + std::to_string(at))) << at;
+    }
     EXPECT_TRUE(store_->verify()->clean());
     for (const char* word : {"damaged", "missing", "corrupt or"})
       EXPECT_EQ(reported.find(word), std::string::npos) << reported;

@@ -97,16 +97,44 @@ std::optional<Brake> compile_brake(const BrakeFile& file, FlowBuilder& builder) 
   return brake;
 }
 
-std::shared_ptr<Flow> compile_parts(const FlowFile& file, FlowBuilder& builder) {
+// Reports what cannot be compiled. What the tables refused has no place, and is passed over.
+void add_trigger(const TriggerFile& trigger, const std::string& zone, FlowBuilder& builder, Flow& flow) {
+  if (const auto* webhook = std::get_if<WebhookTriggerFile>(&trigger.kind)) {
+    flow.triggers.push_back({webhook->connection.value, webhook->types});
+  } else if (const auto* topic = std::get_if<TopicTriggerFile>(&trigger.kind)) {
+    TopicTrigger out;
+    if (auto pattern = TopicPattern::parse(topic->topic.value)) out.topic = std::move(*pattern);
+    out.types = topic->types;
+    if (!topic->filter.empty()) out.filter = builder.compile(topic->filter);
+    flow.topics.push_back(std::move(out));
+  } else if (const auto* times = std::get_if<ScheduleTriggerFile>(&trigger.kind)) {
+    if (!times->schedule.place.known()) return;
+    if (times->zone) {
+      if (auto found = json::find_zone(times->zone->value); !found) {
+        builder.problems().error(times->zone->place, found.error().message);
+        return;
+      }
+    }
+    auto schedule = Schedule::parse(times->schedule.value, times->zone ? times->zone->value : zone);
+    if (schedule) {
+      flow.schedules.push_back({std::move(*schedule), times->missed == Missed::kRun});
+    } else {
+      builder.problems().error(times->schedule.place, schedule.error().message);
+    }
+  } else {
+    flow.manual = true;
+  }
+}
+
+std::shared_ptr<Flow> compile_parts(const FlowFile& file, const std::string& zone, FlowBuilder& builder) {
   auto flow = std::make_shared<Flow>();
   const auto program = [&](const spec::ProgramText& text) { return text.empty() ? nullptr : builder.compile(text); };
   flow->key = program(file.key);
   flow->version = program(file.version);
   for (const auto& [name, text] : file.index) flow->index.push_back({name, builder.compile(text)});
   for (const steps::StepDraft& draft : file.steps) flow->steps.push_back(builder.build(draft.spec()));
-  for (const TriggerFile& trigger : file.on) {
-    flow->triggers.push_back({trigger.webhook.connection.value, trigger.webhook.types});
-  }
+  for (const TriggerFile& trigger : file.on) add_trigger(trigger, zone, builder, *flow);
+  flow->publishes.assign(builder.topics().begin(), builder.topics().end());
   flow->retry = file.retry;
   flow->mode = file.mode;
   flow->history = file.history;
@@ -132,7 +160,11 @@ CompiledFlow compile_flow(const FlowInput& input, const steps::Actions& actions,
   spec::Context context{problems};
   describe(static_cast<const FlowFile*>(nullptr)).read(context, *node, file);
   for (const TriggerFile& trigger : file.on) {
-    out.triggers.push_back({trigger.webhook.connection.value, trigger.webhook.connection.place});
+    if (const auto* webhook = std::get_if<WebhookTriggerFile>(&trigger.kind)) {
+      out.triggers.push_back({webhook->connection.value, webhook->connection.place});
+    } else if (const auto* topic = std::get_if<TopicTriggerFile>(&trigger.kind)) {
+      if (auto pattern = TopicPattern::parse(topic->topic.value)) out.topics.push_back({*pattern, topic->topic.place});
+    }
   }
   std::vector<steps::BoundName> names = steps::names_of(file.steps);
   const std::size_t read = names.size();
@@ -151,11 +183,12 @@ CompiledFlow compile_flow(const FlowInput& input, const steps::Actions& actions,
   for (const steps::BoundName& name : recovered) {
     if (!known(name)) builder.bind(name);
   }
-  std::shared_ptr<Flow> flow = compile_parts(file, builder);
+  std::shared_ptr<Flow> flow = compile_parts(file, input.zone, builder);
   problems.add(found);
   out.calls = builder.connections();
   if (problems.error_count() != errors_before) return out;
   flow->name = input.name;
+  flow->pauses_when_gone = input.name.starts_with(kSubscriptionPrefix);
   flow->source = write_source(input);
   flow->hash = content_hash(input.name, flow->source);
   flow->workspace_variables = input.variables;

@@ -28,9 +28,15 @@ struct TriggerUse {
   Place place;
 };
 
+struct TopicUse {
+  TopicPattern topic;
+  Place place;
+};
+
 struct CompiledFlow {
-  std::shared_ptr<const Flow> flow;          // null after reporting
-  std::vector<TriggerUse> triggers;          // as far as they could be read
+  std::shared_ptr<const Flow> flow;  // null after reporting
+  std::vector<TriggerUse> triggers;  // as far as they could be read
+  std::vector<TopicUse> topics;
   std::set<std::string, std::less<>> calls;  // the connections that its calls name and that exist
 };
 

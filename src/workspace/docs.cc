@@ -5,12 +5,14 @@
 #include "workspace/connection_file.h"
 #include "workspace/flow_file.h"
 #include "workspace/settings.h"
+#include "workspace/subscription_file.h"
 
 namespace tieline::workspace {
 namespace {
 
 const spec::TableInfo& settings_table() { return describe(static_cast<const Settings*>(nullptr)); }
 const spec::TableInfo& connection_table() { return describe(static_cast<const ConnectionFile*>(nullptr)); }
+const spec::TableInfo& subscription_table() { return describe(static_cast<const SubscriptionFile*>(nullptr)); }
 const spec::TableInfo& flow_table() { return describe(static_cast<const FlowFile*>(nullptr)); }
 
 }  // namespace
@@ -22,7 +24,7 @@ std::string reference_page() {
          "A data field is a map or list whose leaves are literal unless they start with `=`; a text in a block scalar "
          "is a program. [mapping.md](mapping.md) is about programs.\n\n" +
          spec::reference_docs(settings_table()) + "\n" + spec::reference_docs(connection_table()) + "\n" +
-         spec::reference_docs(flow_table());
+         spec::reference_docs(flow_table()) + "\n" + spec::reference_docs(subscription_table());
 }
 
 std::vector<SchemaFile> json_schemas() {
@@ -34,6 +36,7 @@ std::vector<SchemaFile> json_schemas() {
   add("tieline.schema.json", settings_table());
   add("connection.schema.json", connection_table());
   add("flow.schema.json", flow_table());
+  add("subscription.schema.json", subscription_table());
   return files;
 }
 

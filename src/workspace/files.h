@@ -17,8 +17,8 @@ struct Files {
   std::string prefix;  // stands before the path in every place that is shown ("examples/orders/"); may be empty
 };
 
-// tieline.yaml and all files of connectors/, connections/, flows/ and env/ (hidden ones and those in deeper directories
-// left out). kNotFound when the directory is not there, kInternal when a file cannot be read.
+// tieline.yaml and all files of connectors/, connections/, flows/, subscriptions/ and env/ (hidden ones and those in
+// deeper directories left out). kNotFound when the directory is not there, kInternal when a file cannot be read.
 Result<Files> read_files(const std::string& directory);
 
 }  // namespace tieline::workspace

@@ -99,16 +99,74 @@ const spec::Table<WebhookTriggerFile>& describe(const WebhookTriggerFile*) {
   return table;
 }
 
+const spec::Table<TopicTriggerFile>& describe(const TopicTriggerFile*) {
+  static const auto table =
+      spec::Table<TopicTriggerFile>("topic trigger", "An event that a flow published starts a run")
+          .field("topic", &TopicTriggerFile::topic,
+                 {.doc = "The topic, or a pattern: `*` stands for one word, `>` at the end for one or more",
+                  .example = "customer.*",
+                  .required = true})
+          .field("event", &TopicTriggerFile::types,
+                 {.doc = "The event types, one or a list",
+                  .example = "customer.created",
+                  .fallback = "all",
+                  .one_or_list = true})
+          .field("filter", &TopicTriggerFile::filter,
+                 {.doc = "Events for which this is false or null start no run", .example = ".country == \"DE\""})
+          .check([](const TopicTriggerFile& trigger, const spec::Node& node, spec::Problems& problems) {
+            if (!trigger.topic.place.known()) return;
+            if (const auto pattern = TopicPattern::parse(trigger.topic.value); !pattern)
+              problems.error(trigger.topic.place, pattern.error().message);
+            const spec::Node* event = node.find("event");
+            if (event != nullptr && trigger.types.empty())
+              problems.error(event->place(),
+                             "`event` is an empty list, so nothing would start the flow: name a type, "
+                             "or leave `event` out for all");
+          });
+  return table;
+}
+
+const spec::Names<Missed>& describe(const Missed*) {
+  static const spec::Names<Missed> names{{Missed::kRun, "run", "one run for all that were missed"},
+                                         {Missed::kSkip, "skip", "nothing"}};
+  return names;
+}
+
+const spec::Table<ScheduleTriggerFile>& describe(const ScheduleTriggerFile*) {
+  static const auto table =
+      spec::Table<ScheduleTriggerFile>("schedule trigger",
+                                       "Times start runs. A time that clocks skip comes once, when they have been put "
+                                       "forward; one that they show twice comes once")
+          .field("schedule", &ScheduleTriggerFile::schedule,
+                 {.doc = "The five fields of cron: minute hour day-of-month month weekday",
+                  .example = "0 6 * * mon-fri",
+                  .required = true})
+          .field("zone", &ScheduleTriggerFile::zone,
+                 {.doc = "Whose clocks", .example = "Europe/Berlin", .fallback = "the workspace's `zone`"})
+          .field("missed", &ScheduleTriggerFile::missed, {.doc = "What happens for times that came while nothing ran"});
+  return table;
+}
+
+const spec::Table<ManualTriggerFile>& describe(const ManualTriggerFile*) {
+  static const auto table =
+      spec::Table<ManualTriggerFile>("manual trigger", "A person starts it: `tieline start FLOW`")
+          .field("manual", &ManualTriggerFile::manual, {.doc = "true", .example = "true", .required = true})
+          .check([](const ManualTriggerFile& trigger, const spec::Node& node, spec::Problems& problems) {
+            if (!trigger.manual) problems.error(node.place(), "`manual: false` starts nothing: leave it out");
+          });
+  return table;
+}
+
 const spec::Union<TriggerFile>& describe(const TriggerFile*) {
   static const auto triggers = [] {
     spec::Union<TriggerFile> kinds("trigger", "What starts a flow");
     kinds.kind<WebhookTriggerFile>("webhook");
-    kinds.reserved("manual", "A person starts it");
+    kinds.kind<TopicTriggerFile>("topic");
+    kinds.kind<ScheduleTriggerFile>("schedule");
+    kinds.kind<ManualTriggerFile>("manual");
     kinds.reserved("poll", "An API that is asked again and again");
     kinds.reserved("route", "A call to the gateway");
-    kinds.reserved("schedule", "Times, like cron");
     kinds.reserved("sync", "What changed at a vendor, asked for regularly");
-    kinds.reserved("topic", "Events that other flows publish");
     return kinds;
   }();
   return triggers;

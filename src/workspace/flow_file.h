@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "core/flow.h"
@@ -26,10 +27,33 @@ struct WebhookTriggerFile {
 };
 const spec::Table<WebhookTriggerFile>& describe(const WebhookTriggerFile*);
 
+struct TopicTriggerFile {
+  spec::At<std::string> topic;
+  std::vector<std::string> types;
+  spec::ProgramText filter;
+};
+const spec::Table<TopicTriggerFile>& describe(const TopicTriggerFile*);
+
+enum class Missed : std::uint8_t { kRun, kSkip };
+const spec::Names<Missed>& describe(const Missed*);
+
+struct ScheduleTriggerFile {
+  spec::At<std::string> schedule;
+  std::optional<spec::At<std::string>> zone;
+  Missed missed = Missed::kRun;
+};
+const spec::Table<ScheduleTriggerFile>& describe(const ScheduleTriggerFile*);
+
+struct ManualTriggerFile {
+  bool manual = true;
+};
+const spec::Table<ManualTriggerFile>& describe(const ManualTriggerFile*);
+
 struct TriggerFile {
   TriggerFile() = default;
-  explicit TriggerFile(WebhookTriggerFile trigger) : webhook(std::move(trigger)) {}
-  WebhookTriggerFile webhook;
+  template <class T>
+  explicit TriggerFile(T trigger) : kind(std::move(trigger)) {}
+  std::variant<WebhookTriggerFile, TopicTriggerFile, ScheduleTriggerFile, ManualTriggerFile> kind;
 };
 const spec::Union<TriggerFile>& describe(const TriggerFile*);
 

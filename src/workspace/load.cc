@@ -7,6 +7,8 @@
 #include "base/text.h"
 #include "workspace/compile.h"
 #include "workspace/connection_file.h"
+#include "workspace/subscription_file.h"
+#include "workspace/topics.h"
 
 namespace tieline::workspace {
 namespace {
@@ -101,7 +103,11 @@ class Loader {
     each_file("connections/", [&](const std::string& name, const std::string& file, const std::string& text) {
       connection(name, file, text);
     });
+    each_file("subscriptions/", [&](const std::string& name, const std::string& file, const std::string& text) {
+      subscription(name, file, text);
+    });
     auto actions = std::make_shared<WorkspaceActions>(drafts_);
+    for (const Subscription& one : subscriptions_) subscription_flow_of(one, *actions, *workspace);
     each_file("flows/", [&](const std::string& name, const std::string& file, const std::string& text) {
       flow({.name = name,
             .file = file,
@@ -115,6 +121,7 @@ class Loader {
                       Code::kUnsupported);
     });
     usage(*workspace);
+    if (flows_whole_) check_topics(topics_, problems_);
     if (!problems_.ok()) return {nullptr, std::move(problems_)};
     for (const auto& [name, draft] : drafts_) workspace->connections.push_back(draft.bound);
     workspace->actions = std::move(actions);
@@ -122,6 +129,11 @@ class Loader {
   }
 
  private:
+  struct Subscription {
+    std::string name;
+    SubscriptionFile file;
+  };
+
   template <class Use>
   void each_file(const std::string& folder, Use use) {
     for (const auto& [path, text] : files_.texts) {
@@ -223,6 +235,48 @@ class Loader {
     draft.bound = std::move(*bound);
   }
 
+  // A connection and the text of a flow.
+  void subscription(const std::string& name, const std::string& shown, const std::string& text) {
+    const std::optional<spec::Node> node = spec::parse_yaml(text, shown, problems_);
+    spec::Context context{problems_};
+    SubscriptionFile file;
+    if (!node || !describe(static_cast<const SubscriptionFile*>(nullptr)).read(context, *node, file)) {
+      flows_whole_ = false;
+      return;
+    }
+    Draft& draft = drafts_[subscription_name(name)];
+    draft.place = {shown, 1, 1};
+    draft.connector = &subscriber_connector();
+    draft.bound = bind_subscription(name, file, secrets_, draft.place, problems_);
+    subscriptions_.push_back({name, std::move(file)});
+  }
+
+  // Its filter is all that can be wrong with the text that is made of it.
+  void subscription_flow_of(const Subscription& one, const steps::Actions& actions, Workspace& workspace) {
+    const std::string name = subscription_name(one.name);
+    const Place place = drafts_.find(name)->second.place;
+    const FlowInput input{.name = name,
+                          .file = place.file,
+                          .yaml = subscription_flow(one.name, one.file),
+                          .variables = workspace.variables,
+                          .zone = workspace.settings.zone};
+    spec::Problems found;
+    CompiledFlow compiled = compile_flow(input, actions, found);
+    for (const spec::Problem& problem : found.sorted()) {
+      const Place at = one.file.filter.empty() ? place : one.file.filter.place();
+      problem.severity == spec::Problem::Severity::kError ? problems_.error(at, problem.error.message)
+                                                          : problems_.warning(at, problem.error.message);
+    }
+    used_.insert(name);
+    if (compiled.flow == nullptr) {
+      flows_whole_ = false;
+      return;
+    }
+    for (std::size_t i = 0; i < compiled.topics.size(); ++i) compiled.topics[i].place = one.file.topics[i].place;
+    topics_.push_back({name, {}, std::move(compiled.topics)});
+    workspace.flows.push_back(std::move(compiled.flow));
+  }
+
   void flow(FlowInput input, const steps::Actions& actions, Workspace& workspace) {
     const std::size_t before = problems_.error_count();
     CompiledFlow compiled = compile_flow(input, actions, problems_);
@@ -232,6 +286,7 @@ class Loader {
       called_.insert(connection);
     }
     if (problems_.error_count() != before) flows_whole_ = false;
+    if (compiled.flow != nullptr) topics_.push_back({input.name, compiled.flow->publishes, std::move(compiled.topics)});
     if (compiled.flow != nullptr) workspace.flows.push_back(std::move(compiled.flow));
   }
 
@@ -297,6 +352,8 @@ class Loader {
   std::map<std::string, Own, std::less<>> own_;
   Drafts drafts_;
   std::set<std::string, std::less<>> used_, called_;
+  std::vector<TopicFlow> topics_;
+  std::vector<Subscription> subscriptions_;
   bool connections_whole_ = true;  // false: what an unreadable connection would have used is not known
   bool flows_whole_ = true;        // false: what an unreadable flow would have used is not known
 };

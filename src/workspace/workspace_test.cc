@@ -17,7 +17,11 @@ namespace tieline::workspace {
 namespace {
 
 SecretSources all_secrets() {
-  return {.environment = [](const std::string& name) { return std::optional<std::string>("value of " + name); },
+  return {.environment =
+              [](const std::string& name) {
+                const bool whsec = name == "ERP_WEBHOOK_SECRET";
+                return std::optional<std::string>(whsec ? "whsec_MDEyMzQ1Njc4OWFiY2RlZg==" : "value of " + name);
+              },
           .file = [](const std::string& path) { return Result<std::string>("content of " + path + "\n"); }};
 }
 
@@ -314,7 +318,8 @@ TEST(Problems, AreOneJsonArray) {
 }
 
 TEST(Examples, Load) {
-  for (const char* name : {"orders-to-deals", "leads-to-slack", "failed-payment-alert", "own-connector"}) {
+  for (const char* name :
+       {"orders-to-deals", "leads-to-slack", "failed-payment-alert", "own-connector", "customer-topics"}) {
     const Result<Files> files = read_files(std::string("examples/") + name);
     ASSERT_TRUE(files) << files.error().text();
     const Loaded loaded = load(*files, catalog(), all_secrets());

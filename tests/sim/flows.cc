@@ -107,6 +107,19 @@ class CallStep final : public Step {
   CallOptions options_;
 };
 
+class PublishStep final : public Step {
+ public:
+  PublishStep() { kind_ = "publish"; }
+  asio::awaitable<StepResult> run(RunContext& context) const override {
+    Publication publication;
+    publication.topic = "seen";
+    publication.data = context.input();
+    auto kept = context.publish(std::move(publication));
+    co_return kept ? StepResult::next() : StepResult::fail(std::move(kept.error()));
+  }
+};
+
+enum class Topic : std::uint8_t { kNone, kPublishes, kSubscribes };
 StepList list_of(std::uint32_t first, ActionPtr action, const char* part) {
   StepList list;
   list.first = first;
@@ -160,6 +173,7 @@ struct Kind {
   Safety safety;
   bool find, idempotency_key;
   CallOptions call;
+  Topic topic = Topic::kNone;
 };
 
 constexpr Kind kKinds[] = {
@@ -170,6 +184,8 @@ constexpr Kind kKinds[] = {
     {kHeld, true, false, false, Safety::kUnsafe, false, false, {}},
     {kOnce, false, false, false, Safety::kUnsafe, true, false, {true, OnUnknown::kHold}},
     {kRepeat, false, false, false, Safety::kUnsafe, false, false, {false, OnUnknown::kRepeat}},
+    {kPublish, true, false, false, Safety::kRepeatable, false, false, {}, Topic::kPublishes},
+    {kSubscribe, true, false, false, Safety::kRepeatable, false, false, {}, Topic::kSubscribes},
 };
 
 FlowPtr make_flow(const Kind& kind, std::uint32_t generation) {
@@ -177,7 +193,12 @@ FlowPtr make_flow(const Kind& kind, std::uint32_t generation) {
   flow->name = kind.name;
   flow->source = std::to_string(generation);
   flow->hash = flow->name + "#" + flow->source;
-  flow->triggers = {{"shop", {}}};
+  if (kind.topic == Topic::kSubscribes) {
+    flow->topics.emplace_back();
+    flow->topics.back().topic = *TopicPattern::parse(">");
+  } else {
+    flow->triggers = {{"shop", {}}};
+  }
   flow->variables = {"event", "vars", "flow", "run", "result"};
   if (kind.keyed) flow->key = std::make_shared<Member>("key");
   if (kind.versioned) flow->version = std::make_shared<Member>("version");
@@ -191,6 +212,11 @@ FlowPtr make_flow(const Kind& kind, std::uint32_t generation) {
   flow->steps.push_back(std::make_shared<CallStep>(
       std::make_shared<VendorAction>(std::string("do_") + kind.name, kind.safety, kind.find, kind.idempotency_key),
       kind.call));
+  if (kind.topic == Topic::kPublishes) {
+    // Before and after the call: what is published counts once, however often the run begins again.
+    flow->steps.insert(flow->steps.begin(), std::make_shared<PublishStep>());
+    flow->steps.push_back(std::make_shared<PublishStep>());
+  }
   return flow;
 }
 

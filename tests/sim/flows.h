@@ -17,6 +17,8 @@ inline constexpr const char* kHeld = "held";            // unsafe and nothing el
 inline constexpr const char* kOnce = "once";            // unsafe with look-up and `once`: at most once for a group
 inline constexpr const char* kRepeat = "repeat";        // unsafe, `on_unknown: repeat`: at least once
 
+inline constexpr const char* kPublish = "publish";  // repeatable, keyed, events on a topic: two with its end, or none
+inline constexpr const char* kSubscribe = "subscribe";  // repeatable, on that topic
 // Steps inside steps: three items, two at a time, each an unsafe create with a look-up; then an arm that is unsafe and
 // nothing else beside one that is repeatable. Each of these parts as if it stood alone.
 inline constexpr const char* kNested = "nested";

@@ -76,6 +76,7 @@ class Life {
   std::string standing() const;
   void judge_outage(const std::string& name, const Record& record);
   void judge_effects();
+  asio::awaitable<void> judge_topics();
   void judge_order();
 
   Options options_;
@@ -94,6 +95,7 @@ class Life {
   std::map<std::string, std::vector<std::pair<Time, std::uint64_t>>> replays_;
   std::map<std::string, std::uint32_t> from_start_;    // of repeats_: those that were to do everything again
   std::map<std::string, std::uint32_t> outage_tries_;  // by "flow/event/action"
+  std::map<std::uint64_t, std::size_t> published_;     // by the position of the event whose run published
   std::uint32_t generation_ = 1;
   bool started_ = false, must_crash_ = false, quiet_ = false;
   std::uint32_t troubles_ = 0;
@@ -340,6 +342,12 @@ asio::awaitable<void> Life::judge() {
       const std::string name = flow.second + "/" + events->front()->id;
       const RunId run{flow.first, Position(at)};
       auto status = co_await store_->status(run);
+      const bool published = topic_of(events->front()->source).has_value(), subscribes = flow.second == kSubscribe;
+      if (published && subscribes) ++published_[std::stoull(events->front()->id)];  // the position it begins with
+      if (published != subscribes) {
+        if (status->has_value()) violation("a run on an event that its flow does not want: " + name);
+        continue;
+      }
       if (!status->has_value()) {
         violation("absent: " + name);
         continue;
@@ -364,6 +372,28 @@ asio::awaitable<void> Life::judge() {
   }
   judge_effects();
   judge_order();
+  co_await judge_topics();
+}
+
+// What a run publishes stands in the log exactly if the run was delivered, and is delivered itself.
+asio::awaitable<void> Life::judge_topics() {
+  for (std::uint64_t at = 1; at <= store_->last().value; ++at) {
+    std::vector<Position> wanted{Position(at)};
+    auto events = co_await store_->get(std::move(wanted));
+    const std::string id = events->front()->id;
+    if (topic_of(events->front()->source)) {
+      const auto end = ends_.find(std::string(kSubscribe) + "/" + id);
+      if (end == ends_.end()) violation("published and absent: " + id);
+      const bool delivered = end != ends_.end() && end->second == RunState::kDelivered;
+      if (delivered && vendor_.count(effect_identity(kSubscribe, id, "")) == 0)
+        violation("delivered without an effect: " + id);
+      continue;
+    }
+    const auto end = ends_.find(std::string(kPublish) + "/" + id);
+    const std::size_t due = end != ends_.end() && end->second == RunState::kDelivered ? 2 : 0;
+    if (published_[at] != due)
+      violation("published " + std::to_string(published_[at]) + " times instead of " + std::to_string(due) + ": " + id);
+  }
 }
 
 // What fails in an outage costs no try; and once the engine knows of one, nothing else fails in it.
@@ -387,7 +417,7 @@ void Life::judge_effects() {
   for (const Sent& sent : events_) {
     if (!sent.acknowledged) continue;
     ++report_.acknowledged;
-    for (const char* flow : {kUpsert, kVersioned, kFound, kKeyed, kHeld, kOnce, kRepeat}) {
+    for (const char* flow : {kUpsert, kVersioned, kFound, kKeyed, kHeld, kOnce, kRepeat, kPublish}) {
       const std::string name = std::string(flow) + "/" + sent.id;
       const std::size_t made = vendor_.count(effect_identity(flow, sent.id, sent.group));
       const auto end = ends_.find(name);
@@ -397,7 +427,7 @@ void Life::judge_effects() {
       }
       if (end->second == RunState::kDelivered && made == 0) violation("delivered without an effect: " + name);
       const bool may_repeat = std::string_view(flow) == kUpsert || std::string_view(flow) == kVersioned ||
-                              std::string_view(flow) == kRepeat;
+                              std::string_view(flow) == kRepeat || std::string_view(flow) == kPublish;
       if (made > 1 && !may_repeat)
         violation("an unsafe effect " + std::to_string(made) + " times without a hold or look-up: " + name);
     }

@@ -1,0 +1,59 @@
+#include "engine/outbox.h"
+
+#include "base/bytes.h"
+#include "base/text.h"
+
+namespace tieline::engine {
+namespace {
+
+// "1042-3-9f86d081884c7d65": the event whose run publishes, the step, and a hash that tells flows and stores apart, so
+// that a subscriber elsewhere never meets one id twice. All but the run's first one are counted: "1042-3.1-…".
+std::string event_id(const Run& run, std::uint16_t step, std::size_t before) {
+  Bytes hash;
+  put_u64(hash, hash64(run.event->id, hash64(run.event->source, hash64(run.flow->name))));
+  std::string id = std::to_string(run.id.event.value) + '-' + std::to_string(step);
+  if (before > 0) id += '.' + std::to_string(before);
+  return id + '-' + to_hex(hash);
+}
+
+}  // namespace
+
+Result<void> publish(const Shard& shard, Run& run, Publication publication, std::uint16_t step) {
+  const EngineLimits& limits = shard.limits;
+  if (run.event->hops >= limits.hops_max)
+    return failure(Code::kInvalid, "the event has come through " + std::to_string(run.event->hops) +
+                                       " flows, each publishing for the next: it goes in a circle");
+  if (run.published.size() >= limits.published_max)
+    return failure(Code::kInvalid, "one run publishes at most " + std::to_string(limits.published_max) + " events");
+  if (publication.subject.size() > limits.subject_bytes_max)
+    return failure(Code::kInvalid, "`key` has " + std::to_string(publication.subject.size()) + " bytes, at most " +
+                                       std::to_string(limits.subject_bytes_max) + " are allowed");
+  NewEvent event;
+  event.data = std::make_shared<const std::string>(json::print(publication.data.root()));
+  run.published_bytes +=
+      event.data->size() + publication.topic.size() + publication.type.size() + publication.subject.size();
+  if (run.published_bytes > limits.published_bytes_max)
+    return failure(Code::kInvalid, "one run publishes at most " + std::to_string(limits.published_bytes_max >> 20) +
+                                       " MiB, in all of its events");
+  event.source = std::string(kTopicSource) + publication.topic;
+  event.id = event_id(run, step, run.published.size());
+  event.type = publication.type.empty() ? std::move(publication.topic) : std::move(publication.type);
+  event.subject = std::move(publication.subject);
+  event.op = publication.op;
+  event.hops = run.event->hops + 1;
+  run.published.push_back(std::move(event));
+  return {};
+}
+
+std::vector<NewEvent> take_published(const Shard& shard, Run& run) {
+  const Time now = shard.now();
+  for (NewEvent& event : run.published) event.time = event.received = now;
+  return std::exchange(run.published, {});
+}
+
+void forget_published(Run& run) {
+  run.published.clear();
+  run.published_bytes = 0;
+}
+
+}  // namespace tieline::engine

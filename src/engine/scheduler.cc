@@ -1,0 +1,158 @@
+#include "engine/scheduler.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace tieline::engine {
+namespace {
+
+// The wall clock may jump: it is looked at after at most this long.
+constexpr Duration kLookAgain{60'000'000};
+
+// "1764403200000000 Europe/Berlin 0 6 * * mon-fri"
+Bytes write_last(Time last, const Schedule& schedule) {
+  return std::to_string(to_unix_us(last)) + ' ' + schedule.zone() + ' ' + schedule.text();
+}
+
+// Nothing when it is of another schedule.
+std::optional<Time> read_last(std::string_view value, const Schedule& schedule) {
+  std::int64_t us = 0;
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), us);
+  if (error != std::errc() ||
+      std::string_view(end, value.data() + value.size()) != ' ' + schedule.zone() + ' ' + schedule.text())
+    return std::nullopt;
+  return from_unix_us(us);
+}
+
+NewEvent event_of(const Flow& flow, const Schedule& schedule, Time moment, bool missed) {
+  json::Builder data;
+  data.begin_object();
+  data.key("scheduled").string(format_time(moment));
+  data.key("zone").string(schedule.zone());
+  data.key("missed").boolean(missed);
+  data.end_object();
+  NewEvent event;
+  event.source = std::string(kScheduleSource) + flow.name;
+  event.id = format_time(moment);
+  event.type = "schedule";
+  event.time = moment;
+  event.data = std::make_shared<const std::string>(json::print(data.finish().root()));
+  return event;
+}
+
+}  // namespace
+
+void Scheduler::configure(const std::vector<FlowPtr>& flows) {
+  std::vector<std::shared_ptr<Entry>> entries;
+  for (const FlowPtr& flow : flows) {
+    for (std::size_t i = 0; i < flow->schedules.size(); ++i) {
+      const std::string key = flow->name + '/' + std::to_string(i);
+      const ScheduleTrigger& trigger = flow->schedules[i];
+      const auto known = std::find_if(entries_.begin(), entries_.end(), [&](const auto& entry) {
+        return entry->key == key && entry->trigger->schedule.text() == trigger.schedule.text() &&
+               entry->trigger->schedule.zone() == trigger.schedule.zone();
+      });
+      auto entry = std::make_shared<Entry>();
+      if (known != entries_.end()) *entry = **known;
+      entry->flow = flow;
+      entry->trigger = &trigger;
+      entry->key = key;
+      entries.push_back(std::move(entry));
+    }
+  }
+  entries_ = std::move(entries);
+  changed_.notify_all();
+}
+
+std::optional<Time> Scheduler::next(std::string_view flow) const {
+  std::optional<Time> out;
+  for (const auto& entry : entries_) {
+    if (entry->flow->name == flow && entry->last) out = std::min(out.value_or(entry->next), entry->next);
+  }
+  return out;
+}
+
+Async<void> Scheduler::recall(Entry& entry) {
+  CO_TRY(const auto stored, co_await shard_.deps.state.get(std::string(kScheduleBucket), entry.key));
+  if (stored) entry.revision = stored->revision;
+  entry.last = stored ? read_last(stored->value, entry.trigger->schedule) : std::nullopt;
+  if (entry.last) {
+    entry.next = entry.trigger->schedule.next(*entry.last);
+    co_return Result<void>();
+  }
+  // Durable before its first moment: were the process gone then, the moment would be known to be missed.
+  const Time now = shard_.now();
+  entry.last = now;
+  auto remembered = co_await remember(entry);
+  if (!remembered) entry.last.reset();
+  if (remembered) entry.next = entry.trigger->schedule.next(now);
+  co_return remembered;
+}
+
+Async<void> Scheduler::remember(Entry& entry) {
+  Bytes value = write_last(*entry.last, entry.trigger->schedule);
+  const std::string bucket(kScheduleBucket);
+  auto written = entry.revision == 0
+                     ? co_await shard_.deps.state.create(bucket, entry.key, std::move(value))
+                     : co_await shard_.deps.state.update(bucket, entry.key, std::move(value), entry.revision);
+  if (!written) co_return failure(std::move(written.error()));
+  entry.revision = *written;
+  co_return Result<void>();
+}
+
+// Appends what has come, if anything has.
+Async<void> Scheduler::come(Entry& entry) {
+  const Time now = shard_.now();
+  if (entry.next > now) co_return Result<void>();
+  const Schedule& schedule = entry.trigger->schedule;
+  const auto latest = schedule.latest(*entry.last, now);
+  if (!latest) {
+    entry.next = schedule.next(*entry.last);
+    co_return Result<void>();
+  }
+  const bool missed = now - *latest > shard_.limits.schedule_grace;
+  if (!missed || entry.trigger->run_missed) {
+    std::vector<NewEvent> events{event_of(*entry.flow, schedule, *latest, missed)};
+    events.front().received = now;
+    const Deadline never = Deadline::never();
+    auto appended = co_await shard_.deps.log.append(std::move(events), never);
+    if (!appended) co_return failure(std::move(appended.error()));
+  }
+  entry.last = *latest;
+  entry.next = schedule.next(*latest);
+  co_return co_await remember(entry);
+}
+
+Instant Scheduler::wake() const {
+  const Instant now = shard_.deps.clock.instant();
+  Duration soonest = kLookAgain;
+  for (const auto& entry : entries_) {
+    if (entry->last) soonest = std::min(soonest, std::max(Duration(0), Duration(entry->next - shard_.now())));
+  }
+  return entries_.empty() ? Instant::max() : now + soonest;
+}
+
+asio::awaitable<void> Scheduler::run() {
+  while (true) {
+    bool refused = false;
+    const std::vector<std::shared_ptr<Entry>> all = entries_;
+    for (const std::shared_ptr<Entry>& entry : all) {
+      Result<void> done;
+      if (!entry->last) done = co_await recall(*entry);
+      if (done) done = co_await come(*entry);
+      if (done) continue;
+      shard_.store_failed(done.error());
+      refused = true;
+    }
+    if (refused) {
+      co_await shard_.deps.clock.sleep(shard_.limits.store_retry);
+      continue;
+    }
+    if (all != entries_) continue;  // configured meanwhile
+    Deadline deadline;
+    deadline.at = wake();
+    co_await changed_.wait(shard_.deps.clock, deadline);
+  }
+}
+
+}  // namespace tieline::engine
