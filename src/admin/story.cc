@@ -27,6 +27,7 @@ std::string resolution_words(const RecordBody& body) {
     case engine::Resolved::kNotFound: return body.action + ": looked for it, and it had not happened";
     case engine::Resolved::kDropped: return body.action + ": the answer is unknown; dropped, as the flow says";
     case engine::Resolved::kOnce: return body.action + ": done before by another run (`once`); its result is used";
+    case engine::Resolved::kTable: return body.action + ": " + body.message;
     case engine::Resolved::kAnswer: return {};
   }
   return {};

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "engine/concealed.h"
 
 namespace tieline::engine {
 
@@ -88,7 +89,7 @@ asio::awaitable<Caller::Ending> Caller::look_up() {
   const Time visible = history_.open_since + action_.settle();
   if (shard_.now() < visible) co_return wait_until(visible, "an unanswered call becomes visible", Category::kUnknown);
   if (Ending held = gate()) co_return held;
-  auto request = action_.render_find(request_.args, identity());
+  auto request = render_revealed(request_, identity(), true);
   if (!request) co_return hold(Hold::kUnknownOutcome, "cannot look for it: " + request.error().message);
   history_.stand(shard_.now());
   auto permit = co_await connection_.budget().acquire(spends());
@@ -169,7 +170,7 @@ asio::awaitable<Caller::Ending> Caller::attempt() {
   if (request_.once) {
     if (Ending known = co_await claim_once()) co_return known;
   }
-  auto request = action_.render(request_.args, action_.has_idempotency_key() ? identity() : CallIdentity());
+  auto request = render_revealed(request_, action_.has_idempotency_key() ? identity() : CallIdentity(), false);
   if (!request) {
     const Code code = request.error().code;
     if (code == Code::kDenied) {

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "engine/dispatcher.h"
+#include "engine/once.h"
 #include "engine/shard.h"
 
 namespace tieline::engine {
@@ -190,6 +191,13 @@ Result<void> Engine::authorized(std::string_view connection) {
   if (found == nullptr) return failure(Code::kNotFound, "no connection is called " + std::string(connection));
   impl_->authorized(*found);
   return {};
+}
+
+asio::awaitable<std::shared_ptr<void>> Engine::table_turn(std::string bucket) {
+  auto turn = std::make_shared<OnceGuard>();
+  std::string key = "\n" + bucket;
+  co_await turn->enter(impl_->shard, std::move(key));
+  co_return turn;
 }
 
 Async<void> Engine::settle_held(RunId run, HeldAnswer answer, std::string by) {

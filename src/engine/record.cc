@@ -7,7 +7,7 @@
 namespace tieline::engine {
 namespace {
 
-constexpr std::array<std::string_view, 5> kResolved{"answer", "found", "not found", "dropped", "once"};
+constexpr std::array<std::string_view, 6> kResolved{"answer", "found", "not found", "dropped", "once", "table"};
 constexpr std::array<std::string_view, 4> kHolds{"unknown outcome", "needs authorization", "flow does not compile",
                                                  "its journal is damaged"};
 

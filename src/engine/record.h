@@ -42,8 +42,9 @@ enum class Resolved : std::uint8_t {
   kNotFound,  // … and it did not
   kDropped,   // `on_unknown: drop`
   kOnce,      // another run made the effect; its result is bound
+  kTable,     // no call: a durable table was read or written
 };
-std::string_view resolved_name(Resolved resolved);  // "answer", "found", "not found", "dropped", "once"
+std::string_view resolved_name(Resolved resolved);  // "answer", "found", "not found", "dropped", "once", "table"
 
 struct RecordBody {
   struct Start {

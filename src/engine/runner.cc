@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "engine/caller.h"
 #include "engine/index_key.h"
+#include "engine/table_work.h"
 #include "engine/version.h"
 
 namespace tieline::engine {
@@ -26,8 +27,28 @@ class Context final : public RunContext {
   void bind(std::size_t slot, json::Document value) override { variables_.at(slot) = std::move(value); }
 
   asio::awaitable<CallResult> call(CallRequest request) override {
+    if (!concealed_.empty()) request.concealed = &concealed_;
     Caller caller(shard_, run_, request, step_, calls_++);
     co_return co_await caller.perform(transition);
+  }
+
+  asio::awaitable<CallResult> table(TableWork work) override {
+    co_return co_await do_table_work(shard_, run_, work, step_, calls_++, transition);
+  }
+
+  Result<Bytes> derive(std::string_view purpose, std::size_t count) override {
+    if (shard_.deps.secrets == nullptr)
+      return failure(Code::kUnavailable, "this store has no key to make secrets with");
+    // Names that another store's run of the same event would not share: positions and numbers of flows are its own.
+    const std::string name = run_.flow->name + '\n' + run_.event->source + '\n' + run_.event->id + '\n' +
+                             std::to_string(step_) + '\n' + std::string(purpose);
+    return shard_.deps.secrets->derive(name, count);
+  }
+
+  json::Document conceal(std::string name, std::string handle, std::string secret) override {
+    json::Document out = json::make_string(handle);
+    concealed_.push_back({std::move(name), std::move(handle), std::move(secret)});
+    return out;
   }
 
   void begin_step(std::uint16_t step) {
@@ -43,6 +64,7 @@ class Context final : public RunContext {
   std::vector<json::Document> variables_;
   std::uint16_t step_ = 0;
   std::uint32_t calls_ = 0;
+  std::vector<Concealed> concealed_;
 };
 
 Transition ended(RunState state, std::string summary = {}) {

@@ -12,7 +12,8 @@ namespace {
 // A new step kind is one file and one line here.
 const auto& all_kinds() {
   static const std::array kinds{
-      filter_step(), let_step(), map_step(), assert_step(), call_step(), stop_step(),
+      filter_step(), let_step(),    map_step(),  assert_step(), validate_step(),
+      call_step(),   lookup_step(), link_step(), secret_step(), stop_step(),
   };
   return kinds;
 }
@@ -35,16 +36,12 @@ const spec::Union<StepDraft>& describe(const StepDraft*) {
   static const auto steps = [] {
     spec::Union<StepDraft> kinds("step", "One thing a flow does; steps run in the order in which they are written");
     for (const StepKind& kind : all_kinds()) kind.add(kinds, kind.name);
-    kinds.reserved("validate", "Checks a document against a JSON Schema");
-    kinds.reserved("lookup", "Reads the durable table of who is who across systems");
-    kinds.reserved("link", "Writes the durable table of who is who across systems");
     kinds.reserved("branch", "Takes the first arm that holds");
     kinds.reserved("foreach", "Works on the items of a list, one at a time or several");
     kinds.reserved("parallel", "Does several things at once");
     kinds.reserved("publish", "Puts a new event on a topic");
     kinds.reserved("wait", "Waits durably, for a time or until a moment");
     kinds.reserved("approve", "Waits for a person");
-    kinds.reserved("secret", "Makes a password that is never shown");
     return kinds;
   }();
   return steps;

@@ -10,4 +10,9 @@ const spec::Table<RetryPolicy>& describe(const RetryPolicy*);
 const spec::Names<OnUnknown>& describe(const OnUnknown*);
 const spec::Custom<OnAnswer>& describe(const OnAnswer*);
 
+namespace steps {
+// Reports a name that the table of links cannot have.
+void check_link_system(spec::Problems& problems, const std::string& name, const Place& place);
+}  // namespace steps
+
 }  // namespace tieline

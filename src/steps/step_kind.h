@@ -92,6 +92,10 @@ StepKind map_step();
 StepKind assert_step();
 StepKind call_step();
 StepKind stop_step();
+StepKind validate_step();
+StepKind lookup_step();
+StepKind link_step();
+StepKind secret_step();
 
 }  // namespace tieline::steps
 

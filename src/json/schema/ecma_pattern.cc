@@ -332,15 +332,21 @@ Result<EcmaPattern> EcmaPattern::compile(std::string_view pattern) {
 }
 
 std::optional<bool> EcmaPattern::found_in(std::string_view text) const {
-  OnigMatchParam* const parameters = onig_new_match_param();
-  onig_initialize_match_param(parameters);
-  onig_set_retry_limit_in_match_of_match_param(parameters, kRetries);
-  onig_set_retry_limit_in_search_of_match_param(parameters, kRetries);
+  // The matcher writes into its parameters: one for each thread, made once.
+  struct Free {
+    void operator()(OnigMatchParam* made) const { onig_free_match_param(made); }
+  };
+  static thread_local const std::unique_ptr<OnigMatchParam, Free> parameters = [] {
+    OnigMatchParam* const made = onig_new_match_param();
+    onig_initialize_match_param(made);
+    onig_set_retry_limit_in_match_of_match_param(made, kRetries);
+    onig_set_retry_limit_in_search_of_match_param(made, kRetries);
+    return std::unique_ptr<OnigMatchParam, Free>(made);
+  }();
   auto* const code = static_cast<regex_t*>(const_cast<void*>(code_.get()));
   const OnigUChar* const begin = bytes(text.empty() ? "" : text.data());
   const OnigUChar* const end = begin + text.size();
-  const int at = onig_search_with_param(code, begin, end, begin, end, nullptr, ONIG_OPTION_NONE, parameters);
-  onig_free_match_param(parameters);
+  const int at = onig_search_with_param(code, begin, end, begin, end, nullptr, ONIG_OPTION_NONE, parameters.get());
   if (at >= 0) return true;
   if (at == ONIG_MISMATCH) return false;
   return std::nullopt;
