@@ -47,6 +47,8 @@ class Api {
   asio::awaitable<Reply> post(const std::string& path, Query query, json::Document body);
   asio::awaitable<Reply> runs(Query query);
   asio::awaitable<Reply> settle(std::string run, json::Document body);
+  asio::awaitable<Reply> links(std::string path, Query query);
+  asio::awaitable<Reply> change_links(bool remove, json::Document body);
   Ports ports() const;
   Reply ready() const;
   Reply status() const;

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "admin/links.h"
 #include "admin/queries.h"
 #include "base/result.h"
 #include "cli/command.h"
@@ -27,6 +28,8 @@ class Client {
   // Answers from the server when one runs, else from the store.
   Result<json::Document> runs(const admin::RunFilter& filter) const;
   Result<json::Document> describe(const std::string& id) const;
+  Result<json::Document> links(const admin::LinkFilter& filter) const;
+  Result<json::Document> link(const std::string& system, const std::string& id) const;
   // What the running server says of itself. kUnavailable when none runs: nothing of it is stored.
   Result<json::Document> status() const;
   Result<json::Document> store_numbers() const;

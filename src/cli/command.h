@@ -84,6 +84,7 @@ Command demo_command();
 Command double_command();
 Command events_command();
 Command held_command();
+Command link_command();
 Command map_command();
 Command reload_command();
 Command run_command();

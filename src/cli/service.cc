@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "cli/client.h"
 #include "cli/ingress.h"
+#include "cli/secret_key.h"
 #include "cli/verification.h"
 #include "connect/catalog.h"
 #include "http/http_transport.h"
@@ -147,6 +148,7 @@ struct Service::Impl {
   std::unique_ptr<Verification> verification;
   std::unique_ptr<admin::Api> api;
   std::unique_ptr<http::HttpServer> admin_server;
+  std::unique_ptr<const SecretSource> secrets;
   std::string store_directory, hooks_address, admin_address;
   bool stopping = false;
   bool reloading = false;  // one at a time, and none while it stops
@@ -194,6 +196,7 @@ struct Service::Impl {
     store_options.accept_loss = options.accept_loss;
     store_options.report = [this](std::string_view line) { log(LogLevel::kWarning, line); };
     TRY(store, store::SqliteStore::open(std::move(store_options), clock));
+    TRY(secrets, open_secret_key(store_directory));
     shard = store->shard(executor);
     return {};
   }
@@ -238,7 +241,8 @@ struct Service::Impl {
                             .state = *shard,
                             .transport = *transport,
                             .flow_source = archive,
-                            .observer = &observers};
+                            .observer = &observers,
+                            .secrets = secrets.get()};
     engine = std::make_unique<engine::Engine>(std::move(deps));
     ingress = std::make_unique<Ingress>(
         IngressOptions{.door = door_options(workspace->settings), .drop_events = options.drop_events}, *store, clock,
