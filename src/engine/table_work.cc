@@ -13,13 +13,15 @@ struct Desk {
   Run& run;
   TableWork& work;
   CallHistory& history;
-  std::uint16_t step;
-  std::uint32_t call;
+  const CallId& id;
+  const std::string& path;  // as RecordBody's
   Transition& transition;
 
   RecordBody body(Category category) const {
     RecordBody out;
-    out.call = call;
+    out.call = id.call;
+    out.items = id.items;
+    out.path = path;
     out.action = work.what;
     out.category = category;
     out.resolved = Resolved::kTable;
@@ -40,7 +42,7 @@ Async<void> journal(Desk& desk, RecordBody body, std::vector<KeyPut> puts) {
   desk.history.outcome(body.conclusion(), number, desk.shard.now());
   RecordDraft draft;
   draft.kind = RecordKind::kOutcome;
-  draft.step = desk.step;
+  draft.step = desk.id.step;
   draft.attempt = static_cast<std::uint16_t>(number);
   draft.body = std::move(body);
   draft.puts = std::move(puts);
@@ -68,7 +70,7 @@ asio::awaitable<CallResult> wait(Desk& desk, const TableDecision& decision) {
   to.state = RunState::kRetrying;
   to.due = now + wait.again;
   to.summary = truncated(wait.what, 300);
-  to.step = desk.step;
+  to.step = desk.id.step;
   to.attempt = static_cast<std::uint16_t>(desk.history.attempts);
   to.body = desk.body(Category::kMissing);
   to.body.wait = wait.again;
@@ -79,9 +81,9 @@ asio::awaitable<CallResult> wait(Desk& desk, const TableDecision& decision) {
 
 }  // namespace
 
-asio::awaitable<CallResult> do_table_work(Shard& shard, Run& run, TableWork& work, std::uint16_t step,
-                                          std::uint32_t call, Transition& transition) {
-  Desk desk{shard, run, work, run.history.call(step, call), step, call, transition};
+asio::awaitable<CallResult> do_table_work(Shard& shard, Run& run, TableWork& work, CallId id,
+                                          std::string path, Transition& transition) {
+  Desk desk{shard, run, work, run.history.call(id), id, path, transition};
   CallResult result;
   // What the run has gone on with stands for all of it, whatever the table says by now.
   if (desk.history.last && desk.history.last->category == Category::kDelivered) {

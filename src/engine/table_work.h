@@ -8,7 +8,7 @@
 namespace tieline::engine {
 
 // `work` must outlive it. When the run cannot go on, `transition` says where it goes.
-asio::awaitable<RunContext::CallResult> do_table_work(Shard& shard, Run& run, TableWork& work, std::uint16_t step,
-                                                      std::uint32_t call, Transition& transition);
+asio::awaitable<RunContext::CallResult> do_table_work(Shard& shard, Run& run, TableWork& work, CallId id,
+                                                      std::string path, Transition& transition);
 
 }  // namespace tieline::engine

@@ -12,8 +12,9 @@ namespace {
 // A new step kind is one file and one line here.
 const auto& all_kinds() {
   static const std::array kinds{
-      filter_step(), let_step(),    map_step(),  assert_step(), validate_step(),
-      call_step(),   lookup_step(), link_step(), secret_step(), stop_step(),
+      filter_step(), let_step(),    map_step(),     assert_step(),   call_step(),
+      stop_step(),   branch_step(), foreach_step(), parallel_step(), validate_step(),
+      lookup_step(), link_step(),   secret_step(),
   };
   return kinds;
 }
@@ -36,15 +37,28 @@ const spec::Union<StepDraft>& describe(const StepDraft*) {
   static const auto steps = [] {
     spec::Union<StepDraft> kinds("step", "One thing a flow does; steps run in the order in which they are written");
     for (const StepKind& kind : all_kinds()) kind.add(kinds, kind.name);
-    kinds.reserved("branch", "Takes the first arm that holds");
-    kinds.reserved("foreach", "Works on the items of a list, one at a time or several");
-    kinds.reserved("parallel", "Does several things at once");
     kinds.reserved("publish", "Puts a new event on a topic");
     kinds.reserved("wait", "Waits durably, for a time or until a moment");
     kinds.reserved("approve", "Waits for a person");
     return kinds;
   }();
   return steps;
+}
+
+std::vector<BoundName> names_of(const std::vector<StepDraft>& drafts) {
+  std::vector<BoundName> names;
+  for (const StepDraft& draft : drafts) {
+    for (BoundName& name : draft.spec().names()) names.push_back(std::move(name));
+  }
+  return names;
+}
+
+std::vector<BoundName> names_after(const std::vector<StepDraft>& drafts) {
+  std::vector<BoundName> names;
+  for (const StepDraft& draft : drafts) {
+    for (BoundName& name : draft.spec().names_after()) names.push_back(std::move(name));
+  }
+  return names;
 }
 
 std::optional<StepDraft> read_step(const spec::Node& node, spec::Problems& problems) {
