@@ -82,7 +82,7 @@ int refusals(json::Value answer) {
 int set(const Client& client, const Arguments& arguments) {
   json::Builder order;
   order.begin_object().key("links").begin_array().begin_object();
-  for (const std::string& word : arguments.all("SYSTEM=ID")) {
+  for (const std::string& word : {arguments.text("SYSTEM=ID"), arguments.text("OTHER=ID")}) {
     const auto pair = split_pair(word);
     if (!pair) return kUsage;
     order.key(pair->first).string(pair->second);
@@ -187,7 +187,8 @@ Command link_command() {
           "remove and import ask the one that runs. import reads a CSV file of two columns, or of those that its "
           "first line calls by the systems' names; each row stands for itself, and a repeat changes nothing.",
       .positionals = {{"ACTION", "list, get, set, remove or import", false, "list"},
-                      {"SYSTEM=ID", "ids, as in hubspot.company=77; with import: the file", false}},
+                      {"SYSTEM=ID", "ids, as in hubspot.company=77; with import: the file", false},
+                      {"OTHER=ID", "with set: the id in the other system", false}},
       .options = std::move(options),
       .examples = {"tieline link get hubspot.company=77", "tieline link set hubspot.company=77 netsuite.customer=881",
                    "tieline link import customers.csv --from hubspot.company --to netsuite.customer"},

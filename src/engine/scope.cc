@@ -126,8 +126,7 @@ asio::awaitable<RunContext::CallResult> Scope::table(TableWork work) {
 }
 
 Result<Bytes> Scope::derive(std::string_view purpose, std::size_t count) {
-  if (shard_.deps.secrets == nullptr)
-    return failure(Code::kUnavailable, "this store has no key to make secrets with");
+  if (shard_.deps.secrets == nullptr) return failure(Code::kUnavailable, "this store has no key to make secrets with");
   // Names that another store's run of the same event would not share: positions and numbers of flows are its own.
   std::string name = run_.flow->name + '\n' + run_.event->source + '\n' + run_.event->id + '\n' + std::to_string(step_);
   for (const std::uint32_t item : items_) name += '\n' + std::to_string(item);

@@ -81,8 +81,8 @@ asio::awaitable<CallResult> wait(Desk& desk, const TableDecision& decision) {
 
 }  // namespace
 
-asio::awaitable<CallResult> do_table_work(Shard& shard, Run& run, TableWork& work, CallId id,
-                                          std::string path, Transition& transition) {
+asio::awaitable<CallResult> do_table_work(Shard& shard, Run& run, TableWork& work, CallId id, std::string path,
+                                          Transition& transition) {
   Desk desk{shard, run, work, run.history.call(id), id, path, transition};
   CallResult result;
   // What the run has gone on with stands for all of it, whatever the table says by now.

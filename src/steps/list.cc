@@ -12,9 +12,8 @@ namespace {
 // A new step kind is one file and one line here.
 const auto& all_kinds() {
   static const std::array kinds{
-      filter_step(), let_step(),    map_step(),     assert_step(),   call_step(),
-      stop_step(),   branch_step(), foreach_step(), parallel_step(), validate_step(),
-      lookup_step(), link_step(),   secret_step(),
+      filter_step(),  let_step(),      map_step(),      assert_step(), call_step(), stop_step(),   branch_step(),
+      foreach_step(), parallel_step(), validate_step(), lookup_step(), link_step(), secret_step(),
   };
   return kinds;
 }
