@@ -6,10 +6,13 @@
 #include "admin/api_reply.h"
 #include "admin/flow_requests.h"
 #include "admin/incidents.h"
+#include "admin/links.h"
 #include "base/text.h"
 
 namespace tieline::admin {
 namespace {
+
+constexpr std::string_view kLinks = "/api/links";
 
 // A page in a browser may call a loopback port: by its own name (DNS rebinding), or with a form (cross-site request).
 // The first shows in Host, the second in Origin or in a missing header that no form can set.
@@ -132,6 +135,7 @@ asio::awaitable<Reply> Api::get(const std::string& path, Query query) {
   if (path == "/api/held") co_return co_await causes(RunState::kHeld, std::move(query));
   if (path == "/api/jobs") co_return co_await jobs();
   if (path == "/api/find") co_return co_await find_all(std::move(query));
+  if (path == kLinks || path.starts_with(std::string(kLinks) + "/")) co_return co_await links(path, std::move(query));
   constexpr std::string_view kEvents = "/api/events/";
   if (path.starts_with(kEvents)) {
     auto id = percent_decode(std::string_view(path).substr(kEvents.size()));
@@ -155,6 +159,7 @@ asio::awaitable<Reply> Api::post(const std::string& path, Query, json::Document 
     const auto verified = co_await deps_.store_verify();
     co_return result_reply(verified);
   }
+  if (path == kLinks || path == "/api/links/remove") co_return co_await change_links(path != kLinks, std::move(body));
   constexpr std::string_view kFlows = "/api/flows/";
   if (path.starts_with(kFlows)) {
     const auto answer = co_await ask_flow(deps_.engine, path.substr(kFlows.size()), std::move(body));
@@ -244,6 +249,41 @@ asio::awaitable<Reply> Api::settle(std::string run, json::Document body) {
   if (!settled) co_return error_reply(settled.error());
   json::Builder out;
   co_return json_text(200, out.begin_object().key("settled").boolean(true).end_object().finish().root());
+}
+
+asio::awaitable<Reply> Api::links(std::string path, Query query) {
+  if (path == kLinks) {
+    LinkFilter filter{.system = query["system"], .after = query["after"]};
+    const std::string count = query["count"];
+    const auto [end, failed] = std::from_chars(count.data(), count.data() + count.size(), filter.count);
+    if (!count.empty() && (failed != std::errc() || end != count.data() + count.size())) {
+      const Error wrong{Code::kInvalid, "count is a whole number", {}};
+      co_return error_reply(wrong);
+    }
+    const auto listed = co_await list_links(deps_.ports.state, std::move(filter));
+    co_return result_reply(listed);
+  }
+  const auto parts = split(std::string_view(path).substr(kLinks.size() + 1), '/');
+  auto system = percent_decode(parts[0]);
+  auto id = percent_decode(parts.size() == 2 ? parts[1] : "");
+  if (!system || !id || parts.size() != 2) {
+    const Error wrong{Code::kInvalid, "a link is asked for as /api/links/SYSTEM/ID", {}};
+    co_return error_reply(wrong);
+  }
+  const auto found = co_await get_link(deps_.ports.state, std::move(*system), std::move(*id));
+  co_return result_reply(found);
+}
+
+asio::awaitable<Reply> Api::change_links(bool remove, json::Document body) {
+  std::string bucket(kLinkBucket);
+  const std::shared_ptr<void> turn = co_await deps_.engine.table_turn(std::move(bucket));
+  const Time now = deps_.clock.now();
+  if (remove) {
+    const auto removed = co_await remove_link(deps_.ports.state, std::move(body), now);
+    co_return result_reply(removed);
+  }
+  const auto written = co_await set_links(deps_.ports.state, std::move(body), now);
+  co_return result_reply(written);
 }
 
 Reply Api::ready() const {

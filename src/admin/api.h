@@ -69,6 +69,8 @@ class Api {
   asio::awaitable<Reply> stop_job(std::string id);
   asio::awaitable<Reply> edit(std::string run, json::Document body);
   Async<json::Document> do_at_once(engine::Job job);
+  asio::awaitable<Reply> links(std::string path, Query query);
+  asio::awaitable<Reply> change_links(bool remove, json::Document body);
   Ports ports() const;
   Reply ready() const;
   Reply status() const;

@@ -31,6 +31,7 @@ std::string resolution_words(const RecordBody& body) {
     case engine::Resolved::kDropped: return body.action + ": the answer is unknown; dropped, as the flow says";
     case engine::Resolved::kOnce: return body.action + ": done before by another run (`once`); its result is used";
     case engine::Resolved::kShadow: return body.action + ": not sent, the flow is a shadow";
+    case engine::Resolved::kTable: return body.action + ": " + body.message;
     case engine::Resolved::kAnswer: return {};
   }
   return {};

@@ -220,6 +220,20 @@ Result<json::Document> Client::incidents() const {
   return ask_store(directory_, store_directory_, [](admin::Ports ports) { return admin::list_incidents(ports); });
 }
 
+Result<json::Document> Client::links(const admin::LinkFilter& filter) const {
+  if (online())
+    return get("/api/links?count=" + std::to_string(filter.count) + "&system=" + percent_encode(filter.system) +
+               "&after=" + percent_encode(filter.after));
+  return ask_store(directory_, store_directory_,
+                   [filter](admin::Ports ports) { return admin::list_links(ports.state, filter); });
+}
+
+Result<json::Document> Client::link(const std::string& system, const std::string& id) const {
+  if (online()) return get("/api/links/" + percent_encode(system) + "/" + percent_encode(id));
+  return ask_store(directory_, store_directory_,
+                   [system, id](admin::Ports ports) { return admin::get_link(ports.state, system, id); });
+}
+
 Result<std::string> Client::hooks_address() const {
   if (!online()) return failure(no_server());
   return *hooks_;

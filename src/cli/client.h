@@ -7,6 +7,7 @@
 #include <string>
 
 #include "admin/causes.h"
+#include "admin/links.h"
 #include "admin/queries.h"
 #include "base/result.h"
 #include "cli/command.h"
@@ -32,6 +33,8 @@ class Client {
   Result<json::Document> causes(const admin::CauseFilter& filter) const;
   Result<json::Document> find(const std::string& what, std::size_t count) const;
   Result<json::Document> incidents() const;
+  Result<json::Document> links(const admin::LinkFilter& filter) const;
+  Result<json::Document> link(const std::string& system, const std::string& id) const;
   // What the running server says of itself. kUnavailable when none runs: nothing of it is stored.
   Result<json::Document> status() const;
   Result<json::Document> jobs() const;

@@ -87,6 +87,7 @@ Command find_command();
 Command flow_command();
 Command held_command();
 Command incidents_command();
+Command link_command();
 Command map_command();
 Command reload_command();
 Command replay_command();

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "cli/client.h"
 #include "cli/ingress.h"
+#include "cli/secret_key.h"
 #include "cli/store_work.h"
 #include "connect/catalog.h"
 #include "http/http_transport.h"
@@ -168,6 +169,7 @@ struct Service::Impl {
   std::unique_ptr<StoreWork> store_work;
   std::unique_ptr<admin::Api> api;
   std::unique_ptr<http::HttpServer> admin_server;
+  std::unique_ptr<const SecretSource> secrets;
   std::string store_directory, hooks_address, admin_address;
   bool stopping = false;
   bool reloading = false;  // one at a time, and none while it stops
@@ -218,6 +220,7 @@ struct Service::Impl {
     store_options.accept_loss = options.accept_loss;
     store_options.report = [this](std::string_view line) { log(LogLevel::kWarning, line); };
     TRY(store, store::SqliteStore::open(std::move(store_options), clock));
+    TRY(secrets, open_secret_key(store_directory));
     shard = store->shard(executor);
     return {};
   }
@@ -259,7 +262,8 @@ struct Service::Impl {
                             .state = *shard,
                             .transport = *transport,
                             .flow_source = archive,
-                            .observer = &observers};
+                            .observer = &observers,
+                            .secrets = secrets.get()};
     engine::EngineLimits limits;
     limits.once_keep = workspace->settings.store.once();
     limits.index_keep = workspace->settings.store.index();

@@ -14,6 +14,7 @@
 #include "async/async.h"
 #include "core/connector.h"
 #include "core/event.h"
+#include "core/journal.h"
 #include "core/schedule.h"
 #include "core/template.h"
 #include "core/topic.h"
@@ -43,6 +44,11 @@ struct AnswerRule {
   OnAnswer then = OnAnswer::kFail;
 };
 
+// A secret of a run: programs see the handle, only a call's request the secret.
+struct Concealed {
+  std::string name, handle, secret;
+};
+
 // One call as a step asks for it; the engine owns everything about sending it.
 struct CallRequest {
   ActionPtr action;
@@ -52,6 +58,7 @@ struct CallRequest {
   const RetryPolicy* retry = nullptr;  // nullptr: the flow's
   std::optional<Duration> timeout;
   OnUnknown on_unknown = OnUnknown::kHold;
+  const std::vector<Concealed>* concealed = nullptr;  // the engine's own: what handles among the args stand for
   // Of a safe action: one page instead of all of them together; which one, as CallResult::next of the page before said.
   // Empty: the first one.
   bool one_page = false;
@@ -87,6 +94,30 @@ struct Publication {
   std::string subject;  // what it is about; may be empty
   Op op = Op::kOther;
   json::Document data;
+};
+
+// A table's entry is not there yet: look again, and how long at most.
+struct TableWait {
+  Duration again{0};
+  Duration keep_for{0};
+  std::string what;  // "nothing is linked to easypost.tracker EZ1"
+};
+// What follows from a table's entries.
+struct TableDecision {
+  StepResult step;  // kNext: `value` is what to bind, and `puts` are written
+  json::Document value;
+  std::vector<KeyPut> puts;  // durable together with the answer
+  std::string words;         // for the timeline
+  std::optional<TableWait> wait;
+};
+// A step's work on a durable table: reads, decides, writes, as one.
+struct TableWork {
+  std::string what;  // for the timeline: "lookup hubspot.company 77"
+  std::string bucket;
+  std::vector<std::string> keys;
+  // Values beside keys, nothing for one that is not there; `by` names the run. Must not suspend.
+  std::function<TableDecision(const std::vector<std::optional<Bytes>>& entries, Time now, const std::string& by)>
+      decide;
 };
 
 class Step;
@@ -138,6 +169,16 @@ class RunContext {
   // Kept until the run ends, and then committed together with its end; a run that ends as dead publishes nothing. Its
   // id follows from run, step and order. kInvalid when the run publishes too much, or went through too many flows.
   virtual Result<void> publish(Publication publication) = 0;
+
+  // Works on a durable table, and journals the answer: every later pass of the run is given the same one. As of call().
+  virtual asio::awaitable<CallResult> table(TableWork work) = 0;
+
+  // Bytes that are the same in every pass of this run and step, and that nobody without the store's key can tell.
+  // kUnavailable where there is no key.
+  virtual Result<Bytes> derive(std::string_view purpose, std::size_t count) = 0;
+  // The handle that stands for `secret` in programs and data. As a whole leaf of a call's arguments it becomes the
+  // secret, in the bytes of the request; what is kept of the exchange is redacted.
+  virtual json::Document conceal(std::string name, std::string handle, std::string secret) = 0;
 
   // Steps of the list one after the other, as if they stood in place of the one that holds them. Any other kind than
   // kNext: return it from that step as it is.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "engine/concealed.h"
 
 namespace tieline::engine {
 namespace {
@@ -127,7 +128,7 @@ asio::awaitable<Caller::Ending> Caller::attempt() {
   }
   CallIdentity who = action_.has_idempotency_key() ? identity() : CallIdentity();
   who.now = shard_.now();
-  auto request = action_.render(request_.args, who);
+  auto request = render_revealed(request_, who, false);
   if (!request) {
     const Code code = request.error().code;
     if (code == Code::kDenied) {

@@ -1,6 +1,7 @@
 // What may have happened: an attempt without an answer is looked for, dropped as the flow says, or left to a person.
 #include "base/check.h"
 #include "engine/caller.h"
+#include "engine/concealed.h"
 
 namespace tieline::engine {
 
@@ -40,7 +41,7 @@ asio::awaitable<Caller::Ending> Caller::look_up() {
   const Time visible = history_.open_since + action_.settle();
   if (shard_.now() < visible) co_return wait_until(visible, "an unanswered call becomes visible", Category::kUnknown);
   if (Ending held = gate()) co_return held;
-  auto request = action_.render_find(request_.args, identity());
+  auto request = render_revealed(request_, identity(), true);
   if (!request) co_return hold(Hold::kUnknownOutcome, "cannot look for it: " + request.error().message);
   history_.stand(shard_.now());
   auto permit = co_await connection_.budget().acquire(spends(), Deadline::never(), run_.flow->priority);

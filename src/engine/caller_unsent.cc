@@ -1,12 +1,13 @@
 // Calls that a flow does not want sent: all of them, or those that are too many.
 #include "engine/caller.h"
+#include "engine/concealed.h"
 #include "engine/runner.h"
 
 namespace tieline::engine {
 
 // Of a flow that is a shadow: what would be sent is kept, nothing is sent or claimed, and the call binds null.
 asio::awaitable<Caller::Ending> Caller::shadow() {
-  auto request = action_.render(request_.args, action_.has_idempotency_key() ? identity() : CallIdentity());
+  auto request = render_revealed(request_, action_.has_idempotency_key() ? identity() : CallIdentity(), false);
   if (!request) co_return dead(Category::kValidation, action_.name() + ": " + request.error().message);
   RecordBody body;
   body.category = Category::kDelivered;

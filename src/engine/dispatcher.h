@@ -30,7 +30,6 @@ class Dispatcher {
   bool works_on(Position event) const { return active_.contains(event.value) || waiting_.contains(event.value); }
   // Nothing: the flow is removed; it takes no more events.
   void set_flow(FlowPtr flow);
-  const FlowPtr& flow() const { return flow_; }
   // While there is a reason it reads nothing; its runs go on.
   void pause(std::string why) { paused_ = std::move(why); }
   void resume() {

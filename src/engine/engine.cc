@@ -5,10 +5,7 @@
 #include <set>
 
 #include "base/check.h"
-#include "engine/dispatcher.h"
-#include "engine/jobs.h"
-#include "engine/scheduler.h"
-#include "engine/shard.h"
+#include "engine/engine_impl.h"
 
 namespace tieline::engine {
 namespace {
@@ -19,8 +16,6 @@ constexpr Duration kTimerMax{60'000'000};
 constexpr int kReleasedByEach = 2;
 // How often one more goes on without that, so that the drain does not stop where some of them make no call.
 constexpr Duration kDrainTick{1'000'000};
-// Flows that read nothing: why, by name.
-constexpr std::string_view kPausedBucket = "paused";
 
 Result<void> check_names(const EngineConfig& config) {
   std::set<std::string_view> names;
@@ -32,48 +27,6 @@ Result<void> check_names(const EngineConfig& config) {
 }
 
 }  // namespace
-
-struct Engine::Impl {
-  Impl(const EngineDeps& deps, const EngineLimits& limits) : shard(deps, limits) {
-    shard.authorized = [this](Connection& connection) { authorized(connection); };
-    shard.failed = [this](Connection& connection, const Breaker::Failure& failure) {
-      return failed(connection, failure);
-    };
-    shard.served = [this](Connection& connection, std::string_view action) { served(connection, action); };
-    shard.pause = [this](std::string flow, std::string why) { return pause(std::move(flow), std::move(why)); };
-  }
-
-  Async<FlowId> open(const Flow& flow);
-  Async<void> open_new(const EngineConfig& config, std::vector<std::unique_ptr<Dispatcher>>& opened);
-  void swap(const EngineConfig& config);
-  void tell_configured(const EngineConfig& config);
-  Dispatcher* find(std::string_view name);
-  Dispatcher* find(FlowId id);
-  Result<Dispatcher*> dispatcher_of(RunId run);
-  asio::awaitable<void> run_timer();
-  Instant next_timer();
-  void probe();
-  Async<void> recall_pause(Dispatcher& dispatcher);
-  Async<void> pause(std::string flow, std::string why);
-  Result<Dispatcher*> configured(std::string_view flow);
-  void release(const std::set<RunId>& runs, Hold hold);
-  void authorized(Connection& connection);
-  bool failed(Connection& connection, const Breaker::Failure& failure);
-  void served(Connection& connection, std::string_view action);
-  void let_go(Connection& connection, int count);
-  void tell_incident(Connection& connection, const Incident& incident);
-  void look_after_incident(Connection& connection);
-  asio::awaitable<void> probe_health(Connection* connection);
-  asio::awaitable<Verdict> look(ActionPtr action, Deadline deadline);
-  asio::awaitable<void> stop_runs(Deadline deadline);
-
-  Shard shard;
-  Scheduler scheduler{shard};
-  std::map<FlowId, std::unique_ptr<Dispatcher>> dispatchers;
-  Jobs jobs{shard, [this](FlowId id) { return find(id); }};
-  bool started = false;
-  bool reloading = false;
-};
 
 Engine::Engine(const EngineDeps& deps, const EngineLimits& limits) : impl_(std::make_unique<Impl>(deps, limits)) {}
 
@@ -253,12 +206,6 @@ void Engine::Impl::authorized(Connection& connection) {
   release(std::exchange(connection.held, {}), Hold::kAuthorization);
 }
 
-Result<void> Engine::release_brake(std::string_view flow) {
-  Dispatcher* found = impl_->find(flow);
-  if (found == nullptr) return failure(Code::kNotFound, "no flow is called " + std::string(flow));
-  return found->release_brake();
-}
-
 // Outages.
 
 void Engine::Impl::tell_incident(Connection& connection, const Incident& incident) {
@@ -326,96 +273,6 @@ void Engine::Impl::look_after_incident(Connection& connection) {
 asio::awaitable<void> Engine::Impl::probe_health(Connection* connection) {
   const ActionPtr action = connection->health();
   if (action) (void)co_await look(action, shard.deps.clock.deadline_in(action->timeout()));
-}
-
-Result<void> Engine::authorized(std::string_view connection) {
-  Connection* found = impl_->shard.connections.find(connection);
-  if (found == nullptr) return failure(Code::kNotFound, "no connection is called " + std::string(connection));
-  impl_->authorized(*found);
-  return {};
-}
-
-Async<void> Engine::settle_held(RunId run, HeldAnswer answer, Decision by) {
-  CO_TRY(Dispatcher * dispatcher, impl_->dispatcher_of(run));
-  co_return co_await dispatcher->settle_held(run.event, answer, std::move(by));
-}
-
-Async<void> Engine::replay(RunId run, Replay how) {
-  CO_TRY(Dispatcher * dispatcher, impl_->dispatcher_of(run));
-  co_return co_await dispatcher->replay(run.event, std::move(how));
-}
-
-Async<void> Engine::discard(RunId run, std::string by) {
-  CO_TRY(Dispatcher * dispatcher, impl_->dispatcher_of(run));
-  co_return co_await dispatcher->discard(run.event, std::move(by));
-}
-
-Async<void> Engine::edit(RunId run, json::Document data, std::string by) {
-  CO_TRY(Dispatcher * dispatcher, impl_->dispatcher_of(run));
-  co_return co_await dispatcher->edit(run.event, std::move(data), std::move(by));
-}
-
-Async<JobCount> Engine::count(Selection select) { return impl_->jobs.count(std::move(select), impl_->shard.now()); }
-Async<Job> Engine::start_job(Job job) { return impl_->jobs.start(std::move(job)); }
-Async<void> Engine::stop_job(std::uint64_t id) { return impl_->jobs.stop(id); }
-Async<std::vector<Job>> Engine::jobs() { return impl_->jobs.list(); }
-
-// What people ask of a flow.
-
-Result<Dispatcher*> Engine::Impl::configured(std::string_view flow) {
-  Dispatcher* found = find(flow);
-  if (found == nullptr || found->flow() == nullptr)
-    return failure(Code::kNotFound, "no flow is called " + std::string(flow));
-  return found;
-}
-
-Async<void> Engine::Impl::recall_pause(Dispatcher& dispatcher) {
-  CO_TRY(const auto stored, co_await shard.deps.state.get(std::string(kPausedBucket), dispatcher.name()));
-  if (stored) dispatcher.pause(stored->value);
-  co_return Result<void>();
-}
-
-Async<void> Engine::Impl::pause(std::string flow, std::string why) {
-  CO_TRY(Dispatcher * dispatcher, configured(flow));
-  const std::string bucket(kPausedBucket);
-  CO_TRY(const auto stored, co_await shard.deps.state.get(bucket, flow));
-  dispatcher->pause(why);
-  auto written = stored ? co_await shard.deps.state.update(bucket, flow, why, stored->revision)
-                        : co_await shard.deps.state.create(bucket, flow, why);
-  if (written) co_return Result<void>();
-  if (!stored) dispatcher->resume();
-  co_return failure(std::move(written.error()));
-}
-
-Async<void> Engine::pause(std::string flow, std::string why) { return impl_->pause(std::move(flow), std::move(why)); }
-
-Async<void> Engine::resume(std::string flow) {
-  Impl& impl = *impl_;
-  CO_TRY(Dispatcher * dispatcher, impl.configured(flow));
-  const std::string bucket(kPausedBucket);
-  CO_TRY(const auto stored, co_await impl.shard.deps.state.get(bucket, flow));
-  if (stored) CO_TRY_VOID(co_await impl.shard.deps.state.erase(bucket, flow, stored->revision));
-  dispatcher->resume();
-  co_return Result<void>();
-}
-
-Async<EventPtr> Engine::start_flow(std::string flow, std::string id, json::Document data) {
-  Shard& shard = impl_->shard;
-  CO_TRY(const Dispatcher* dispatcher, impl_->configured(flow));
-  if (!dispatcher->flow()->manual)
-    co_return failure(Code::kInvalid, "flow " + flow + " has no trigger `manual`: write `on: { manual: true }`");
-  auto event = std::make_shared<Event>();
-  event->source = std::string(kManualSource) + flow;
-  event->time = event->received = shard.now();
-  event->id = id.empty() ? std::to_string(to_unix_us(event->time)) + '-' + std::to_string(shard.prng.next() % 1'000'000)
-                         : std::move(id);
-  event->type = "manual";
-  event->data = std::make_shared<const std::string>(json::print(data.root()));
-  std::vector<NewEvent> events{*event};
-  const Deadline never = Deadline::never();
-  CO_TRY(const std::vector<Appended> appended, co_await shard.deps.log.append(std::move(events), never));
-  event->position = appended.front().at;
-  co_return EventPtr(std::move(event));
 }
 
 // The end.

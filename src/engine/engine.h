@@ -17,6 +17,7 @@
 #include "core/event_log.h"
 #include "core/flow.h"
 #include "core/journal.h"
+#include "core/secret_source.h"
 #include "core/transport.h"
 #include "engine/breaker.h"
 
@@ -104,6 +105,7 @@ struct EngineDeps {
   FlowSource& flow_source;
   EngineObserver* observer = nullptr;
   EngineFaults faults = {};
+  const SecretSource* secrets = nullptr;  // null: `secret` steps fail
 };
 
 struct EngineConfig {
@@ -299,6 +301,10 @@ class Engine {
   // Makes one safe call outside of any run, within the connection's budget: whether the connection works. Not
   // journaled.
   asio::awaitable<Verdict> probe(ActionPtr action, Deadline deadline);
+
+  // Whoever keeps it is the only one of this shard that works on the durable table `bucket`, as runs do in their turn.
+  // Not kept beyond the engine.
+  asio::awaitable<std::shared_ptr<void>> table_turn(std::string bucket);
 
   EngineSnapshot snapshot() const;
 

@@ -219,6 +219,7 @@ class EngineTest : public testing::Test {
     flows_ = std::move(flows);
     Clock& clock = engine_clock_ != nullptr ? *engine_clock_ : clock_;
     EngineDeps deps{context_.get_executor(), clock, 7, *store_, *store_, *store_, transport_, source_};
+    deps.secrets = secrets_;
     engine_ = std::make_unique<Engine>(deps, limits_);
     Result<void> started;
     await(keep(engine_->start(config()), &started));
@@ -320,6 +321,7 @@ class EngineTest : public testing::Test {
   ScriptedTransport transport_{clock_};
   NoSource source_;
   EngineLimits limits_;
+  const SecretSource* secrets_ = nullptr;
   std::vector<FlowPtr> flows_;
   std::vector<Bucket> buckets_;
   std::unique_ptr<Engine> engine_;

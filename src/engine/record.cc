@@ -7,7 +7,8 @@
 namespace tieline::engine {
 namespace {
 
-constexpr std::array<std::string_view, 6> kResolved{"answer", "found", "not found", "dropped", "once", "shadow"};
+constexpr std::array<std::string_view, 7> kResolved{"answer", "found",  "not found", "dropped",
+                                                    "once",   "shadow", "table"};
 constexpr std::array<std::string_view, 6> kHolds{
     "unknown outcome", "needs authorization", "flow does not compile", "its journal is damaged", "brake", "outage"};
 constexpr std::array<std::string_view, 4> kAnswers{"delivered", "repeat", "approved", "declined"};

@@ -49,6 +49,7 @@ enum class Resolved : std::uint8_t {
   kDropped,   // `on_unknown: drop`
   kOnce,      // another run made the effect; its result is bound
   kShadow,    // the flow is a shadow: it was rendered, and not sent
+  kTable,     // no call: a durable table was read or written
 };
 std::string_view resolved_name(Resolved resolved);  // "answer", "found", "not found", "dropped", "once", …
 

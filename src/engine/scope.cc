@@ -7,6 +7,7 @@
 #include "engine/caller.h"
 #include "engine/outbox.h"
 #include "engine/pause.h"
+#include "engine/table_work.h"
 
 namespace tieline::engine {
 namespace {
@@ -63,6 +64,7 @@ std::unique_ptr<Scope> Scope::copy() const {
   out->step_ = step_;
   out->current_ = current_;
   out->items_ = items_;
+  out->concealed_ = concealed_;
   out->path_ = path_;
   return out;
 }
@@ -116,7 +118,32 @@ asio::awaitable<StepResult> Scope::work(const StepList& list) {
   co_return result;
 }
 
+asio::awaitable<RunContext::CallResult> Scope::table(TableWork work) {
+  const bool beside = !path_.empty();
+  CallId id{items_, step_, calls_++};
+  std::string path = beside ? truncated(path_ + " › " + label(), kPathBytesMax) : std::string();
+  CallResult result = co_await do_table_work(shard_, run_, work, id, std::move(path), transition);
+  if (beside && result.step.kind == StepResult::Kind::kSuspend) co_await note(std::move(id));
+  co_return result;
+}
+
+Result<Bytes> Scope::derive(std::string_view purpose, std::size_t count) {
+  if (shard_.deps.secrets == nullptr) return failure(Code::kUnavailable, "this store has no key to make secrets with");
+  // Names that another store's run of the same event would not share: positions and numbers of flows are its own.
+  std::string name = run_.flow->name + '\n' + run_.event->source + '\n' + run_.event->id + '\n' + std::to_string(step_);
+  for (const std::uint32_t item : items_) name += '\n' + std::to_string(item);
+  return shard_.deps.secrets->derive(name + '\n' + std::string(purpose), count);
+}
+
+json::Document Scope::conceal(std::string name, std::string handle, std::string secret) {
+  json::Document out = json::make_string(handle);
+  const bool known = std::ranges::any_of(*concealed_, [&](const Concealed& one) { return one.handle == handle; });
+  if (!known) concealed_->push_back({std::move(name), std::move(handle), std::move(secret)});
+  return out;
+}
+
 asio::awaitable<RunContext::CallResult> Scope::call(CallRequest request) {
+  if (!concealed_->empty()) request.concealed = concealed_.get();
   const bool beside = !path_.empty();
   CallId id{items_, step_, calls_++};
   std::string path = beside ? truncated(path_ + " › " + label(), kPathBytesMax) : std::string();

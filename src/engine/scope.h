@@ -29,6 +29,9 @@ class Scope final : public RunContext {
   asio::awaitable<CallResult> call(CallRequest request) override;
   Time now() const override;
   asio::awaitable<StepResult> pause(Pause pause) override;
+  asio::awaitable<CallResult> table(TableWork work) override;
+  Result<Bytes> derive(std::string_view purpose, std::size_t count) override;
+  json::Document conceal(std::string name, std::string handle, std::string secret) override;
   asio::awaitable<StepResult> work(const StepList& list) override;
   asio::awaitable<StepResult> work_all(const std::vector<StepList>& lists) override;
   asio::awaitable<EachResult> each(EachRequest request) override;
@@ -56,7 +59,9 @@ class Scope final : public RunContext {
   const Step* current_ = nullptr;
   std::uint16_t step_ = 0;
   std::uint32_t calls_ = 0;
-  bool mapped_ = false;               // `.` is not what the scope began with
+  bool mapped_ = false;  // `.` is not what the scope began with
+  // One list for all scopes of the run: what one of them binds may be seen by others.
+  std::shared_ptr<std::vector<Concealed>> concealed_ = std::make_shared<std::vector<Concealed>>();
   std::vector<std::uint32_t> items_;  // as CallId's
   std::string path_;                  // as RecordBody's, of the scope; empty: nothing works beside it
 };

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <limits>
 
+#include "base/wide.h"
+
 namespace tieline::json {
 namespace {
 
@@ -56,6 +58,53 @@ bool same_digits(std::string_view a, std::string_view b) {
     if (a[i] != b[j]) return false;
   }
 }
+
+// The digits alone.
+std::string digits_of(const Decimal& d) {
+  std::string out;
+  for (const char c : d.digits) {
+    if (c != '.') out += c;
+  }
+  return out;
+}
+
+// The remainder of a number, digit by digit, divided by one of any length: both as decimal digits.
+class Remainder {
+ public:
+  explicit Remainder(std::string_view divisor) : divisor_(divisor) {
+    if (divisor_.size() > 18) return;
+    for (const char c : divisor_) small_ = small_ * 10 + static_cast<std::uint64_t>(c - '0');
+  }
+  void add(char c) {
+    const auto value = static_cast<unsigned>(c - '0');
+    if (small_ != 0) {
+      rest_small_ = static_cast<std::uint64_t>((static_cast<Wide>(rest_small_) * 10 + value) % small_);
+      return;
+    }
+    if (!rest_.empty() || c != '0') rest_ += c;
+    while (larger_or_equal()) subtract();
+  }
+  bool zero() const { return small_ != 0 ? rest_small_ == 0 : rest_.empty(); }
+
+ private:
+  bool larger_or_equal() const {
+    return rest_.size() != divisor_.size() ? rest_.size() > divisor_.size() : rest_ >= divisor_;
+  }
+  void subtract() {
+    int borrow = 0;
+    for (std::size_t i = 0; i < rest_.size(); ++i) {
+      char& at = rest_[rest_.size() - 1 - i];
+      int value = at - '0' - borrow - (i < divisor_.size() ? divisor_[divisor_.size() - 1 - i] - '0' : 0);
+      borrow = value < 0 ? 1 : 0;
+      if (value < 0) value += 10;
+      at = static_cast<char>('0' + value);
+    }
+    rest_.erase(0, std::min(rest_.find_first_not_of('0'), rest_.size()));
+  }
+
+  std::string divisor_, rest_;
+  std::uint64_t small_ = 0, rest_small_ = 0;
+};
 
 bool plain_integer(std::string_view text) { return text.find_first_not_of("-0123456789") == std::string_view::npos; }
 
@@ -115,6 +164,35 @@ int compare_numbers(std::string_view a, std::string_view b) {
     if (x_ends || y_ends) return x_ends && y_ends ? 0 : y_ends ? larger : -larger;
     if (x.digits[i] != y.digits[j]) return x.digits[i] > y.digits[j] ? larger : -larger;
   }
+}
+
+bool is_whole(std::string_view text) {
+  if (plain_integer(text)) return true;
+  const Decimal d = decimal_of(text);
+  if (d.digits.empty()) return true;
+  if (!d.exponent_known) return text.find("e-") == text.npos && text.find("E-") == text.npos;
+  const auto digits = static_cast<std::int64_t>(digits_of(d).size());
+  return digits <= d.exponent;
+}
+
+bool is_multiple(std::string_view text, std::string_view divisor) {
+  const Decimal a = decimal_of(text), b = decimal_of(divisor);
+  if (a.digits.empty()) return true;
+  const std::string number = digits_of(a), by = digits_of(b);
+  // number × 10^p and by × 10^q; neither ends in a zero, so that number × 10^-n is no multiple of any whole number.
+  const auto shift = [](const Decimal& d, std::string_view written, const std::string& digits) {
+    if (d.exponent_known) return d.exponent - static_cast<std::int64_t>(digits.size());
+    const bool small = written.find("e-") != written.npos || written.find("E-") != written.npos;
+    return std::numeric_limits<std::int64_t>::max() / (small ? -2 : 2);
+  };
+  const std::int64_t zeros = shift(a, text, number) - shift(b, divisor, by);
+  if (zeros < 0) return false;
+  Remainder rest(by);
+  for (const char c : number) rest.add(c);
+  // More tens than the divisor has twos and fives change nothing.
+  const std::int64_t enough = std::min(zeros, static_cast<std::int64_t>(4 * by.size()));
+  for (std::int64_t i = 0; i < enough && !rest.zero(); ++i) rest.add('0');
+  return rest.zero();
 }
 
 std::optional<std::int64_t> exact_int64(std::string_view text) {

@@ -18,6 +18,12 @@ bool equal_numbers(std::string_view a, std::string_view b);
 // -1, 0 or 1: `a` is less than, equal to, or greater than `b`, exactly at any size.
 int compare_numbers(std::string_view a, std::string_view b);
 
+// True if `text` is a whole number, however it is written: 3, 3.0 and 3e2 are.
+bool is_whole(std::string_view text);
+
+// True if `text` is a whole number of times `divisor`, exactly at any size. The divisor must be above 0.
+bool is_multiple(std::string_view text, std::string_view divisor);
+
 // The integer that `text` is exactly, where it fits.
 std::optional<std::int64_t> exact_int64(std::string_view text);
 

@@ -86,7 +86,7 @@ struct CallSpec final : StepSpec {
     // A misspelled `with` is one mistake: its arguments are not missing, too.
     if (info && (whole || with.kind == spec::Data::Kind::kMap)) builder.check_arguments(with, *info, path);
     std::optional<Template> arguments =
-        with.kind == spec::Data::Kind::kNull ? std::optional(Template::map({})) : builder.compile(with);
+        with.kind == spec::Data::Kind::kNull ? std::optional(Template::map({})) : builder.compile_arguments(with);
     std::shared_ptr<const json::Program> key;
     if (!once.empty()) key = builder.compile(once);
     std::optional<std::size_t> slot;

@@ -72,7 +72,7 @@ std::shared_ptr<const json::Program> FlowBuilder::compile(const spec::ProgramTex
     problems_.error(text.located(std::move(program.error())));
     return nullptr;
   }
-  if (uses_unbound(text)) return nullptr;
+  if (uses_unbound(text) || uses_secret(text)) return nullptr;
   for (std::size_t slot = 0; slot < kFixedSlots; ++slot) {
     visible_[slot] = visible_[slot] || mentions(text.source, kFixedNames[slot]);
   }
@@ -126,6 +126,35 @@ bool FlowBuilder::uses_unbound(const spec::ProgramText& text) {
     reported = true;
   }
   return reported;
+}
+
+bool FlowBuilder::uses(const spec::ProgramText& text, std::size_t slot) const {
+  if (!mentions(text.source, variables_[slot])) return false;
+  std::vector<std::string> without = variables_;
+  without[slot] = "__unbound";
+  return !json::compile(text.source, without, kInSource, options_).has_value();
+}
+
+bool FlowBuilder::uses_secret(const spec::ProgramText& text) {
+  for (const std::string& name : secrets_) {
+    if (secrets_allowed_ && trim(text.source) == "$" + name) continue;
+    const auto slot = static_cast<std::size_t>(std::ranges::find(variables_, name) - variables_.begin());
+    if (!uses(text, slot)) continue;
+    problems_.error(text.place(), "`$" + name +
+                                      "` is a secret, which no program sees: pass it as a whole leaf of a "
+                                      "call's `with`, as in `password: =$" +
+                                      name + "`");
+    return true;
+  }
+  return false;
+}
+
+std::optional<Template> FlowBuilder::compile_arguments(const spec::Data& with) {
+  // A program in the place of the whole map is none of its leaves.
+  secrets_allowed_ = with.kind == spec::Data::Kind::kMap;
+  std::optional<Template> compiled = compile(with);
+  secrets_allowed_ = false;
+  return compiled;
 }
 
 std::optional<Template> FlowBuilder::compile(const spec::Data& data) {

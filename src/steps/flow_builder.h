@@ -12,6 +12,7 @@
 
 #include "json/program.h"
 #include "steps/actions.h"
+#include "steps/schemas.h"
 #include "steps/step_kind.h"
 
 namespace tieline {
@@ -30,6 +31,15 @@ class FlowBuilder {
 
   // The names that `$vars` has. Programs that read others are warned of; not before this is called.
   void know_workspace_variables(std::vector<std::string> names) { workspace_variables_ = std::move(names); }
+
+  // The schemas that `validate` may name; none before this is called. Must outlive the builder.
+  void use_schemas(steps::Schemas& schemas) { schemas_ = &schemas; }
+  steps::Schemas& schemas() { return *schemas_; }
+
+  // From here on `name` is a secret: a program may not use it, but for `=$name` as a whole leaf of a call's arguments.
+  void keep_secret(std::string name) { secrets_.insert(std::move(name)); }
+  // A call's arguments: compile(), where leaves may be secrets.
+  std::optional<Template> compile_arguments(const spec::Data& with);
 
   // The flow's variables by slot: event vars flow run, then the names.
   const std::vector<std::string>& variables() const { return variables_; }
@@ -86,6 +96,10 @@ class FlowBuilder {
   bool clash(const std::vector<Arm>& arms);
   // True after reporting that the program uses a name which only a later step binds.
   bool uses_unbound(const spec::ProgramText& text);
+  // True after reporting that the program looks into a secret.
+  bool uses_secret(const spec::ProgramText& text);
+  // Whether the program uses the variable of that slot, and not one of its own by that name.
+  bool uses(const spec::ProgramText& text, std::size_t slot) const;
   // Warns of `$event.NAME` where no event has such a member, and likewise of `$vars`.
   void warn_of_unknown_members(const spec::ProgramText& text, std::size_t slot, std::span<const std::string> known);
 
@@ -100,6 +114,10 @@ class FlowBuilder {
   std::uint32_t holder_ = 0;      // the number of the one being built
   std::size_t depth_ = 0;
   std::set<std::string, std::less<>> connections_, topics_;
+  steps::Schemas no_schemas_{nullptr, {}};
+  steps::Schemas* schemas_ = &no_schemas_;
+  std::set<std::string, std::less<>> secrets_;
+  bool secrets_allowed_ = false;
 };
 
 }  // namespace tieline

@@ -12,8 +12,9 @@ namespace {
 // A new step kind is one file and one line here.
 const auto& all_kinds() {
   static const std::array kinds{
-      filter_step(), let_step(),    map_step(),     assert_step(),   call_step(), publish_step(),
-      stop_step(),   branch_step(), foreach_step(), parallel_step(), wait_step(), approve_step(),
+      filter_step(), let_step(),     map_step(),    assert_step(),  validate_step(), call_step(),
+      lookup_step(), link_step(),    branch_step(), foreach_step(), parallel_step(), publish_step(),
+      wait_step(),   approve_step(), secret_step(), stop_step(),
   };
   return kinds;
 }
@@ -36,10 +37,6 @@ const spec::Union<StepDraft>& describe(const StepDraft*) {
   static const auto steps = [] {
     spec::Union<StepDraft> kinds("step", "One thing a flow does; steps run in the order in which they are written");
     for (const StepKind& kind : all_kinds()) kind.add(kinds, kind.name);
-    kinds.reserved("validate", "Checks a document against a JSON Schema");
-    kinds.reserved("lookup", "Reads the durable table of who is who across systems");
-    kinds.reserved("link", "Writes the durable table of who is who across systems");
-    kinds.reserved("secret", "Makes a password that is never shown");
     return kinds;
   }();
   return steps;

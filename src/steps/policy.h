@@ -12,4 +12,9 @@ const spec::Names<OnUnknown>& describe(const OnUnknown*);
 const spec::Names<OnReplay>& describe(const OnReplay*);
 const spec::Custom<OnAnswer>& describe(const OnAnswer*);
 
+namespace steps {
+// Reports a name that the table of links cannot have.
+void check_link_system(spec::Problems& problems, const std::string& name, const Place& place);
+}  // namespace steps
+
 }  // namespace tieline

@@ -4,6 +4,8 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 
+#include "base/bytes.h"
+#include "core/links.h"
 #include "steps/flow_builder.h"
 
 namespace tieline::steps {
@@ -84,11 +86,34 @@ class TestRun final : public RunContext {
     published.push_back(std::move(publication));
     return {};
   }
+  asio::awaitable<CallResult> table(TableWork work) override {
+    std::vector<std::optional<Bytes>> entries;
+    for (const std::string& key : work.keys) {
+      const auto found = links.find(key);
+      entries.push_back(found == links.end() ? std::nullopt : std::optional(found->second));
+    }
+    decided = work.decide(entries, Time(), "flow/1");
+    for (const KeyPut& put : decided.puts) links[put.key] = put.value;
+    co_return CallResult{decided.step, decided.value};
+  }
+  Result<Bytes> derive(std::string_view purpose, std::size_t count) override {
+    Bytes out;
+    for (std::uint64_t i = 0; out.size() < count; ++i) put_u64(out, hash64(purpose, i));
+    out.resize(count);
+    return out;
+  }
+  json::Document conceal(std::string name, std::string handle, std::string secret) override {
+    concealed.push_back({std::move(name), handle, std::move(secret)});
+    return json::make_string(handle);
+  }
 
   CallResult answer;
   std::vector<CallRequest> calls;
   std::vector<Pause> pauses;
   std::vector<Publication> published;
+  std::map<std::string, Bytes> links;
+  TableDecision decided;
+  std::vector<Concealed> concealed;
   EachResult each_answer;
   std::vector<EachRequest> each_requests;
 
@@ -288,6 +313,106 @@ TEST(Call, RefusesArgumentsAndKeysThatAreNone) {
   EXPECT_TRUE(context.calls.empty());
 }
 
+TEST(Validate, FailsWithThePathsOfWhatDoesNotFit) {
+  const Built built = build(
+      "- validate: { schema: { properties: { lines: { items: { properties: { qty: { minimum: 1 } } } } } } }\n"
+      "- validate:\n    of: =.email\n    formats: true\n    schema: { type: string, format: email }\n");
+  ASSERT_EQ(built.problems, "");
+  TestRun context(R"({"lines": [{"qty": 1}, {"qty": 0}], "email": "nobody"})", built.variables.size());
+  const StepResult failed = run(*built.steps[0], context);
+  EXPECT_EQ(failed.kind, Kind::kFail);
+  EXPECT_EQ(failed.error.message, "does not fit its schema: /lines/1/qty: must be at least 1, is 0");
+  EXPECT_EQ(run(*built.steps[1], context).error.message, "does not fit its schema: must be of the format email");
+  TestRun good(R"({"lines": [], "email": "a@example.com"})", built.variables.size());
+  EXPECT_EQ(run(*built.steps[0], good).kind, Kind::kNext);
+  EXPECT_EQ(run(*built.steps[1], good).kind, Kind::kNext);
+}
+
+TEST(Lookup, FindsWhatLinkWrote) {
+  const Built built = build(
+      "- { lookup: { hubspot.company: =.company }, to: netsuite.customer, as: customer }\n"
+      "- { link: { hubspot.company: =.company, netsuite.customer: =.customer } }\n"
+      "- { lookup: { netsuite.customer: =.customer }, to: hubspot.company, as: back, on: { empty: fail } }\n");
+  ASSERT_EQ(built.problems, "");
+  TestRun context(R"({"company": "77", "customer": 12345678901234567890})", built.variables.size());
+  EXPECT_EQ(run(*built.steps[0], context).kind, Kind::kNext);
+  EXPECT_TRUE(context.variables()[kFixedSlots].root().is_null());
+  EXPECT_EQ(run(*built.steps[1], context).kind, Kind::kNext);
+  EXPECT_EQ(context.decided.words, "written");
+  EXPECT_EQ(run(*built.steps[1], context).kind, Kind::kNext);
+  EXPECT_EQ(context.decided.words, "known already");
+  run(*built.steps[0], context);
+  EXPECT_EQ(json::print(context.variables()[kFixedSlots].root()),
+            R"({"id":12345678901234567890,"system":"netsuite.customer",)"
+            R"("links":{"hubspot.company":"77","netsuite.customer":12345678901234567890}})");
+  run(*built.steps[2], context);
+  EXPECT_EQ(json::print(context.variables()[kFixedSlots + 1].root()["id"]), R"("77")");
+}
+
+TEST(Lookup, SaysWhatItMeansThatThereIsNone) {
+  const Built built = build(
+      "- { lookup: { a.b: =.id }, to: c.d, as: x, on: { empty: skip } }\n"
+      "- { lookup: { a.b: =.id }, to: c.d, as: x, on: { empty: fail } }\n"
+      "- { lookup: { a.b: =.id }, to: c.d, as: x, on: { empty: { wait: 10m, for: 2h } } }\n"
+      "- { lookup: { a.b: =.none }, to: c.d, as: x, on: { empty: { wait: 10m } } }\n"
+      "- { lookup: { a.b: '=[1]' }, to: c.d, as: x }\n");
+  ASSERT_EQ(built.problems, "");
+  TestRun context(R"({"id": "1"})", built.variables.size());
+  EXPECT_EQ(run(*built.steps[0], context).reason, "no c.d is linked to a.b 1");
+  EXPECT_EQ(run(*built.steps[1], context).error.message, "no c.d is linked to a.b 1");
+  run(*built.steps[2], context);
+  ASSERT_TRUE(context.decided.wait);
+  EXPECT_EQ(context.decided.wait->again, Duration(10min));
+  EXPECT_EQ(context.decided.wait->keep_for, Duration(2h));
+  EXPECT_EQ(run(*built.steps[3], context).error.message, "there is no id of a.b to look up");
+  EXPECT_EQ(run(*built.steps[4], context).error.message, "the id of a.b is array: an id is text or a number");
+}
+
+TEST(Link, RefusesWhatContradicts) {
+  const Built built = build(
+      "- { link: { a.b: 1, c.d: 2 } }\n"
+      "- { link: { a.b: 1, c.d: 3 } }\n"
+      "- { link: { a.b: 1, c.d: 3 }, on: { conflict: skip } }\n"
+      "- { link: { a.b: 1, c.d: 3 }, on: { conflict: continue } }\n"
+      "- { link: { a.b: 1, c.d: 3 }, replace: true }\n"
+      "- { link: { a.b: =.none, c.d: 3 } }\n");
+  ASSERT_EQ(built.problems, "");
+  TestRun context("{}", built.variables.size());
+  run(*built.steps[0], context);
+  EXPECT_EQ(run(*built.steps[1], context).error.message.find("a.b 1 is linked to c.d 2, not to c.d 3"), 0u);
+  EXPECT_EQ(run(*built.steps[2], context).kind, Kind::kSkip);
+  EXPECT_EQ(run(*built.steps[3], context).kind, Kind::kNext);
+  EXPECT_TRUE(read_link(context.links["c.d\n2"])->has_value());
+  EXPECT_EQ(run(*built.steps[4], context).kind, Kind::kNext);
+  EXPECT_FALSE(read_link(context.links["c.d\n2"])->has_value());
+  EXPECT_TRUE(read_link(context.links["c.d\n3"])->has_value());
+  EXPECT_EQ(run(*built.steps[5], context).error.message, "the id of a.b is null: an id is text or a number");
+}
+
+TEST(Secret, IsTheSameEachTimeAndHasItsClasses) {
+  const Built built = build(
+      "- { secret: { generate: password }, as: p }\n"
+      "- { secret: { generate: token, length: 32, alphabet: hex }, as: t }\n"
+      "- { secret: { generate: password, length: 256, signs: false, unambiguous: false }, as: q }\n"
+      "- call: crm.contacts.search\n  with: { email: =$p }\n");
+  ASSERT_EQ(built.problems, "");
+  TestRun context("{}", built.variables.size());
+  for (std::size_t i = 0; i < 6; ++i) EXPECT_EQ(run(*built.steps[i % 3], context).kind, Kind::kNext);
+  ASSERT_EQ(context.concealed.size(), 6u);
+  const std::string p = context.concealed[0].secret, t = context.concealed[1].secret, q = context.concealed[2].secret;
+  EXPECT_EQ(p, context.concealed[3].secret);
+  EXPECT_EQ(context.concealed[0].handle, context.concealed[3].handle);
+  EXPECT_EQ(p.size(), 20u);
+  for (const char* const one : {"ABCDEFGHJKLMNPQRSTUVWXYZ", "abcdefghijkmnopqrstuvwxyz", "23456789", "-_."})
+    EXPECT_NE(p.find_first_of(one), std::string::npos) << one;
+  EXPECT_EQ(p.find_first_of("0O1lI"), std::string::npos);
+  EXPECT_EQ(t.size(), 32u);
+  EXPECT_EQ(t.find_first_not_of("0123456789abcdef"), std::string::npos);
+  EXPECT_EQ(q.find_first_of("-_."), std::string::npos);
+  EXPECT_EQ(q.size(), 256u);
+  EXPECT_EQ(context.variables()[kFixedSlots].root().as_string().find("[secret p "), 0u);
+}
+
 TEST(Branch, NumbersItsStepsInTheOrderInWhichTheyAreWritten) {
   const Built built = build(
       "- branch:\n    - if: .n > 1\n      steps: [ { let: { a: 1 } }, { let: { b: 2 } } ]\n"
@@ -408,6 +533,29 @@ TEST(Check, SaysWhatIsWrongAndWhere) {
       {"empty let", "- let: {}\n", "`let` binds nothing"},
       {"waiting answer", "- { call: crm.contacts.search, with: { email: a }, on: { empty: { wait: 1m } } }\n",
        "`wait` is not available in this version"},
+      {"secret in a program", "- { secret: { generate: password }, as: p }\n- let: { x: '=$p + \"!\"' }\n",
+       "f.yaml:2:15: error: `$p` is a secret, which no program sees"},
+      {"secret bound again", "- { secret: { generate: password }, as: p }\n- let: { x: =$p }\n",
+       "is a secret, which no program sees"},
+      {"secret in a text",
+       "- { secret: { generate: password }, as: p }\n"
+       "- { call: crm.contacts.search, with: { email: '=\"\\($p)\"' } }\n",
+       "is a secret, which no program sees"},
+      {"secret in a condition", "- { secret: { generate: password }, as: p }\n- { stop: x, if: $p == null }\n",
+       "is a secret, which no program sees"},
+      {"short secret", "- { secret: { generate: password, length: 4 }, as: p }\n", "12"},
+      {"misspelled keyword", "- validate: { schema: { propertys: {} } }\n",
+       "f.yaml:1:25: warning: \"propertys\" is no keyword"},
+      {"wrong type in a schema", "- validate:\n    schema:\n      properties:\n        id: { type: sting }\n",
+       "f.yaml:4:15: error: a type is one of"},
+      {"no schema file", "- validate: { schema: 'file:schemas/x.json' }\n", "there is no schema file:schemas/x.json"},
+      {"two ids", "- { lookup: { a.b: 1, c.d: 2 }, to: e.f, as: x }\n", "`lookup` takes one id"},
+      {"one link", "- { link: { a.b: 1 } }\n", "`link` joins ids of two or more systems"},
+      {"no system", "- { link: { a b: 1, c.d: 2 } }\n", "\"a b\" is no name of a system"},
+      {"bad answer of a lookup", "- { lookup: { a.b: 1 }, to: c.d, as: x, on: { empty: skp } }\n",
+       "did you mean \"skip\"?"},
+      {"too many looks", "- { lookup: { a.b: 1 }, to: c.d, as: x, on: { empty: { wait: 1s, for: 10d } } }\n",
+       "more than 10000 looks"},
   };
   for (const Case& c : cases) {
     const std::string said = build(c.yaml).problems;

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::int64_t kSourceFormat = 1;
 
-std::string write_source(const FlowInput& input) {
+std::string write_source(const FlowInput& input, const steps::SchemaTexts& schemas) {
   json::Builder out;
   out.begin_object();
   out.key("format").integer(kSourceFormat);
@@ -22,6 +22,11 @@ std::string write_source(const FlowInput& input) {
   out.key("yaml").string(input.yaml);
   // UTC goes without saying, so that flows which were stored before there was a zone keep their hash.
   if (input.zone != "UTC") out.key("zone").string(input.zone);
+  if (!schemas.empty()) {
+    out.key("schemas").begin_object();
+    for (const auto& [path, text] : schemas) out.key(path).string(text);
+    out.end_object();
+  }
   out.end_object();
   return json::print(out.finish().root());
 }
@@ -34,11 +39,15 @@ Result<FlowInput> read_source(const std::string& name, const std::string& source
                    "the stored source of the flow \"" + name + "\" has a form that this version does not read");
   }
   const std::string_view zone = root["zone"].as_string();
+  auto schemas = std::make_shared<steps::SchemaTexts>();
+  for (const auto [path, text] : root["schemas"].members())
+    schemas->emplace(std::string(path), std::string(text.as_string()));
   return FlowInput{.name = name,
                    .file = std::string(root["file"].as_string()),
                    .yaml = std::string(root["yaml"].as_string()),
                    .variables = document.part(root["variables"]),
-                   .zone = zone.empty() ? "UTC" : std::string(zone)};
+                   .zone = zone.empty() ? "UTC" : std::string(zone),
+                   .schemas = std::move(schemas)};
 }
 
 // 128 bits of a stable, fast hash: two different flows of one workspace must not meet; nobody gains by making them.
@@ -172,6 +181,9 @@ CompiledFlow compile_flow(const FlowInput& input, const steps::Actions& actions,
   if (!whole) add_names_of_broken_steps(node->find("steps"), names);
   spec::Problems found;
   FlowBuilder builder(names, actions, found, {.zone = input.zone});
+  const std::size_t folder = input.file.rfind("flows/");
+  steps::Schemas schemas(input.schemas, folder == std::string::npos ? "" : input.file.substr(0, folder));
+  builder.use_schemas(schemas);
   std::vector<std::string> variables;
   for (const json::KeyValue variable : input.variables.root().members()) variables.emplace_back(variable.key);
   builder.know_workspace_variables(std::move(variables));
@@ -189,7 +201,7 @@ CompiledFlow compile_flow(const FlowInput& input, const steps::Actions& actions,
   if (problems.error_count() != errors_before) return out;
   flow->name = input.name;
   flow->pauses_when_gone = input.name.starts_with(kSubscriptionPrefix);
-  flow->source = write_source(input);
+  flow->source = write_source(input, schemas.used());
   flow->hash = content_hash(input.name, flow->source);
   flow->workspace_variables = input.variables;
   out.flow = std::move(flow);

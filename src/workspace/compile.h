@@ -10,6 +10,7 @@
 #include "core/flow.h"
 #include "spec/problems.h"
 #include "steps/actions.h"
+#include "steps/schemas.h"
 
 namespace tieline::workspace {
 
@@ -18,8 +19,9 @@ struct FlowInput {
   std::string name;
   std::string file;  // as shown in places: "flows/orders.yaml"
   std::string yaml;
-  json::Document variables;  // `$vars`
-  std::string zone = "UTC";  // of its programs
+  json::Document variables;                                     // `$vars`
+  std::string zone = "UTC";                                     // of its programs
+  std::shared_ptr<const steps::SchemaTexts> schemas = nullptr;  // those that there are; null: none
 };
 
 // A trigger, with the place of its connection's name for who checks it.

@@ -21,7 +21,7 @@ Result<void> read_into(Files& files, const fs::path& path, std::string name) {
   return {};
 }
 
-constexpr std::array kFolders{"connectors", "connections", "flows", "subscriptions", "env"};
+constexpr std::array kFolders{"connectors", "connections", "flows", "subscriptions", "schemas", "env"};
 
 // A name at the top of the workspace that is nearly one that is read: "flow/", "flowz.yaml".
 void note_strays(Files& files, const fs::path& directory) {

@@ -108,12 +108,14 @@ class Loader {
     });
     auto actions = std::make_shared<WorkspaceActions>(drafts_);
     for (const Subscription& one : subscriptions_) subscription_flow_of(one, *actions, *workspace);
+    const auto schemas = schema_texts();
     each_file("flows/", [&](const std::string& name, const std::string& file, const std::string& text) {
       flow({.name = name,
             .file = file,
             .yaml = text,
             .variables = workspace->variables,
-            .zone = workspace->settings.zone},
+            .zone = workspace->settings.zone,
+            .schemas = schemas},
            *actions, *workspace);
     });
     each_file("env/", [&](const std::string&, const std::string& file, const std::string&) {
@@ -133,6 +135,19 @@ class Loader {
     std::string name;
     SubscriptionFile file;
   };
+  std::shared_ptr<const steps::SchemaTexts> schema_texts() {
+    auto texts = std::make_shared<steps::SchemaTexts>();
+    for (const auto& [path, text] : files_.texts) {
+      if (!path.starts_with("schemas/")) continue;
+      if (path.ends_with(".json") || path.ends_with(".yaml")) {
+        texts->emplace(path, text);
+      } else {
+        problems_.warning({files_.prefix + path, 1, 1},
+                          "this file is not read: names of schemas/ end in .json or .yaml");
+      }
+    }
+    return texts;
+  }
 
   template <class Use>
   void each_file(const std::string& folder, Use use) {

@@ -328,6 +328,63 @@ TEST(Examples, Load) {
   }
 }
 
+Files with_schemas() {
+  Files files = small_workspace();
+  files.texts["schemas/order.json"] = R"({"properties": {"customer": {"$ref": "customer.json"}}})";
+  files.texts["schemas/customer.json"] = R"({"$id": "https://acme.example/customer", "required": ["id"]})";
+  files.texts["schemas/unused.json"] = "{\"type\": 1}";
+  files.texts["flows/orders.yaml"] =
+      "on: { webhook: shopify }\nsteps:\n  - validate: { schema: 'file:schemas/order.json' }\n"
+      "  - validate: { schema: { $ref: 'https://acme.example/customer' }, of: =.customer }\n"
+      "  - { call: hubspot.contacts.search, with: { email: =.email } }\n";
+  return files;
+}
+
+TEST(Schemas, AreKeptWithTheRunsThatBeganWithThem) {
+  const Loaded loaded = load(with_schemas(), catalog(), all_secrets());
+  ASSERT_NE(loaded.workspace, nullptr) << loaded.problems.text();
+  const Flow& flow = *loaded.workspace->flows[0];
+  const auto source = json::parse(flow.source);
+  EXPECT_EQ(source->root()["schemas"].size(), 2u);
+  FlowArchive archive;
+  archive.use(loaded.workspace->actions, {});
+  const Result<FlowPtr> again = archive.compile(flow.name, flow.hash, flow.source);
+  ASSERT_TRUE(again) << again.error().text();
+  EXPECT_EQ((*again)->hash, flow.hash);
+  Files changed = with_schemas();
+  changed.texts["schemas/customer.json"] = R"({"$id": "https://acme.example/customer"})";
+  EXPECT_NE(load(changed, catalog(), all_secrets()).workspace->flows[0]->hash, flow.hash);
+  changed = with_schemas();
+  changed.texts["schemas/unused.json"] = "{}";
+  EXPECT_EQ(load(changed, catalog(), all_secrets()).workspace->flows[0]->hash, flow.hash);
+}
+
+TEST(Schemas, HaveTheirMistakesInTheirOwnFiles) {
+  Files files = with_schemas();
+  files.texts["schemas/order.json"] = "{\n  \"properties\": {\n    \"id\": {\"type\": \"sting\"}\n  }\n}\n";
+  files.texts["schemas/customer.json"] = "{\"$id\": \"https://acme.example/customer\",\n \"requierd\": []}";
+  const std::string said = load(files, catalog(), all_secrets()).problems.text();
+  EXPECT_NE(said.find("schemas/order.json:3:12: error: a type is one of"), std::string::npos) << said;
+  EXPECT_NE(said.find("schemas/customer.json:2:2: warning: \"requierd\" is no keyword"), std::string::npos) << said;
+}
+
+// Each block of docs/steps.md is the steps of a flow that loads.
+TEST(Docs, OfStepsHoldFlowsThatLoad) {
+  std::ifstream in("docs/steps.md", std::ios::binary);
+  const std::string page{std::istreambuf_iterator<char>(in), {}};
+  std::size_t blocks = 0;
+  for (std::size_t at = page.find("```yaml\n"); at != std::string::npos; at = page.find("```yaml\n", at + 1)) {
+    const std::size_t begin = at + 8;
+    Files files = with_schemas();
+    files.texts["flows/orders.yaml"] = "on: { webhook: shopify }\nsteps:\n" +
+                                       page.substr(begin, page.find("```", begin) - begin) +
+                                       "- { call: hubspot.contacts.search, with: { email: =.email } }\n";
+    EXPECT_EQ(load(files, catalog(), all_secrets()).problems.text(), "");
+    ++blocks;
+  }
+  EXPECT_EQ(blocks, 3u);
+}
+
 TEST(Docs, ArePageAndSchemasOfTheTables) {
   const auto stored = [](const std::string& path, const std::string& text) {
     if (std::getenv("TIELINE_WRITE_DOCS") != nullptr) {

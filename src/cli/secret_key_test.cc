@@ -1,0 +1,47 @@
+#include "cli/secret_key.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+
+namespace tieline::cli {
+namespace {
+namespace fs = std::filesystem;
+
+class SecretKey : public testing::Test {
+ protected:
+  SecretKey() { fs::create_directories(folder_); }
+  ~SecretKey() override { fs::remove_all(folder_); }
+  const std::string folder_ = testing::TempDir() + "secret_key_" + std::to_string(::getpid());
+  const std::string file_ = folder_ + "/secrets.key";
+};
+
+TEST_F(SecretKey, IsMadeOnceAndGivesTheSameAgain) {
+  const auto first = open_secret_key(folder_);
+  ASSERT_TRUE(first) << first.error().message;
+  struct stat status {};
+  ASSERT_EQ(::stat(file_.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0600u);
+  const auto second = open_secret_key(folder_);
+  ASSERT_TRUE(second);
+  EXPECT_EQ((*first)->derive("a", 100), (*second)->derive("a", 100));
+  EXPECT_EQ((*first)->derive("a", 100).substr(0, 40), (*second)->derive("a", 40));
+  EXPECT_NE((*first)->derive("a", 40), (*first)->derive("b", 40));
+}
+
+TEST_F(SecretKey, IsRefusedWhereOthersMayReadIt) {
+  ASSERT_TRUE(open_secret_key(folder_));
+  ::chmod(file_.c_str(), 0644);
+  EXPECT_EQ(open_secret_key(folder_).error().code, Code::kDenied);
+}
+
+TEST_F(SecretKey, IsNotMadeAnewOverSomethingElse) {
+  std::ofstream(file_) << "something else\n";
+  ::chmod(file_.c_str(), 0600);
+  EXPECT_EQ(open_secret_key(folder_).error().code, Code::kInvalid);
+}
+
+}  // namespace
+}  // namespace tieline::cli

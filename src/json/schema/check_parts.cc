@@ -1,0 +1,99 @@
+#include "json/schema/check_parts.h"
+
+#include <bit>
+
+#include "base/text.h"
+
+namespace tieline::json {
+
+std::string SchemaFault::text() const { return instance.empty() ? message : instance + ": " + message; }
+
+namespace schema {
+namespace {
+
+constexpr std::size_t kShownBytesMax = 60;
+
+std::uint64_t mixed(std::uint64_t hash, std::uint64_t more) {
+  hash = (hash ^ more) * 0x9E3779B97F4A7C15ull;
+  return hash ^ (hash >> 32);
+}
+
+}  // namespace
+
+std::string pointer_of(const Path* path) {
+  if (path == nullptr) return {};
+  std::string out = pointer_of(path->outer) + '/';
+  if (path->element) return out + std::to_string(path->index);
+  for (const char c : path->key) {
+    if (c == '~') {
+      out += "~0";
+    } else if (c == '/') {
+      out += "~1";
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+std::string_view kind_words(Kind kind) {
+  switch (kind) {
+    case Kind::kNull: return "null";
+    case Kind::kBool: return "a boolean";
+    case Kind::kNumber: return "a number";
+    case Kind::kString: return "a string";
+    case Kind::kArray: return "an array";
+    case Kind::kObject: return "an object";
+  }
+  return "";
+}
+
+std::string type_words(std::uint8_t types) {
+  static constexpr std::pair<TypeBit, std::string_view> kNames[] = {
+      {kStringBit, "a string"}, {kIntegerBit, "a whole number"}, {kNumberBit, "a number"}, {kBooleanBit, "a boolean"},
+      {kArrayBit, "an array"},  {kObjectBit, "an object"},       {kNullBit, "null"}};
+  std::string out;
+  for (const auto& [bit, name] : kNames) {
+    if ((types & bit) == 0 || (bit == kIntegerBit && (types & kNumberBit) != 0)) continue;
+    if (!out.empty()) out += " or ";
+    out += name;
+  }
+  return out;
+}
+
+std::string quoted(std::string_view name) { return "\"" + truncated(name, kShownBytesMax) + "\""; }
+std::string shown(Value value) { return truncated(print(value), kShownBytesMax); }
+
+std::size_t characters(std::string_view text) {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+}
+
+std::uint64_t hash_of(Value value) {
+  const auto kind = static_cast<std::uint64_t>(value.kind());
+  switch (value.kind()) {
+    case Kind::kNull: return kind;
+    case Kind::kBool: return mixed(kind, value.as_bool() ? 1 : 2);
+    case Kind::kNumber: return mixed(kind, std::bit_cast<std::uint64_t>(value.as_double() + 0.0));
+    case Kind::kString: return mixed(kind, std::hash<std::string_view>()(value.as_string()));
+    case Kind::kArray: {
+      std::uint64_t hash = kind;
+      for (const Value element : value.elements()) hash = mixed(hash, hash_of(element));
+      return hash;
+    }
+    case Kind::kObject: {
+      std::uint64_t hash = mixed(kind, value.size());
+      for (const auto [key, member] : value.members())
+        hash += mixed(std::hash<std::string_view>()(key), hash_of(member));
+      return hash;
+    }
+  }
+  return kind;
+}
+
+std::string counted(std::size_t number, std::string_view word) {
+  return std::to_string(number) + " " + std::string(word) + (number == 1 ? "" : "s");
+}
+
+}  // namespace schema
+}  // namespace tieline::json

@@ -1,0 +1,48 @@
+// The JSON Schemas of a workspace, for `validate`: files of schemas/ and what stands in a flow, compiled with what they
+// refer to. It must never read a file itself, let alone the network.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "json/schema.h"
+#include "spec/problems.h"
+#include "spec/yaml.h"
+
+namespace tieline::steps {
+
+using SchemaTexts = std::map<std::string, std::string>;  // by path in the workspace: "schemas/order.json"
+
+// For one flow.
+class Schemas {
+ public:
+  explicit Schemas(std::shared_ptr<const SchemaTexts> texts, std::string prefix)
+      : texts_(std::move(texts)), prefix_(std::move(prefix)) {}
+
+  // The schema of `written`: "file:schemas/order.json", or a schema as a YAML map. Null after reporting, in the file
+  // where it is wrong.
+  std::shared_ptr<const json::Schema> compile(const spec::Node& written, bool assert_formats, spec::Problems& problems);
+  // The files that it took to compile: what a run must keep of them.
+  SchemaTexts used() const;
+
+ private:
+  struct File {
+    json::Document document;
+    bool good = false;
+  };
+  std::optional<json::Document> find(const std::string& uri, spec::Problems& problems);
+  const File* load(const std::string& path, spec::Problems& problems);
+
+  std::shared_ptr<const SchemaTexts> texts_;  // may be null
+  std::string prefix_;                        // of places: what stands before a path
+  std::map<std::string, File> files_;
+  std::set<std::string> used_;
+  std::map<std::string, std::string> paths_;  // of what was asked for, by its URI
+};
+
+// The document that a YAML tree without programs is: unquoted true, false, null and numbers are typed, as in data.
+json::Document literal_document(const spec::Node& node);
+
+}  // namespace tieline::steps
