@@ -304,7 +304,7 @@ asio::awaitable<void> Dispatcher::finish(Run& run, Transition end) {
 
 void Dispatcher::wait_again(Position event, const Waiting& entry) {
   waiting_[event.value] = entry;
-  shard_.due.push(entry.due, RunId{id_, event});
+  shard_.due.push(entry.due, RunId{id_, event}, shard_.deps.clock);
 }
 
 void Dispatcher::start_head(std::uint64_t lane, Position event) {
