@@ -54,13 +54,13 @@ function fill_up(file) {
   }
 }
 
-async function full({ t, seed, note }, { small }) {
+async function full({ t, seed, rounds, note }, { small }) {
   const disk = small ? small_disk(t) : undefined;
   if (small && !disk) note('no tmpfs can be mounted here: the shim says that the disk is full');
   const trial = await Trial.begin(t, { seed, store: disk && join(disk, 'data') });
   await trial.start();
   await trial.recorder.call('begin', { url: trial.hook, per_second: 30 });
-  for (let round = 0; round < 2; ++round) {
+  for (let round = 0; round < rounds; ++round) {
     await wait(1500);
     if (disk) fill_up(join(disk, 'filler'));
     else trial.control.set({ full: 1 });
@@ -89,10 +89,12 @@ async function failing({ t, seed, rounds, note }) {
     await trial.start();
     await trial.recorder.call('begin', { url: trial.hook, per_second: 30 });
     await wait(500 + trial.random() * 1000);
-    trial.control.set({ [what]: errnos.EIO, errors_left: 1 });
-    await refused_for(trial, /^503/);
+    trial.control.set({ [what]: errnos.EIO });
     const why = await not_ready(trial, /refuses until it is restarted/);
-    if (round < 2) note(`one ${what === 'sync_error' ? 'failed fsync' : 'EIO'}; health: ${why}`);
+    trial.control.set({ [what]: 0 });
+    const before = (await counts(trial)).statuses[503] ?? 0;
+    await until('webhooks are refused', async () => (await counts(trial)).statuses[503] > before);
+    if (round < 2) note(`${what === 'sync_error' ? 'failed fsync' : 'EIO at a write'}; health: ${why}`);
     // Nothing fails any more, and nothing is taken all the same.
     const { acked } = await counts(trial);
     await wait(1000);
@@ -150,6 +152,7 @@ async function damaged_store(trial) {
   await trial.recorder.call('send', { url: trial.hook, count: 90, pad: 900_000 });
   await trial.settle();
   await until('a segment is sealed', () => readdirSync(trial.store).some((name) => kinds_of_files.sealed.test(name)), { limit_ms: 120_000 });
+  await until('it is folded', async () => (await trial.program.get('/api/store')).unfolded_segments === 0);
   await trial.recorder.call('send', { url: trial.hook, count: 60 });
   await trial.settle();
   await trial.kill();
@@ -222,16 +225,17 @@ async function goes_on(trial) {
 }
 
 export const disk = [
-  { name: 'disk-full', what: 'a small disk that fills up, twice', run: (how) => full(how, { small: true }) },
+  { name: 'disk-full', what: 'a small disk that fills up, ROUNDS times', rounds: 2, run: (how) => full(how, { small: true }) },
   {
     name: 'no-space',
-    what: 'every write that needs room fails with ENOSPC, twice',
+    what: 'every write that needs room fails with ENOSPC, ROUNDS times',
+    rounds: 2,
     quick: 1,
     run: (how) => full(how, { small: false }),
   },
   {
     name: 'io-errors',
-    what: 'one failed fsync, or one EIO; what it had to write is lost at the end',
+    what: 'a failed fsync, or EIO, until it refuses; what was to be written is lost at the end',
     rounds: 6,
     quick: 2,
     run: failing,

@@ -72,7 +72,7 @@ const target = (name, what, mode, more = {}) => ({
   name,
   what,
   quick: more.quick,
-  run: (how) => struck({ ...how, seconds: more.seconds }, { mode, share: more.share }),
+  run: (how) => struck(how, { mode, share: more.share }),
 });
 
 export const network = [
