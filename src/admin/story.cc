@@ -72,6 +72,12 @@ std::string state_words(const Record& record, const RecordBody& body) {
   return "unknown state";
 }
 
+std::string note_words(const Record& record, const RecordBody& body) {
+  if (body.hold) return "held, while the others go on: " + body.message;
+  if (!body.wait) return body.message;
+  return "will try again at " + format_time(record.at + *body.wait) + ", while the others go on (" + body.message + ")";
+}
+
 void put_headers(json::Builder& out, const Headers& headers) {
   out.key("headers").begin_object();
   for (const auto& [name, value] : headers) out.key(name).string(value);
@@ -88,15 +94,19 @@ void put_story_entry(json::Builder& out, const Record& record) {
     out.end_object();
     return;
   }
+  // What happens to a run as a whole stands without the call that it came of; its summary names that.
+  const std::string at = body->path.empty() ? "" : body->path + ": ";
   switch (record.kind) {
     case RecordKind::kIntent:
-      out.key("kind").string("intent").key("text").string(intent_words(*body, record.attempt));
+      out.key("kind").string("intent").key("text").string(at + intent_words(*body, record.attempt));
       break;
     case RecordKind::kOutcome:
-      out.key("kind").string("outcome").key("text").string(outcome_words(*body, record.attempt, record.at));
+      out.key("kind").string("outcome").key("text").string(at + outcome_words(*body, record.attempt, record.at));
       break;
-    case RecordKind::kState: out.key("kind").string("state").key("text").string(state_words(record, *body)); break;
-    case RecordKind::kNote: out.key("kind").string("note").key("text").string(body->message); break;
+    case RecordKind::kState:
+      out.key("kind").string("state").key("text").string((body->answer ? at : "") + state_words(record, *body));
+      break;
+    case RecordKind::kNote: out.key("kind").string("note").key("text").string(at + note_words(record, *body)); break;
   }
   if (record.kind == RecordKind::kOutcome) out.key("step").integer(record.step);
   if (body->request) {

@@ -41,6 +41,11 @@ TEST(Story, EachRecordIsToldInPlainWords) {
   once.resolved = engine::Resolved::kOnce;
   lookup.lookup = true;
   settled.answer = engine::HeldAnswer::kRepeat;
+  RecordBody item = call(Category::kDelivered, 200), item_waits{.message = "down"},
+             item_held{.message = "unknown outcome"};
+  item.path = item_waits.path = item_held.path = "each line › item 17 › step 4";
+  item_waits.wait = Duration(60s);
+  item_held.hold = engine::Hold::kUnknownOutcome;
   const auto state = [](RunState to, std::string summary = {}) {
     return Record{.kind = RecordKind::kState, .state = to, .due = Time(100s), .summary = std::move(summary)};
   };
@@ -78,6 +83,15 @@ TEST(Story, EachRecordIsToldInPlainWords) {
       {"dead", state(RunState::kDead, "validation: x"), {}, "dead letter: validation: x"},
       {"discarded", state(RunState::kDiscarded), {}, "discarded"},
       {"note", {.kind = RecordKind::kNote}, {.message = "done by hand"}, "done by hand"},
+      {"an item", outcome, item, "each line › item 17 › step 4: hubspot.deals.upsert: answered 200 in 40 ms"},
+      {"an item waits",
+       {.kind = RecordKind::kNote},
+       item_waits,
+       "each line › item 17 › step 4: will try again at 1970-01-01T00:01:00Z, while the others go on (down)"},
+      {"an item is held",
+       {.kind = RecordKind::kNote},
+       item_held,
+       "each line › item 17 › step 4: held, while the others go on: unknown outcome"},
   };
   for (const Case& one : cases) {
     Record record = one.record;

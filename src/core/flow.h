@@ -47,6 +47,10 @@ struct CallRequest {
   const RetryPolicy* retry = nullptr;  // nullptr: the flow's
   std::optional<Duration> timeout;
   OnUnknown on_unknown = OnUnknown::kHold;
+  // Of a safe action: one page instead of all of them together; which one, as CallResult::next of the page before said.
+  // Empty: the first one.
+  bool one_page = false;
+  std::string page;
 };
 
 // What a step did.
@@ -59,6 +63,27 @@ struct StepResult {
   static StepResult fail(Error why) { return {Kind::kFail, {}, std::move(why)}; }
   // The engine already wrote the run's next state (retrying, held, dead): stop here.
   static StepResult suspend() { return {Kind::kSuspend, {}, {}}; }
+};
+
+class Step;
+// Steps inside a step, compiled. `first` is the number of the first one, counted from the step that holds them: all
+// steps of a flow are numbered in the order in which they are written, a step before those inside it.
+struct StepList {
+  std::string name;  // of an arm of `parallel`
+  std::vector<std::shared_ptr<const Step>> steps;
+  std::uint32_t first = 1;
+  std::vector<std::size_t> slots;  // of the names that they bind
+};
+
+// The work of a `foreach`, as its step asks for it.
+struct EachRequest {
+  std::optional<CallRequest> pages;  // the items are what a safe call gives, page by page; else those of `list`
+  json::Document list;
+  const StepList* steps = nullptr;  // for each item; outlives the work
+  std::size_t item_slot = 0, index_slot = 0;
+  std::optional<std::size_t> as_slot;
+  std::uint32_t concurrency = 1;  // items at a time
+  bool collect = false;
 };
 
 // What a step may use of the run it works in. Owned by the engine; valid during Step::run.
@@ -76,8 +101,24 @@ class RunContext {
   struct CallResult {
     StepResult step;
     json::Document value;
+    std::string next;  // with CallRequest::one_page: the next page, or empty after the last one
   };
   virtual asio::awaitable<CallResult> call(CallRequest request) = 0;
+
+  // Steps of the list one after the other, as if they stood in place of the one that holds them. Any other kind than
+  // kNext: return it from that step as it is.
+  virtual asio::awaitable<StepResult> work(const StepList& list) = 0;
+  // All lists at the same time, each with variables and `.` of its own; returns when all have ended. What their slots
+  // hold is taken over when all went through. `lists` outlives the work.
+  virtual asio::awaitable<StepResult> work_all(const std::vector<StepList>& lists) = 0;
+  // The steps of a list for each item, each with variables and `.` of its own; a skip ends its item only, and a failure
+  // keeps the other items from nothing. `collected`: for each item that went through, in their order, the result of its
+  // last `map`, or the item.
+  struct EachResult {
+    StepResult step;
+    json::Document collected;
+  };
+  virtual asio::awaitable<EachResult> each(EachRequest request) = 0;
 };
 
 class Step {
@@ -91,9 +132,11 @@ class Step {
   const std::string& name() const { return name_; }  // `name:`, or empty
   const Place& place() const { return place_; }
   const json::Program* condition() const { return condition_.get(); }  // `if:`, checked by the engine; may be null
+  std::uint32_t size() const { return size_; }                         // of steps: itself and those inside it
 
  protected:
   friend class FlowBuilder;
+  std::uint32_t size_ = 1;
   std::string kind_, name_;
   Place place_;
   std::shared_ptr<const json::Program> condition_;

@@ -5,19 +5,29 @@
 #include "base/check.h"
 
 namespace tieline::engine {
+namespace {
 
-Caller::Caller(Shard& shard, Run& run, CallRequest& request, std::uint16_t step, std::uint32_t call)
+// "https://host:port" of an address.
+std::string origin_of(const std::string& url) {
+  const std::size_t host = url.find("://");
+  return url.substr(0, host == std::string::npos ? 0 : std::min(url.size(), url.find_first_of("/?#", host + 3)));
+}
+
+}  // namespace
+
+Caller::Caller(Shard& shard, Run& run, CallRequest& request, CallId id, std::string path)
     : shard_(shard),
       run_(run),
       request_(request),
       action_(*request.action),
       connection_(shard.connections.get(action_.connection())),
-      history_(run.history.call(step, call)),
-      step_(step),
-      call_(call) {}
+      history_(run.history.call(id)),
+      id_(std::move(id)),
+      path_(std::move(path)) {}
 
 asio::awaitable<RunContext::CallResult> Caller::perform(Transition& transition) {
   transition_ = &transition;
+  if (Ending early = not_due()) co_return std::move(*early);
   // After a conflict the run reads again and maps again; what it has changed already it does not change again.
   if (history_.reread && action_.safety() == Safety::kSafe) history_.restart();
   if (!unsafe() && history_.open) history_.unanswered("its last attempt was cut off", history_.open_since);
@@ -30,6 +40,15 @@ asio::awaitable<RunContext::CallResult> Caller::perform(Transition& transition) 
     if (!ending) ending = co_await attempt();
     if (ending) co_return std::move(*ending);
   }
+}
+
+// The run is here for others of its calls: this one waits on.
+Caller::Ending Caller::not_due() {
+  if (!history_.due || *history_.due <= shard_.now()) return std::nullopt;
+  const bool known = history_.last.has_value();
+  return wait_until(*history_.due,
+                    action_.name() + ": " + (known ? history_.last->message : "its last try was cut off"),
+                    known ? history_.last->category.value_or(Category::kTransient) : Category::kTransient);
 }
 
 // What the journal knows of the call already: its end; or a failure that nothing was decided on before the process
@@ -139,8 +158,14 @@ asio::awaitable<Caller::Ending> Caller::claim_once() {
   auto entry = co_await once_look(shard_.deps.state, once_.key());
   if (!entry) co_return refused(entry.error());
   if (entry->state == OnceEntry::State::kFree) co_return std::nullopt;
-  if (entry->state == OnceEntry::State::kClaimed && (entry->run == run_.id || history_.repeat_asked))
+  const bool ours = entry->run == run_.id, other_call = ours && !entry->call.empty() && entry->call != name_in_run();
+  if (entry->state == OnceEntry::State::kClaimed && !other_call && (ours || history_.repeat_asked))
     co_return std::nullopt;
+  if (entry->state == OnceEntry::State::kClaimed && other_call) {
+    transition_->behind = true;
+    co_return wait_until(shard_.now() + shard_.limits.once_retry, "waits for another call of the run with its `once`",
+                         Category::kUnknown);
+  }
   const std::string other = "the run of event " + std::to_string(entry->run.event.value);
   RecordBody body;
   body.category = Category::kDelivered;
@@ -181,6 +206,7 @@ asio::awaitable<Caller::Ending> Caller::attempt() {
     }
     co_return dead(Category::kValidation, action_.name() + ": " + request.error().message);
   }
+  if (!request_.page.empty()) request->url = origin_of(request->url) + request_.page;
   if (request_.timeout) {
     request->timeout = *request_.timeout;
   } else {
@@ -240,7 +266,12 @@ asio::awaitable<Caller::Ending> Caller::leave(Request request, Budget::Permit pe
   sent.verdict = guarded(action_.judge(sent.exchange, shard_.now()), sent.exchange);
   sent.took = sent.exchange.took;
   if (action_.safety() == Safety::kSafe && sent.verdict.category == Category::kDelivered) {
-    const bool whole = co_await pages(sent, permit, number);
+    bool whole = true;
+    if (request_.one_page) {
+      find_next(sent);
+    } else {
+      whole = co_await pages(sent, permit, number);
+    }
     if (!whole) co_return abandoned();
   }
   Duration shut{0};
@@ -326,6 +357,28 @@ asio::awaitable<bool> Caller::turn_page(Sent& sent, Budget::Permit& permit, cons
   }
 }
 
+// Where the page behind the one that came is. It is journaled, so it holds neither secrets nor an origin, to which
+// credentials would go: both are rendered anew.
+void Caller::find_next(Sent& sent) const {
+  auto next = action_.next_page(sent.request, sent.exchange);
+  if (next && !next->has_value()) return;
+  std::string why;
+  if (!next) {
+    why = next.error().message;
+  } else {
+    const Request& request = **next;
+    const std::string origin = origin_of(request.url);
+    sent.next = request.url.substr(origin.size());
+    const bool plain = origin == origin_of(sent.request.url) && request.body == sent.request.body &&
+                       !connection_.redactor(request.secrets).finds(sent.next);
+    if (plain && !sent.next.empty()) return;
+    why = "its next page cannot be written down: more than the path and the query of its address tell it apart";
+  }
+  sent.next.clear();
+  sent.verdict.category = Category::kValidation;
+  sent.verdict.message = why;
+}
+
 asio::awaitable<Exchange> Caller::send(Request request) const {
   return shard_.deps.transport.send(std::move(request), Deadline::never());  // the request's own timeout ends it
 }
@@ -352,7 +405,11 @@ Caller::Ending Caller::gate() {
 Caller::Ending Caller::follow(const RecordBody& outcome) {
   const Answer answer = interpret(outcome, request_.on, history_.conflicts, shard_.limits.conflict_tries);
   switch (answer.then) {
-    case Answer::Then::kBind: return bind(answer.null || !outcome.result ? json::Document() : *outcome.result);
+    case Answer::Then::kBind: {
+      Ending bound = bind(answer.null || !outcome.result ? json::Document() : *outcome.result);
+      bound->next = outcome.next;
+      return bound;
+    }
     case Answer::Then::kSkip: {
       RunContext::CallResult result;
       result.step = StepResult::skip(answer.reason);

@@ -13,9 +13,10 @@
 namespace tieline::engine {
 
 // Made for one performance; `request` must outlive it. When the run cannot go on, `transition` says where it goes.
+// `path`: as RecordBody's; not empty where other calls of the run may be under way.
 class Caller {
  public:
-  Caller(Shard& shard, Run& run, CallRequest& request, std::uint16_t step, std::uint32_t call);
+  Caller(Shard& shard, Run& run, CallRequest& request, CallId id, std::string path);
   asio::awaitable<RunContext::CallResult> perform(Transition& transition);
 
  private:
@@ -25,9 +26,11 @@ class Caller {
     Exchange exchange;  // the last one
     Verdict verdict;
     std::uint32_t pages = 1;
+    std::string next;  // of one page
     Duration took{0};
   };
 
+  Ending not_due();
   Ending remembered();
   asio::awaitable<Ending> resolve();
   asio::awaitable<Ending> look_up();
@@ -35,6 +38,7 @@ class Caller {
   asio::awaitable<Ending> attempt();
   asio::awaitable<Ending> leave(Request request, Budget::Permit permit);
   asio::awaitable<bool> pages(Sent& sent, Budget::Permit& permit, std::uint32_t number);
+  void find_next(Sent& sent) const;
   asio::awaitable<bool> turn_page(Sent& sent, Budget::Permit& permit, const Request& request, std::uint32_t number);
   asio::awaitable<Exchange> send(Request request) const;
 
@@ -63,6 +67,7 @@ class Caller {
   std::vector<Spend> spends() const;
   const RetryPolicy& policy() const { return request_.retry != nullptr ? *request_.retry : run_.flow->retry; }
   CallIdentity identity() const;
+  std::string name_in_run() const;
   KeyPut once_entry(OnceEntry::State state, json::Document result) const;
 
   Shard& shard_;
@@ -71,8 +76,8 @@ class Caller {
   const Action& action_;
   Connection& connection_;
   CallHistory& history_;
-  const std::uint16_t step_;
-  const std::uint32_t call_;
+  const CallId id_;
+  const std::string path_;
   OnceGuard once_;
   bool probing_ = false;  // this call is the one that tries whether its connection works again
   Transition* transition_ = nullptr;

@@ -57,9 +57,11 @@ Caller::Ending Caller::refused(const Error& error) {
 }
 
 Caller::Ending Caller::suspended() {
-  transition_->step = step_;
+  transition_->step = id_.step;
   transition_->attempt = static_cast<std::uint16_t>(history_.attempts);
-  transition_->body.call = call_;
+  transition_->body.call = id_.call;
+  transition_->body.items = id_.items;
+  transition_->body.path = path_;
   transition_->body.action = action_.name();
   RunContext::CallResult result;
   result.step = StepResult::suspend();

@@ -24,6 +24,7 @@ RecordBody Caller::outcome_of(const Sent& sent, bool lookup) {
   body.empty = sent.verdict.empty;
   body.happened = sent.verdict.happened;
   body.pages = sent.pages;
+  body.next = sent.next;
   // An intent holds its request already.
   if (lookup || !journals_intent()) body.request = kept(sent.request);
   KeptResponse response;
@@ -42,10 +43,12 @@ RecordBody Caller::outcome_of(const Sent& sent, bool lookup) {
 RecordDraft Caller::draft(RecordKind kind, RecordBody&& body) const {
   RecordDraft out;
   out.kind = kind;
-  out.step = step_;
+  out.step = id_.step;
   out.attempt = static_cast<std::uint16_t>(history_.attempts);
   out.body = std::move(body);
-  out.body.call = call_;
+  out.body.call = id_.call;
+  out.body.items = id_.items;
+  out.body.path = path_;
   out.body.action = action_.name();
   if (request_.once) out.body.once = *request_.once;
   return out;
@@ -89,8 +92,7 @@ CallIdentity Caller::identity() const {
   if (request_.once) {
     text = once_key(action_, *request_.once);
   } else {
-    text = run_.flow->name + '\n' + run_.event->source + '\n' + run_.event->id + '\n' + std::to_string(step_) + '\n' +
-           std::to_string(call_);
+    text = run_.flow->name + '\n' + run_.event->source + '\n' + run_.event->id + '\n' + name_in_run();
   }
   Bytes bits;
   put_u64(bits, hash64(text, 1));
@@ -100,10 +102,17 @@ CallIdentity Caller::identity() const {
   return identity;
 }
 
+std::string Caller::name_in_run() const {
+  std::string name = std::to_string(id_.step) + '\n' + std::to_string(id_.call);
+  for (const std::uint32_t item : id_.items) name += '\n' + std::to_string(item);
+  return name;
+}
+
 KeyPut Caller::once_entry(OnceEntry::State state, json::Document result) const {
   OnceEntry entry;
   entry.state = state;
   entry.run = run_.id;
+  if (!path_.empty()) entry.call = name_in_run();
   entry.result = std::move(result);
   const bool kept_on = state != OnceEntry::State::kFree;
   return once_put(once_key(action_, *request_.once), entry,

@@ -118,6 +118,9 @@ asio::awaitable<void> Dispatcher::settle_old() {
     if (found != active_.end() && !found->second->stated) {
       if (ordinal_ - oldest.ordinal <= shard_.limits.unsettled_span) co_return;
       Run& run = *found->second;
+      // Not while it may end: another record of it is being written.
+      if (run.turns != nullptr && !run.turns->try_enter()) co_return;
+      if (run.turns != nullptr) run.turns->leave();
       RecordDraft draft;
       draft.state = RunState::kRunning;
       draft.puts = index_puts(run, fixed_variables(run, shard_.now()));
@@ -432,6 +435,8 @@ Async<RecordDraft> Dispatcher::decision(Run& run, Hold hold, HeldAnswer answer) 
   draft.step = history->held()->step;
   draft.attempt = history->held()->attempt;
   draft.body.call = body->call;
+  draft.body.items = body->items;
+  draft.body.path = body->path;
   draft.body.action = body->action;
   co_return draft;
 }

@@ -24,11 +24,14 @@ namespace tieline::engine {
 struct EngineLimits {
   std::size_t window = 512;          // runs of one flow in memory: working, or waiting shortly behind one of their key
   std::size_t waiting_max = 65'536;  // parked, retrying and held runs of one flow; then it stops reading, visibly
-  std::size_t unsettled_span = 8'192;          // events read past one that nothing is journaled of yet
-  std::size_t read_batch = 256;                // events asked of the log at once
-  std::size_t kept_body_bytes = 4'096;         // of each request and response body in the journal
-  std::size_t pages_max = 1'000;               // of one paginated call
-  std::size_t result_bytes_max = 15u << 20;    // of its results together: a record holds 16 MiB
+  std::size_t unsettled_span = 8'192;        // events read past one that nothing is journaled of yet
+  std::size_t read_batch = 256;              // events asked of the log at once
+  std::size_t kept_body_bytes = 4'096;       // of each request and response body in the journal
+  std::size_t pages_max = 1'000;             // of one paginated call
+  std::size_t result_bytes_max = 15u << 20;  // of its results together: a record holds 16 MiB
+  std::size_t items_max = 10'000;            // of all `foreach` steps of one run
+  std::size_t streamed_bytes_max =
+      64u << 20;  // of the pages of one `foreach`: a run that resumes reads its whole journal
   Duration limited_in_memory_max{30'000'000};  // a longer vendor's wait is journaled, and the run leaves memory
   Duration vendor_wait_max{3'600'000'000};     // what a Retry-After is clamped to
   Duration authorization_probe{300'000'000};   // how often one held call tries whether a connection works again

@@ -10,6 +10,11 @@ bool begins_again(const Record& record, const RecordBody& body) {
   return record.kind == RecordKind::kState && body.start && body.answer == HeldAnswer::kRepeat;
 }
 
+// Of calls: at the item `around`, or at one of a `foreach` inside it.
+bool inside(const std::vector<std::uint32_t>& items, const std::vector<std::uint32_t>& around) {
+  return items.size() >= around.size() && std::equal(around.begin(), around.end(), items.begin());
+}
+
 }  // namespace
 
 void CallHistory::restart() {
@@ -17,6 +22,7 @@ void CallHistory::restart() {
   standing_since.reset();
   conflicts = 0;
   last.reset();
+  due.reset();
   undecided = reread = false;
 }
 
@@ -28,6 +34,7 @@ void CallHistory::begin(Time at) {
     standing_since.reset();
   }
   if (!policy.first) policy.first = at;
+  due.reset();
 }
 
 void CallHistory::intent(std::uint32_t attempt, Time at) {
@@ -93,6 +100,7 @@ void CallHistory::outcome(RecordBody body, std::uint32_t attempt, Time at) {
 
 void CallHistory::answered(HeldAnswer answer) {
   open = undecided = false;
+  due.reset();
   if (answer == HeldAnswer::kRepeat) {
     // Whoever asks for it again gives it a whole policy's worth of tries.
     policy = AttemptHistory();
@@ -114,32 +122,63 @@ bool RunHistory::began() const {
                      [](const auto& entry) { return entry.second.attempts > 0 || entry.second.last.has_value(); });
 }
 
+void RunHistory::forget(const std::vector<std::uint32_t>& items, std::uint32_t first, std::uint32_t count) {
+  auto at = calls_.lower_bound(CallId{items, 0, 0});
+  while (at != calls_.end() && inside(at->first.items, items)) {
+    const bool meant = at->first.step >= first && at->first.step - first < count;
+    at = meant ? calls_.erase(at) : std::next(at);
+  }
+}
+
+// The call waits until then: whoever wrote this knew what had become of its attempts.
+void RunHistory::wait(CallHistory& call, const Record& record, const RecordBody& body, Time until) {
+  // It was not under way with an open attempt any more.
+  if (call.open && !call.open_known) {
+    call.open_since = record.at;
+    call.open_known = true;
+  }
+  call.undecided = false;
+  call.stand(until);
+  if (!body.hold && body.category == Category::kConflict) read_again(CallId{body.items, record.step, body.call});
+}
+
+// What the steps before a conflict have read is old. But what a `foreach` between them and it has taken its items from
+// must stay: its items are known by their place.
+void RunHistory::read_again(const CallId& before) {
+  const auto first = calls_.lower_bound(CallId{before.items, 0, 0});
+  std::uint32_t from = 0;
+  auto at = first;
+  for (; at != calls_.end() && inside(at->first.items, before.items); ++at) {
+    const CallId& id = at->first;
+    if (id.items.size() > before.items.size() && id.step < before.step) from = std::max<std::uint32_t>(from, id.step);
+  }
+  for (at = first; at != calls_.end() && at->first < before; ++at) {
+    if (at->first.step >= from) at->second.reread = true;
+  }
+}
+
 void RunHistory::take(const Record& record, const RecordBody& body) {
-  CallHistory& call = this->call(record.step, body.call);
+  CallHistory& call = this->call(CallId{body.items, record.step, body.call});
   switch (record.kind) {
     case RecordKind::kIntent: call.intent(record.attempt, record.at); break;
     case RecordKind::kOutcome: call.outcome(body.conclusion(), record.attempt, record.at); break;
     case RecordKind::kState:
       stated_ = true;
       held_.reset();
-      // Whoever wrote this knew of the open attempt, and was not under way with it any more.
-      if (call.open && !call.open_known && (record.state == RunState::kRetrying || record.state == RunState::kHeld)) {
-        call.open_since = record.at;
-        call.open_known = true;
-      }
-      if (record.state == RunState::kRetrying || record.state == RunState::kHeld) call.undecided = false;
-      if (record.state == RunState::kRetrying) call.stand(record.due);
-      if (record.state == RunState::kRetrying && body.category == Category::kConflict) {
-        const auto from = calls_.find({record.step, body.call});
-        for (auto earlier = calls_.begin(); earlier != from; ++earlier) earlier->second.reread = true;
-      }
+      if (record.state == RunState::kRetrying) wait(call, record, body, record.due);
       if (record.state == RunState::kHeld) {
-        call.stand(record.at);
+        wait(call, record, body, record.at);
         held_ = record;
       }
       if (body.answer) call.answered(*body.answer);
       break;
-    case RecordKind::kNote: break;
+    case RecordKind::kNote:
+      if (body.hold) wait(call, record, body, record.at);
+      if (!body.hold && body.wait) {
+        call.due = record.at + *body.wait;
+        wait(call, record, body, *call.due);
+      }
+      break;
   }
 }
 

@@ -2,12 +2,12 @@
 // It must never take an intent without an outcome for a call that did not happen.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "core/journal.h"
@@ -15,6 +15,14 @@
 #include "engine/retry.h"
 
 namespace tieline::engine {
+
+// Which call of a run: the same for every attempt, in whatever order the items of a `foreach` end.
+struct CallId {
+  std::vector<std::uint32_t> items;  // which item of each `foreach` around it, from the outermost
+  std::uint16_t step = 0;            // Flow's numbering
+  std::uint32_t call = 0;            // the how-manieth of its step
+  friend auto operator<=>(const CallId&, const CallId&) = default;
+};
 
 struct CallHistory {
   std::uint32_t attempts = 0;  // number of the last one
@@ -31,6 +39,8 @@ struct CallHistory {
   std::optional<RecordBody> last;  // the last outcome that says what the call came to
   Time last_at;
   bool undecided = false;  // nothing says yet what follows from the last attempt: whether another one, and when
+  // No attempt before: decided of this call while others of its run went on. The run may be there earlier for them.
+  std::optional<Time> due;
 
   bool reread = false;  // a later call ended in a conflict: what this one read, if it only reads, is old
 
@@ -53,7 +63,12 @@ class RunHistory {
   // missing: but for what stands before the record with which a person had the run begin again.
   static Result<RunHistory> of(const std::vector<Record>& records, std::uint32_t known = 0);
 
-  CallHistory& call(std::uint16_t step, std::uint32_t call) { return calls_[{step, call}]; }
+  // The reference lasts until forget() of it.
+  CallHistory& call(const CallId& id) { return calls_[id]; }
+  // What was kept of calls that this process comes back to no more: those at `items` and deeper of `count` steps from
+  // `first` on; one call.
+  void forget(const std::vector<std::uint32_t>& items, std::uint32_t first, std::uint32_t count);
+  void forget(const CallId& id) { calls_.erase(id); }
   const std::optional<RecordBody::Start>& start() const { return start_; }
   bool began() const;                                 // some call of it was attempted
   std::uint32_t records() const { return records_; }  // the highest number
@@ -64,8 +79,10 @@ class RunHistory {
  private:
   Result<void> take(std::span<const Record> records);
   void take(const Record& record, const RecordBody& body);
+  void wait(CallHistory& call, const Record& record, const RecordBody& body, Time until);
+  void read_again(const CallId& before);
 
-  std::map<std::pair<std::uint16_t, std::uint32_t>, CallHistory> calls_;
+  std::map<CallId, CallHistory> calls_;
   std::optional<RecordBody::Start> start_;
   std::optional<Record> held_;
   std::uint32_t records_ = 0;

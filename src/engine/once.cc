@@ -14,6 +14,7 @@ KeyPut once_put(std::string key, const OnceEntry& entry, Time until) {
   out.key("state").string(entry.state == OnceEntry::State::kDone
                               ? "done"
                               : (entry.state == OnceEntry::State::kClaimed ? "claimed" : "free"));
+  if (!entry.call.empty()) out.key("call").string(entry.call);
   if (entry.state == OnceEntry::State::kDone) out.key("result").copy(entry.result.root());
   out.end_object();
   KeyPut put;
@@ -34,6 +35,7 @@ Async<OnceEntry> once_look(StateStore& state, std::string key) {
   const auto flow = root["flow"].as_int64(), event = root["event"].as_int64();
   if (!flow || !event) co_return failure(Code::kCorrupt, "an entry of the once table does not decode");
   entry.run = RunId{FlowId(static_cast<std::uint32_t>(*flow)), Position(static_cast<std::uint64_t>(*event))};
+  entry.call = std::string(root["call"].as_string());
   const std::string_view name = root["state"].as_string();
   if (name == "done") {
     entry.state = OnceEntry::State::kDone;

@@ -19,6 +19,7 @@ struct OnceEntry {
     kDone,
   } state = State::kFree;
   RunId run;
+  std::string call;  // which one of the run, where several may be under way at once; else empty
   json::Document result;
 };
 

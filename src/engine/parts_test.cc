@@ -5,6 +5,7 @@
 #include "engine/lane_table.h"
 #include "engine/record.h"
 #include "engine/redact.h"
+#include "engine/scope.h"
 #include "engine/version.h"
 
 namespace tieline::engine {
@@ -230,8 +231,8 @@ TEST(History, WhoeverBeginsItAgainPassesOverTheDamage) {
   ASSERT_TRUE(history.has_value());
   EXPECT_EQ(history->records(), 5u);
   EXPECT_EQ(history->start()->flow, "hash");
-  EXPECT_FALSE(history->call(0, 0).open);
-  EXPECT_FALSE(history->call(0, 0).repeat_asked);
+  EXPECT_FALSE(history->call(CallId{}).open);
+  EXPECT_FALSE(history->call(CallId{}).repeat_asked);
   EXPECT_EQ(RunHistory::of({old, restart, record(7, RecordKind::kIntent, 21, {})}).error().message,
             "record 6 is missing");
 }
@@ -239,14 +240,131 @@ TEST(History, WhoeverBeginsItAgainPassesOverTheDamage) {
 TEST(History, AnIntentWithoutAnOutcomeIsOpen) {
   std::vector<Record> records{record(1, RecordKind::kIntent, 10, first_body())};
   auto history = RunHistory::of(records);
-  EXPECT_TRUE(history->call(0, 0).open);
-  EXPECT_FALSE(history->call(0, 0).open_known);
+  EXPECT_TRUE(history->call(CallId{}).open);
+  EXPECT_FALSE(history->call(CallId{}).open_known);
   RecordBody delivered;
   delivered.category = Category::kDelivered;
   records.push_back(record(2, RecordKind::kOutcome, 11, delivered));
   history = RunHistory::of(records);
-  EXPECT_FALSE(history->call(0, 0).open);
-  EXPECT_EQ(history->call(0, 0).policy.tries, 1u);
+  EXPECT_FALSE(history->call(CallId{}).open);
+  EXPECT_EQ(history->call(CallId{}).policy.tries, 1u);
+}
+
+TEST(RecordBody, OfACallInsideOtherStepsSaysWhere) {
+  RecordBody body;
+  body.call = 2;
+  body.items = {16, 0};
+  body.path = "each line › item 17 › step 4";
+  body.next = "/list?after=2";
+  const auto back = decode(encode(body));
+  ASSERT_TRUE(back.has_value());
+  EXPECT_EQ(back->items, body.items);
+  EXPECT_EQ(back->path, body.path);
+  EXPECT_EQ(back->next, body.next);
+  EXPECT_EQ(back->conclusion().items, body.items);
+  EXPECT_EQ(encode(RecordBody()), "{}");  // nothing of it where there is no nesting, as in every journal before
+  EXPECT_TRUE(decode(R"({"call":3})")->items.empty());
+}
+
+TEST(History, CallsOfItemsAreToldApart) {
+  RecordBody body = first_body();
+  body.items = {1};
+  const auto history = RunHistory::of({record(1, RecordKind::kIntent, 10, body)});
+  RunHistory calls = *history;
+  EXPECT_TRUE(calls.call(CallId{{1}, 0, 0}).open);
+  EXPECT_FALSE(calls.call(CallId{{0}, 0, 0}).open);
+  EXPECT_FALSE(calls.call(CallId{}).open);
+  calls.call(CallId{{1, 4}, 1, 0}).attempts = 1;
+  calls.call(CallId{{1}, 7, 0}).attempts = 1;
+  calls.call(CallId{{2}, 0, 0}).attempts = 1;
+  calls.forget({1}, 0, 3);
+  EXPECT_FALSE(calls.call(CallId{{1}, 0, 0}).open);
+  EXPECT_EQ(calls.call(CallId{{1, 4}, 1, 0}).attempts, 0u);
+  EXPECT_EQ(calls.call(CallId{{1}, 7, 0}).attempts, 1u);  // of another `foreach`
+  EXPECT_EQ(calls.call(CallId{{2}, 0, 0}).attempts, 1u);
+}
+
+TEST(History, ANoteSaysWhenOneCallIsTriedAgain) {
+  RecordBody failed = first_body();
+  failed.category = Category::kTransient;
+  failed.items = {3};
+  RecordBody decided;
+  decided.action = "a.b";
+  decided.items = {3};
+  decided.category = Category::kTransient;
+  decided.wait = Duration(30'000'000);
+  auto history =
+      RunHistory::of({record(1, RecordKind::kOutcome, 10, failed), record(2, RecordKind::kNote, 10, decided)});
+  const CallHistory& call = history->call(CallId{{3}, 0, 0});
+  EXPECT_FALSE(call.undecided);
+  EXPECT_EQ(call.due, from_unix_us(40'000'000));
+  EXPECT_EQ(call.standing_since, from_unix_us(40'000'000));
+  CallHistory later = call;
+  later.begin(from_unix_us(100'000'000));
+  EXPECT_FALSE(later.due.has_value());
+  EXPECT_EQ(later.policy.standing, Duration(60'000'000));
+}
+
+TEST(History, AConflictKeepsWhatItemsCameFrom) {
+  const auto outcome = [](std::uint32_t number, std::uint16_t step, std::vector<std::uint32_t> items) {
+    RecordBody body;
+    if (number == 1) body = first_body();
+    body.category = Category::kDelivered;
+    body.items = std::move(items);
+    Record out = record(number, RecordKind::kOutcome, 10, body);
+    out.step = step;
+    return out;
+  };
+  RecordBody conflict;
+  conflict.category = Category::kConflict;
+  Record retrying = record(5, RecordKind::kState, 20, conflict);
+  retrying.step = 4;
+  retrying.state = RunState::kRetrying;
+  auto history =
+      RunHistory::of({outcome(1, 0, {}), outcome(2, 2, {0}), outcome(3, 3, {}), outcome(4, 4, {}), retrying});
+  EXPECT_FALSE(history->call(CallId{{}, 0, 0}).reread) << "the items came from it";
+  EXPECT_FALSE(history->call(CallId{{0}, 2, 0}).reread);
+  EXPECT_TRUE(history->call(CallId{{}, 3, 0}).reread);
+}
+
+Transition going(RunState state, std::int64_t due_s = 0, std::optional<Hold> hold = {}) {
+  Transition out;
+  out.state = state;
+  if (due_s != 0) out.due = from_unix_us(due_s * 1'000'000);
+  out.hold = hold;
+  return out;
+}
+
+TEST(Ends, OneTransitionForAllInWhateverOrderTheyCome) {
+  Transition refused, abandoned, behind = going(RunState::kRetrying, 1);
+  refused.kind = Transition::Kind::kRefused;
+  abandoned.kind = Transition::Kind::kAbandoned;
+  behind.behind = true;
+  // From the one that goes first.
+  const std::vector<Transition> order{refused,
+                                      abandoned,
+                                      going(RunState::kRetrying, 5),
+                                      going(RunState::kRetrying, 9),
+                                      going(RunState::kHeld, 0, Hold::kUnknownOutcome),
+                                      going(RunState::kHeld, 0, Hold::kAuthorization),
+                                      behind,
+                                      going(RunState::kDead)};
+  for (std::size_t first = 0; first < order.size(); ++first) {
+    for (std::size_t second = first + 1; second < order.size(); ++second) {
+      for (const bool turned : {false, true}) {
+        Ends ends;
+        ends.add(turned ? 1 : 2, order[turned ? second : first]);
+        ends.add(turned ? 2 : 1, order[turned ? first : second]);
+        EXPECT_EQ(ends.waits(), first + 1 < order.size());
+        EXPECT_EQ(ends.stops(), first < 2);
+        const Transition taken = ends.take();
+        EXPECT_EQ(taken.kind, order[first].kind) << first << " " << second;
+        EXPECT_EQ(taken.state, order[first].state) << first << " " << second;
+        EXPECT_EQ(taken.due, order[first].due) << first << " " << second;
+        EXPECT_EQ(taken.hold, order[first].hold) << first << " " << second;
+      }
+    }
+  }
 }
 
 TEST(History, ThePolicyClockStandsStillWhileHeld) {
@@ -259,7 +377,7 @@ TEST(History, ThePolicyClockStandsStillWhileHeld) {
   Record next = record(3, RecordKind::kOutcome, 100, failed);
   next.attempt = 2;
   const auto history = RunHistory::of({record(1, RecordKind::kOutcome, 10, first_body(refused)), held, next});
-  CallHistory call = RunHistory(*history).call(0, 0);
+  CallHistory call = RunHistory(*history).call(CallId{});
   EXPECT_EQ(call.policy.standing, Duration(80s));
   EXPECT_EQ(call.policy.tries, 1u);
 }

@@ -87,6 +87,7 @@ RecordBody RecordBody::conclusion() const {
   RecordBody out;
   out.start = start;
   out.call = call;
+  out.items = items;
   out.action = action;
   out.once = once;
   out.category = category;
@@ -99,6 +100,7 @@ RecordBody RecordBody::conclusion() const {
   out.happened = happened;
   out.resolved = resolved;
   out.pages = pages;
+  out.next = next;
   out.result = result;
   out.hold = hold;
   out.answer = answer;
@@ -114,6 +116,12 @@ Bytes encode(const RecordBody& body) {
     out.key("started").integer(to_unix_us(body.start->started));
   }
   if (body.call != 0) out.key("call").integer(body.call);
+  if (!body.items.empty()) {
+    out.key("items").begin_array();
+    for (const std::uint32_t item : body.items) out.integer(item);
+    out.end_array();
+  }
+  put_text(out, "path", body.path);
   put_text(out, "action", body.action);
   put_text(out, "once", body.once);
   if (body.category) out.key("category").string(category_name(*body.category));
@@ -126,6 +134,7 @@ Bytes encode(const RecordBody& body) {
   if (body.happened) out.key("happened").boolean(true);
   if (body.resolved != Resolved::kAnswer) out.key("resolved").string(resolved_name(body.resolved));
   if (body.pages != 1) out.key("pages").integer(body.pages);
+  put_text(out, "next", body.next);
   if (body.request) put_request(out, *body.request);
   if (body.response) put_response(out, *body.response);
   if (body.result) out.key("result").copy(body.result->root());
@@ -146,6 +155,9 @@ Result<RecordBody> decode(std::string_view bytes) {
   if (const auto started = root["started"].as_int64())
     body.start = RecordBody::Start{text_of(root, "flow"), from_unix_us(*started)};
   body.call = static_cast<std::uint32_t>(root["call"].as_int64().value_or(0));
+  for (const json::Value item : root["items"].elements())
+    body.items.push_back(static_cast<std::uint32_t>(item.as_int64().value_or(0)));
+  body.path = text_of(root, "path");
   body.action = text_of(root, "action");
   body.once = text_of(root, "once");
   if (root.has("category")) {
@@ -162,6 +174,7 @@ Result<RecordBody> decode(std::string_view bytes) {
   if (const auto index = index_of(kResolved, root["resolved"].as_string()))
     body.resolved = static_cast<Resolved>(*index);
   body.pages = static_cast<std::uint32_t>(root["pages"].as_int64().value_or(1));
+  body.next = text_of(root, "next");
   read_exchange(root, body);
   if (root.has("result")) body.result = document->part(root["result"]);
   if (const auto index = index_of(kHolds, root["hold"].as_string())) body.hold = static_cast<Hold>(*index);

@@ -4,16 +4,19 @@
 // Members by kind of record (absent ones have their default):
 //   first record of a run   flow: hash of the flow it is pinned to; started: microseconds since 1970; also in the
 //                           kState record with which a person has a run begin again whose journal is damaged
-//   kIntent                 call action once request
-//   kOutcome                call action category code message took wait lookup empty happened resolved pages request
-//                           response result
-//   kState                  call action category code message hold answer by
+//   kIntent                 call items path action once request
+//   kOutcome                call items path action category code message took wait lookup empty happened resolved pages
+//                           next request response result
+//   kState                  call items path action category code message wait hold answer by
+//   kNote                   call items path action category message and wait or hold: what was decided of one call that
+//                           waits, while others of its run went on
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/category.h"
 #include "core/journal.h"
@@ -51,7 +54,9 @@ struct RecordBody {
     Time started;
   };
   std::optional<Start> start;
-  std::uint32_t call = 0;  // the how-manieth call of its step
+  std::uint32_t call = 0;            // the how-manieth call of its step
+  std::vector<std::uint32_t> items;  // from 0: which item of each `foreach` around it, from the outermost
+  std::string path;                  // the same in words, of a call inside other steps: "step 3 › item 17 › step 4"
   std::string action;
   std::string once;  // the evaluated key
   std::optional<Category> category;
@@ -63,6 +68,7 @@ struct RecordBody {
   bool happened = false;  // it failed, and took effect all the same: its answer cannot be read or kept
   Resolved resolved = Resolved::kAnswer;
   std::uint32_t pages = 1;
+  std::string next;  // of one page: where the next one is, without the origin of its address
   std::optional<KeptRequest> request;
   std::optional<KeptResponse> response;
   std::optional<json::Document> result;  // what was bound

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
+#include "async/sync.h"
 #include "core/event.h"
 #include "core/flow.h"
 #include "core/journal.h"
@@ -27,6 +29,9 @@ struct Run {
   bool working = false;
   bool resumed = false;  // came back from the journal, and fills no place of the window
   std::optional<Time> started;
+  // Where several of its calls may be under way at once: records are appended one after the other.
+  std::unique_ptr<Gate> turns;
+  std::size_t items = 0;  // that its `foreach` steps have met, all of them together, since it came into memory
 };
 
 // Where a run goes when its work ends. What it is called with is journaled by the runner.
@@ -43,6 +48,7 @@ struct Transition {
   std::string summary;
   std::uint16_t step = 0, attempt = 0;
   RecordBody body;
+  bool behind = false;  // kRetrying only because another call of the same run has not ended
 };
 
 }  // namespace tieline::engine

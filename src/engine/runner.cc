@@ -4,8 +4,8 @@
 
 #include "base/bytes.h"
 #include "base/text.h"
-#include "engine/caller.h"
 #include "engine/index_key.h"
+#include "engine/scope.h"
 #include "engine/version.h"
 
 namespace tieline::engine {
@@ -13,50 +13,10 @@ namespace {
 
 constexpr std::size_t kIndexValueBytesMax = 512;
 
-class Context final : public RunContext {
- public:
-  Context(Shard& shard, Run& run, std::vector<json::Document> variables)
-      : shard_(shard), run_(run), input_(run.data), variables_(std::move(variables)) {
-    variables_.resize(std::max(variables_.size(), run.flow->variables.size()));
-  }
-
-  const json::Document& input() const override { return input_; }
-  void set_input(json::Document value) override { input_ = std::move(value); }
-  const std::vector<json::Document>& variables() const override { return variables_; }
-  void bind(std::size_t slot, json::Document value) override { variables_.at(slot) = std::move(value); }
-
-  asio::awaitable<CallResult> call(CallRequest request) override {
-    Caller caller(shard_, run_, request, step_, calls_++);
-    co_return co_await caller.perform(transition);
-  }
-
-  void begin_step(std::uint16_t step) {
-    step_ = step;
-    calls_ = 0;
-  }
-  Transition transition;
-
- private:
-  Shard& shard_;
-  Run& run_;
-  json::Document input_;
-  std::vector<json::Document> variables_;
-  std::uint16_t step_ = 0;
-  std::uint32_t calls_ = 0;
-};
-
 Transition ended(RunState state, std::string summary = {}) {
   Transition out;
   out.state = state;
   out.summary = truncated(summary, 300);
-  return out;
-}
-
-Transition dead(const Error& error, std::uint16_t step) {
-  Transition out = ended(RunState::kDead, std::string(category_name(Category::kValidation)) + ": " + error.message);
-  out.step = step;
-  out.body.category = Category::kValidation;
-  out.body.message = error.text();
   return out;
 }
 
@@ -76,7 +36,7 @@ asio::awaitable<VersionCheck> check_version(Shard& shard, const Run& run,
   VersionCheck check;
   auto version = run.flow->version->run_one(run.data, variables);
   if (!version) {
-    check.stop = dead(std::move(version.error()).in("version"), 0);
+    check.stop = failed(std::move(version.error()).in("version"), 0);
     co_return check;
   }
   if (version->root().is_null()) co_return check;
@@ -105,30 +65,13 @@ asio::awaitable<VersionCheck> check_version(Shard& shard, const Run& run,
   co_return check;
 }
 
-asio::awaitable<Transition> steps(Run& run, Context& context) {
-  const auto& all = run.flow->steps;
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    const Step& step = *all[i];
-    const auto index = static_cast<std::uint16_t>(i);
-    context.begin_step(index);
-    if (step.condition() != nullptr) {
-      auto holds = step.condition()->test(context.input(), context.variables());
-      if (!holds) co_return dead(std::move(holds.error()).in("if"), index);
-      if (!*holds) continue;
-    }
-    StepResult result = co_await step.run(context);
-    switch (result.kind) {
-      case StepResult::Kind::kNext: break;
-      case StepResult::Kind::kSkip: {
-        Transition skipped = ended(RunState::kSkipped, result.reason);
-        skipped.step = index;
-        co_return skipped;
-      }
-      case StepResult::Kind::kFail: co_return dead(result.error, index);
-      case StepResult::Kind::kSuspend: co_return std::move(context.transition);
-    }
-  }
-  co_return ended(RunState::kDelivered);
+// Where the run goes whose steps came to this.
+Transition conclude(StepResult result, Scope& scope) {
+  if (result.kind == StepResult::Kind::kSuspend) return std::move(scope.transition);
+  if (result.kind == StepResult::Kind::kNext) return ended(RunState::kDelivered);
+  Transition skipped = ended(RunState::kSkipped, result.reason);
+  skipped.step = scope.step();
+  return skipped;
 }
 
 asio::awaitable<void> journal_end(Shard& shard, Run& run, Transition& end, std::vector<KeyPut> puts) {
@@ -208,16 +151,18 @@ asio::awaitable<Transition> work(Shard& shard, Run& run) {
   Transition end;
   std::vector<KeyPut> puts;
   if (run.broken) {
-    end = dead(*run.broken, 0);
+    end = failed(*run.broken, 0);
   } else {
-    Context context(shard, run, fixed_variables(run, *run.started));
-    if (!run.stated) puts = index_puts(run, context.variables());
+    run.items = 0;
+    Scope scope(shard, run, fixed_variables(run, *run.started));
+    if (!run.stated) puts = index_puts(run, scope.variables());
     VersionCheck version;
-    if (has_version(run)) version = co_await check_version(shard, run, context.variables());
+    if (has_version(run)) version = co_await check_version(shard, run, scope.variables());
     if (version.stop) {
       end = std::move(*version.stop);
     } else {
-      end = co_await steps(run, context);
+      StepResult result = co_await scope.go_through(run.flow->steps, 0);
+      end = conclude(std::move(result), scope);
     }
     const bool completed = end.state == RunState::kDelivered || end.state == RunState::kSkipped;
     if (version.put && completed) puts.push_back(std::move(*version.put));

@@ -22,8 +22,9 @@ Async<void> append(Shard& shard, Run& run, Record record, Sync sync) {
 
 }  // namespace
 
-Async<void> append_record(Shard& shard, Run& run, RecordDraft&& draft, Sync sync) {
-  CHECK(run.flow != nullptr || run.records > 0);
+namespace {
+
+Record numbered(Shard& shard, Run& run, RecordDraft&& draft) {
   Record record;
   record.run = run.id;
   record.number = run.records + 1;
@@ -43,7 +44,25 @@ Async<void> append_record(Shard& shard, Run& run, RecordDraft&& draft, Sync sync
     record.summary = std::move(draft.summary);
   }
   record.lane = run.lane;
-  return append(shard, run, std::move(record), sync);
+  return record;
+}
+
+Async<void> append_in_turn(Shard& shard, Run& run, RecordDraft draft, Sync sync) {
+  co_await run.turns->enter();
+  struct Turn {
+    Gate& gate;
+    explicit Turn(Gate& entered) : gate(entered) {}
+    ~Turn() { gate.leave(); }
+  } turn(*run.turns);
+  co_return co_await append(shard, run, numbered(shard, run, std::move(draft)), sync);
+}
+
+}  // namespace
+
+Async<void> append_record(Shard& shard, Run& run, RecordDraft&& draft, Sync sync) {
+  CHECK(run.flow != nullptr || run.records > 0);
+  if (run.turns != nullptr) return append_in_turn(shard, run, std::move(draft), sync);
+  return append(shard, run, numbered(shard, run, std::move(draft)), sync);
 }
 
 }  // namespace tieline::engine

@@ -48,8 +48,8 @@ FlowBuilder::FlowBuilder(std::span<const steps::BoundName> names, const steps::A
   }
   for (const steps::BoundName& bound : names) {
     const std::string name = bound.name;
-    if (std::find(kFixedNames.begin(), kFixedNames.end(), name) != kFixedNames.end() ||
-        std::find(kReservedNames.begin(), kReservedNames.end(), name) != kReservedNames.end()) {
+    if (!bound.given && (std::find(kFixedNames.begin(), kFixedNames.end(), name) != kFixedNames.end() ||
+                         std::find(kReservedNames.begin(), kReservedNames.end(), name) != kReservedNames.end())) {
       problems_.error(bound.place, "`$" + name + "` has a meaning of its own: bind another name");
       continue;
     }
@@ -61,7 +61,7 @@ FlowBuilder::FlowBuilder(std::span<const steps::BoundName> names, const steps::A
     }
     if (std::find(variables_.begin(), variables_.end(), name) != variables_.end()) continue;
     variables_.push_back(name);
-    states_.push_back({.place = bound.place, .bound = false});
+    states_.push_back({.place = bound.place, .bound = false, .given = bound.given});
   }
 }
 
@@ -118,6 +118,10 @@ bool FlowBuilder::uses_unbound(const spec::ProgramText& text) {
     const Place& bound_at = states_[slot].place;
     error.message = "`$" + variables_[slot] + "` is not bound yet: " + position(bound_at) +
                     " binds it, and steps see only what steps before them bound";
+    if (states_[slot].given) error.message = "`$" + variables_[slot] + "` is there inside of a `foreach` only";
+    if (states_[slot].beside)
+      error.message = "`$" + variables_[slot] + "` is bound in another arm of the `parallel` (" + position(bound_at) +
+                      "), which works at the same time: use it behind the `parallel`";
     problems_.error(std::move(error));
     reported = true;
   }
@@ -156,11 +160,15 @@ std::optional<Template> FlowBuilder::compile(const spec::Data& data) {
   return std::nullopt;
 }
 
-std::optional<std::size_t> FlowBuilder::bind(const steps::BoundName& name) {
-  const auto found = std::find(variables_.begin() + kFixedSlots, variables_.end(), name.name);
+std::optional<std::size_t> FlowBuilder::slot_of(const std::string& name) const {
+  const auto found = std::find(variables_.begin() + kFixedSlots, variables_.end(), name);
   if (found == variables_.end()) return std::nullopt;
-  const auto slot = static_cast<std::size_t>(found - variables_.begin());
-  states_[slot].bound = true;
+  return static_cast<std::size_t>(found - variables_.begin());
+}
+
+std::optional<std::size_t> FlowBuilder::bind(const steps::BoundName& name) {
+  const std::optional<std::size_t> slot = slot_of(name.name);
+  if (slot) states_[*slot].bound = true;
   return slot;
 }
 
@@ -204,6 +212,9 @@ std::optional<steps::ActionInfo> FlowBuilder::resolve(const spec::At<std::string
 }
 
 std::shared_ptr<const Step> FlowBuilder::build(const steps::StepSpec& spec) {
+  const std::uint32_t number = steps_++, outer = std::exchange(holder_, number);
+  if (number == kStepsMax)
+    problems_.error(spec.place, "a flow has at most " + std::to_string(kStepsMax) + " steps, those inside others too");
   std::shared_ptr<const json::Program> condition;
   bool ok = true;
   if (!spec.condition.empty()) {
@@ -211,11 +222,13 @@ std::shared_ptr<const Step> FlowBuilder::build(const steps::StepSpec& spec) {
     ok = condition != nullptr;
   }
   std::shared_ptr<Step> step = spec.compile(*this);
+  holder_ = outer;
   if (step == nullptr || !ok || !spec.whole) return nullptr;
   step->kind_ = spec.kind();
   step->name_ = spec.name;
   step->place_ = spec.place;
   step->condition_ = std::move(condition);
+  step->size_ = steps_ - number;
   return step;
 }
 

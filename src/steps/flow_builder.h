@@ -16,6 +16,9 @@
 
 namespace tieline {
 
+// How deep steps may stand inside steps, how many a flow may have, and the arms of one `parallel`.
+inline constexpr std::size_t kNestingMax = 8, kStepsMax = 10'000, kArmsMax = 64;
+
 // For one flow, used once from its first step to its last.
 class FlowBuilder {
  public:
@@ -54,12 +57,28 @@ class FlowBuilder {
 
   // Compiles a step with its `if:` and the rest that every step has. Null after reporting.
   std::shared_ptr<const Step> build(const steps::StepSpec& spec);
+  // The steps inside the one that is being built. Nothing after reporting.
+  std::optional<StepList> build_list(const std::vector<steps::StepDraft>& drafts);
+  // The same for lists that work at the same time: none may use what another one binds, and no two bind one name.
+  struct Arm {
+    std::string name;
+    const std::vector<steps::StepDraft>* drafts;
+  };
+  std::optional<std::vector<StepList>> build_beside(const std::vector<Arm>& arms);
+  // The name has no value from here on, as `$item` behind its `foreach`.
+  std::optional<std::size_t> slot_of(const std::string& name) const;
+  void unbind(std::size_t slot) { states_[slot].bound = false; }
+  bool is_bound(std::size_t slot) const { return states_[slot].bound; }
 
  private:
   struct Variable {
     Place place;  // of its first binding; unknown for the four that are always there
     bool bound = false;
+    bool given = false;   // BoundName's
+    bool beside = false;  // another arm of a `parallel` binds it
   };
+  // Two arms that bind one name: reported, and true.
+  bool clash(const std::vector<Arm>& arms);
   // True after reporting that the program uses a name which only a later step binds.
   bool uses_unbound(const spec::ProgramText& text);
   // Warns of `$event.NAME` where no event has such a member, and likewise of `$vars`.
@@ -72,6 +91,9 @@ class FlowBuilder {
   std::array<bool, kFixedSlots> visible_{};
   std::optional<std::vector<std::string>> workspace_variables_;
   std::vector<Variable> states_;  // beside variables_
+  std::uint32_t steps_ = 0;       // that are built or being built
+  std::uint32_t holder_ = 0;      // the number of the one being built
+  std::size_t depth_ = 0;
   std::set<std::string, std::less<>> connections_;
 };
 

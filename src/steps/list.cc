@@ -12,7 +12,8 @@ namespace {
 // A new step kind is one file and one line here.
 const auto& all_kinds() {
   static const std::array kinds{
-      filter_step(), let_step(), map_step(), assert_step(), call_step(), stop_step(),
+      filter_step(), let_step(),    map_step(),     assert_step(),   call_step(),
+      stop_step(),   branch_step(), foreach_step(), parallel_step(),
   };
   return kinds;
 }
@@ -38,9 +39,6 @@ const spec::Union<StepDraft>& describe(const StepDraft*) {
     kinds.reserved("validate", "Checks a document against a JSON Schema");
     kinds.reserved("lookup", "Reads the durable table of who is who across systems");
     kinds.reserved("link", "Writes the durable table of who is who across systems");
-    kinds.reserved("branch", "Takes the first arm that holds");
-    kinds.reserved("foreach", "Works on the items of a list, one at a time or several");
-    kinds.reserved("parallel", "Does several things at once");
     kinds.reserved("publish", "Puts a new event on a topic");
     kinds.reserved("wait", "Waits durably, for a time or until a moment");
     kinds.reserved("approve", "Waits for a person");
@@ -48,6 +46,22 @@ const spec::Union<StepDraft>& describe(const StepDraft*) {
     return kinds;
   }();
   return steps;
+}
+
+std::vector<BoundName> names_of(const std::vector<StepDraft>& drafts) {
+  std::vector<BoundName> names;
+  for (const StepDraft& draft : drafts) {
+    for (BoundName& name : draft.spec().names()) names.push_back(std::move(name));
+  }
+  return names;
+}
+
+std::vector<BoundName> names_after(const std::vector<StepDraft>& drafts) {
+  std::vector<BoundName> names;
+  for (const StepDraft& draft : drafts) {
+    for (BoundName& name : draft.spec().names_after()) names.push_back(std::move(name));
+  }
+  return names;
 }
 
 std::optional<StepDraft> read_step(const spec::Node& node, spec::Problems& problems) {

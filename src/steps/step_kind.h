@@ -30,6 +30,7 @@ const spec::Table<StepCommon>& describe(const StepCommon*);
 struct BoundName {
   std::string name;
   Place place;
+  bool given = false;  // by the language: `$item` and `$index` of a `foreach`, there inside it only
 };
 
 // A step as it was written: parsed, not compiled.
@@ -37,8 +38,10 @@ class StepSpec : public StepCommon {
  public:
   virtual ~StepSpec() = default;
   virtual std::string kind() const = 0;
-  // In the order in which they are bound.
+  // In the order in which they are bound, those of the steps inside it too.
   virtual std::vector<BoundName> names() const { return {}; }
+  // Of these, the ones that have a value for the steps behind it.
+  virtual std::vector<BoundName> names_after() const { return names(); }
   // Compiles with the names bound so far, and binds its own. Null after reporting all that is wrong.
   virtual std::shared_ptr<Step> compile(FlowBuilder& builder) const = 0;
 
@@ -63,6 +66,8 @@ class StepDraft {
   std::shared_ptr<const StepSpec> spec_;
 };
 const spec::Union<StepDraft>& describe(const StepDraft*);
+std::vector<BoundName> names_of(const std::vector<StepDraft>& drafts);
+std::vector<BoundName> names_after(const std::vector<StepDraft>& drafts);
 
 // One line of the list.
 struct StepKind {
@@ -92,6 +97,9 @@ StepKind map_step();
 StepKind assert_step();
 StepKind call_step();
 StepKind stop_step();
+StepKind branch_step();
+StepKind foreach_step();
+StepKind parallel_step();
 
 }  // namespace tieline::steps
 

@@ -11,7 +11,10 @@ namespace {
 
 class TestAction final : public Action {
  public:
-  TestAction() { name_ = "crm.contacts.search"; }
+  explicit TestAction(Safety safety = Safety::kSafe) {
+    name_ = "crm.contacts.search";
+    safety_ = safety;
+  }
   Result<Request> render(const json::Document&, const CallIdentity&) const override { return Request{}; }
   Verdict judge(const Exchange&, Time) const override { return {}; }
   Result<std::optional<Request>> next_page(const Request&, const Exchange&) const override { return std::nullopt; }
@@ -27,6 +30,9 @@ class TestActions final : public Actions {
   std::vector<std::string> resources(std::string_view) const override { return {"contacts"}; }
   std::vector<std::string> actions(std::string_view, std::string_view) const override { return {"search", "upsert"}; }
   std::optional<ActionInfo> find(std::string_view, std::string_view, std::string_view action) const override {
+    if (action == "make")
+      return ActionInfo{
+          .arguments = {}, .other_arguments = true, .action = std::make_shared<TestAction>(Safety::kUnsafe)};
     if (action != "search") return std::nullopt;
     return ActionInfo{.arguments = {{.name = "email", .type = "string", .required = true},
                                     {.name = "limit", .type = "integer"},
@@ -50,9 +56,29 @@ class TestRun final : public RunContext {
     calls.push_back(std::move(request));
     co_return answer;
   }
+  asio::awaitable<StepResult> work(const StepList& list) override {
+    for (const auto& step : list.steps) {
+      StepResult result = co_await step->run(*this);
+      if (result.kind != StepResult::Kind::kNext) co_return result;
+    }
+    co_return StepResult::next();
+  }
+  asio::awaitable<StepResult> work_all(const std::vector<StepList>& lists) override {
+    for (const StepList& list : lists) {
+      StepResult result = co_await work(list);
+      if (result.kind != StepResult::Kind::kNext) co_return result;
+    }
+    co_return StepResult::next();
+  }
+  asio::awaitable<EachResult> each(EachRequest request) override {
+    each_requests.push_back(std::move(request));
+    co_return each_answer;
+  }
 
   CallResult answer;
   std::vector<CallRequest> calls;
+  EachResult each_answer;
+  std::vector<EachRequest> each_requests;
 
  private:
   json::Document input_;
@@ -72,10 +98,7 @@ Built build(const std::string& yaml) {
   const auto node = spec::parse_yaml(yaml, "f.yaml", problems);
   const auto drafts = node ? spec::parse<std::vector<StepDraft>>(*node, problems) : std::nullopt;
   if (drafts) {
-    std::vector<BoundName> names;
-    for (const StepDraft& draft : *drafts) {
-      for (BoundName& name : draft.spec().names()) names.push_back(std::move(name));
-    }
+    const std::vector<BoundName> names = names_of(*drafts);
     FlowBuilder builder(names, actions, problems);
     for (const StepDraft& draft : *drafts) out.steps.push_back(builder.build(draft.spec()));
     out.variables = builder.variables();
@@ -217,6 +240,101 @@ TEST(Call, RefusesArgumentsAndKeysThatAreNone) {
   EXPECT_EQ(run(*built.steps[0], context).error.message, "`with` gave array, a call takes an object");
   EXPECT_EQ(run(*built.steps[1], context).kind, Kind::kFail);
   EXPECT_TRUE(context.calls.empty());
+}
+
+TEST(Branch, NumbersItsStepsInTheOrderInWhichTheyAreWritten) {
+  const Built built = build(
+      "- branch:\n    - if: .n > 1\n      steps: [ { let: { a: 1 } }, { let: { b: 2 } } ]\n"
+      "    - else: [ { foreach: .list, steps: [ { stop: x } ] } ]\n- map: '{ a: $a, b: $b }'\n");
+  ASSERT_EQ(built.problems, "");
+  EXPECT_EQ(built.steps[0]->size(), 5u);
+  EXPECT_EQ(built.steps[1]->size(), 1u);
+  TestRun context(R"({"n": 2})", built.variables.size());
+  EXPECT_EQ(run(*built.steps[0], context).kind, Kind::kNext);
+  run(*built.steps[1], context);
+  EXPECT_EQ(json::print(context.input().root()), R"({"a":1,"b":2})");
+}
+
+TEST(Branch, WhoseProgramFailsIsAnError) {
+  const Built built = build("- branch: [ { if: 'error(\"no\")', steps: [ { stop: x } ] } ]\n");
+  ASSERT_EQ(built.problems, "");
+  TestRun context("{}", built.variables.size());
+  EXPECT_EQ(run(*built.steps[0], context).error.message.find("if: "), 0u);
+}
+
+TEST(Foreach, AsksTheRunForItsItems) {
+  const Built built = build(
+      "- foreach: .list\n  as: line\n  steps: [ { let: { x: =$item } } ]\n  collect: all\n  concurrency: 8\n"
+      "- foreach: { call: crm.contacts.search, with: { email: =.email }, on: { missing: continue }, timeout: 3s }\n"
+      "  collect: found\n");
+  ASSERT_EQ(built.problems, "");
+  TestRun context(R"({"list": [1, 2], "email": "a"})", built.variables.size());
+  context.each_answer.collected = json::make_string("collected");
+  EXPECT_EQ(run(*built.steps[0], context).kind, Kind::kNext);
+  const EachRequest& list = context.each_requests[0];
+  EXPECT_EQ(json::print(list.list.root()), "[1,2]");
+  EXPECT_FALSE(list.pages.has_value());
+  EXPECT_EQ(list.concurrency, 8u);
+  EXPECT_EQ(list.steps->steps.size(), 1u);
+  EXPECT_EQ(list.steps->first, 1u);
+  EXPECT_EQ(built.variables[list.item_slot], "item");
+  EXPECT_EQ(built.variables[list.index_slot], "index");
+  EXPECT_EQ(built.variables[*list.as_slot], "line");
+  EXPECT_TRUE(list.collect);
+  run(*built.steps[1], context);
+  const EachRequest& pages = context.each_requests[1];
+  ASSERT_TRUE(pages.pages.has_value());
+  EXPECT_EQ(json::print(pages.pages->args.root()), R"({"email":"a"})");
+  EXPECT_EQ((*pages.pages->on)[0].answer, "missing");
+  EXPECT_EQ(pages.pages->timeout, Duration(3s));
+}
+
+TEST(Check, KnowsWhatIsBoundInsideOfSteps) {
+  struct Case {
+    const char *name, *yaml, *said;
+  };
+  const Case cases[] = {
+      {"item outside", "- map: $item\n- { foreach: .l, steps: [ { map: $item } ] }\n",
+       "f.yaml:1:8: error: `$item` is there inside of a `foreach` only"},
+      {"item behind", "- { foreach: .l, steps: [ { map: $item } ] }\n- map: $index\n",
+       "`$index` is there inside of a `foreach` only"},
+      {"item of one's own", "- { let: { item: 1 } }\n", "`$item` has a meaning of its own"},
+      {"an arm beside", "- parallel:\n    a: [ { let: { x: 1 } } ]\n    b: [ { map: $x } ]\n",
+       "f.yaml:3:17: error: `$x` is bound in another arm of the `parallel` (line 2)"},
+      {"a later arm", "- parallel:\n    a: [ { map: $x } ]\n    b: [ { let: { x: 1 } } ]\n",
+       "`$x` is bound in another arm of the `parallel` (line 3)"},
+      {"one name twice", "- parallel:\n    a: [ { let: { x: 1 } } ]\n    b: [ { let: { x: 2 } } ]\n",
+       "f.yaml:3:19: error: `$x` is bound in the arm \"a\" already (line 2)"},
+      {"nothing to do", "- foreach: .l\n", "`foreach` without `steps` and without `collect` does nothing"},
+      {"concurrency", "- { foreach: .l, collect: a, concurrency: 65 }\n", "64"},
+      {"both", "- { foreach: { items: .l, call: crm.contacts.search }, collect: a }\n", "not from both"},
+      {"with a program", "- { foreach: { items: .l, with: { a: 1 } }, collect: a }\n", "belong to a `call`"},
+      {"no source", "- { foreach: {}, collect: a }\n", "`foreach` is a program, or"},
+      {"unsafe", "- { foreach: { call: crm.contacts.make, with: { email: a } }, collect: a }\n",
+       "f.yaml:1:22: error: `crm.contacts.make` does more than read"},
+      {"no arm", "- { branch: [] }\n", "`branch` has no arm"},
+      {"empty parallel", "- { parallel: {} }\n", "`parallel` has no arm"},
+      {"empty arm", "- parallel: { a: [], b: [ { stop: x } ] }\n", "f.yaml:1:15: error: the arm \"a\" has no steps"},
+  };
+  for (const Case& c : cases) {
+    const std::string said = build(c.yaml).problems;
+    EXPECT_NE(said.find(c.said), std::string::npos) << c.name << ": " << said;
+  }
+  EXPECT_EQ(
+      build("- { foreach: .l, steps: [ { foreach: $item, steps: [ { map: $item } ] }, { map: $item } ] }\n").problems,
+      "");
+  EXPECT_EQ(build("- { foreach: .l, steps: [ { let: { x: 1 } } ] }\n- map: $x\n").problems, "");
+  EXPECT_EQ(build("- parallel:\n    a: [ { let: { x: 1 } } ]\n    b: [ { stop: z } ]\n- map: $x\n").problems, "");
+}
+
+TEST(Check, BoundsHowDeepStepsStand) {
+  const auto nested = [](int depth) {
+    std::string yaml = "{ stop: x }";
+    for (int i = 0; i < depth; ++i) yaml = "{ branch: [ { else: [ " + yaml + " ] } ] }";
+    return build("- " + yaml + "\n");
+  };
+  EXPECT_EQ(nested(8).problems, "");
+  EXPECT_NE(nested(9).problems.find("steps stand inside steps at most 8 deep"), std::string::npos);
 }
 
 TEST(Check, SaysWhatIsWrongAndWhere) {

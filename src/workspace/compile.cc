@@ -50,15 +50,26 @@ std::string content_hash(std::string_view name, std::string_view source) {
 
 // Names that steps which could not be read at all would have bound, so that the steps behind them are not blamed for
 // using them.
-void add_names_of_broken_steps(const spec::Node& flow, std::vector<steps::BoundName>& names) {
-  const spec::Node* list = flow.find("steps");
+void add_names_of_broken_steps(const spec::Node* list, std::vector<steps::BoundName>& names) {
   if (list == nullptr) return;
   for (const spec::Node& step : list->items()) {
-    const spec::Node* as = step.find("as");
-    if (as != nullptr && as->is_scalar()) names.push_back({as->text(), as->place()});
-    const spec::Node* let = step.find("let");
-    if (let == nullptr) continue;
-    for (const spec::Entry& entry : let->entries()) names.push_back({entry.key, entry.key_place});
+    for (const char* binds : {"as", "collect"}) {
+      const spec::Node* name = step.find(binds);
+      if (name != nullptr && name->is_scalar()) names.push_back({name->text(), name->place()});
+    }
+    if (const spec::Node* let = step.find("let")) {
+      for (const spec::Entry& entry : let->entries()) names.push_back({entry.key, entry.key_place});
+    }
+    add_names_of_broken_steps(step.find("steps"), names);
+    if (const spec::Node* branch = step.find("branch")) {
+      for (const spec::Node& arm : branch->items()) {
+        add_names_of_broken_steps(arm.find("steps"), names);
+        add_names_of_broken_steps(arm.find("else"), names);
+      }
+    }
+    if (const spec::Node* parallel = step.find("parallel")) {
+      for (const spec::Entry& arm : parallel->entries()) add_names_of_broken_steps(&arm.value, names);
+    }
   }
 }
 
@@ -91,13 +102,10 @@ CompiledFlow compile_flow(const FlowInput& input, const steps::Actions& actions,
   for (const TriggerFile& trigger : file.on) {
     out.triggers.push_back({trigger.webhook.connection.value, trigger.webhook.connection.place});
   }
-  std::vector<steps::BoundName> names;
-  for (const steps::StepDraft& draft : file.steps) {
-    for (steps::BoundName& name : draft.spec().names()) names.push_back(std::move(name));
-  }
+  std::vector<steps::BoundName> names = steps::names_of(file.steps);
   const std::size_t read = names.size();
   const bool whole = problems.error_count() == errors_before;
-  if (!whole) add_names_of_broken_steps(*node, names);
+  if (!whole) add_names_of_broken_steps(node->find("steps"), names);
   spec::Problems found;
   FlowBuilder builder(names, actions, found, {.zone = input.zone});
   std::vector<std::string> variables;

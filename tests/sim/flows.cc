@@ -65,9 +65,12 @@ class VendorAction final : public Action {
   std::string path_;
 };
 
+constexpr std::size_t kSlotItem = kFixedSlots + 1, kSlotIndex = kFixedSlots + 2;
+
 struct CallOptions {
   bool once = false;
   OnUnknown on_unknown = OnUnknown::kHold;
+  const char* part = nullptr;  // of kNested; "": as its item says
 };
 
 class CallStep final : public Step {
@@ -77,7 +80,11 @@ class CallStep final : public Step {
   asio::awaitable<StepResult> run(RunContext& context) const override {
     const json::Value data = context.input().root();
     const std::string flow(context.variables()[kSlotFlow].root()["name"].as_string());
-    const std::string event(context.variables()[kSlotEvent].root()["id"].as_string());
+    std::string event(context.variables()[kSlotEvent].root()["id"].as_string());
+    if (options_.part != nullptr) {
+      const std::string part = options_.part;
+      event = part_of(event, part.empty() ? json::print(context.variables()[kSlotItem].root()) : part);
+    }
     const std::string group(data["group"].as_string());
     json::Builder args;
     args.begin_object();
@@ -98,6 +105,53 @@ class CallStep final : public Step {
  private:
   ActionPtr action_;
   CallOptions options_;
+};
+
+StepList list_of(std::uint32_t first, ActionPtr action, const char* part) {
+  StepList list;
+  list.first = first;
+  list.steps.push_back(std::make_shared<CallStep>(std::move(action), CallOptions{false, OnUnknown::kHold, part}));
+  return list;
+}
+
+class ItemsStep final : public Step {
+ public:
+  ItemsStep() : list_(list_of(1, std::make_shared<VendorAction>("do_item", Safety::kUnsafe, true, false), "")) {
+    kind_ = "foreach";
+    size_ = 2;
+  }
+  asio::awaitable<StepResult> run(RunContext& context) const override {
+    json::Builder items;
+    items.begin_array();
+    for (std::uint32_t i = 0; i < kItems; ++i) items.integer(i);
+    items.end_array();
+    EachRequest request;
+    request.list = items.finish();
+    request.steps = &list_;
+    request.item_slot = kSlotItem;
+    request.index_slot = kSlotIndex;
+    request.concurrency = 2;
+    RunContext::EachResult result = co_await context.each(std::move(request));
+    co_return std::move(result.step);
+  }
+
+ private:
+  StepList list_;
+};
+
+class ArmsStep final : public Step {
+ public:
+  ArmsStep() {
+    kind_ = "parallel";
+    size_ = 3;
+    lists_.push_back(list_of(1, std::make_shared<VendorAction>("do_arm", Safety::kUnsafe, false, false), "held"));
+    lists_.push_back(
+        list_of(2, std::make_shared<VendorAction>("again_arm", Safety::kRepeatable, false, false), "repeated"));
+  }
+  asio::awaitable<StepResult> run(RunContext& context) const override { return context.work_all(lists_); }
+
+ private:
+  std::vector<StepList> lists_;
 };
 
 struct Kind {
@@ -140,13 +194,30 @@ FlowPtr make_flow(const Kind& kind, std::uint32_t generation) {
   return flow;
 }
 
+FlowPtr make_nested(std::uint32_t generation) {
+  constexpr Kind kKind{kNested, true, false, false, Safety::kSafe, false, false, {}};
+  auto flow = std::make_shared<Flow>(*make_flow(kKind, generation));
+  flow->variables = {"event", "vars", "flow", "run", "result", "item", "index"};
+  flow->steps = {std::make_shared<ItemsStep>(), std::make_shared<ArmsStep>()};
+  return flow;
+}
+
 }  // namespace
 
 std::vector<FlowPtr> make_flows(std::uint32_t generation) {
   std::vector<FlowPtr> flows;
   for (const Kind& kind : kKinds) flows.push_back(make_flow(kind, generation));
+  flows.push_back(make_nested(generation));
   return flows;
 }
+
+std::vector<std::string> nested_parts() {
+  std::vector<std::string> parts{"held", "repeated"};
+  for (std::uint32_t i = 0; i < kItems; ++i) parts.push_back(std::to_string(i));
+  return parts;
+}
+
+std::string part_of(const std::string& event, const std::string& part) { return event + "#" + part; }
 
 Result<FlowPtr> Source::compile(const std::string& name, const std::string& hash, const std::string& source) {
   for (const Kind& kind : kKinds) {
@@ -154,6 +225,10 @@ Result<FlowPtr> Source::compile(const std::string& name, const std::string& hash
     FlowPtr flow = make_flow(kind, static_cast<std::uint32_t>(std::stoul(source)));
     if (flow->hash != hash) return failure(Code::kInvalid, "its source gives another hash");
     return flow;
+  }
+  if (name == kNested) {
+    FlowPtr flow = make_nested(static_cast<std::uint32_t>(std::stoul(source)));
+    if (flow->hash == hash) return flow;
   }
   return failure(Code::kInvalid, "no such flow");
 }

@@ -33,6 +33,12 @@ TEST(Simulation, CatchesUnknownOutcomesThatAreRepeated) {
   EXPECT_NE(first_caught(faults, "an unsafe effect", 50), 0u);
 }
 
+TEST(Simulation, CatchesThemInsideOfOtherStepsToo) {
+  engine::EngineFaults faults;
+  faults.repeat_unknown = true;
+  EXPECT_NE(first_caught(faults, "without a hold or look-up: nested/", 50), 0u);
+}
+
 TEST(Simulation, CatchesIntentsThatAreNotDurable) {
   engine::EngineFaults faults;
   faults.unsynced_intents = true;

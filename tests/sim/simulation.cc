@@ -8,6 +8,7 @@
 
 #include "async/manual_clock.h"
 #include "base/check.h"
+#include "engine/record.h"
 #include "sim/flows.h"
 #include "sim/vendor.h"
 #include "store/memory_store.h"
@@ -23,6 +24,17 @@ struct Sent {
   std::int64_t version = 0;
   bool acknowledged = false;
 };
+
+// Of a held run of kNested: which part of it a person is asked about.
+std::string held_part(const std::vector<Record>& records) {
+  std::string part;
+  for (const Record& record : records) {
+    if (record.kind != RecordKind::kState || record.state != RunState::kHeld) continue;
+    const auto body = engine::decode(record.body);
+    part = !body || body->items.empty() ? "held" : std::to_string(body->items.front());
+  }
+  return part;
+}
 
 class Life {
  public:
@@ -204,8 +216,12 @@ asio::awaitable<void> Life::operate() {
       const std::string& flow = (*flows)[status.run.flow.value - 1].second;
       std::vector<Position> wanted{status.run.event};
       auto events = co_await store_->get(std::move(wanted));
-      const std::string id = events->front()->id;
+      std::string id = events->front()->id;
       const Sent& sent = events_.at(std::stoul(id.substr(1)));
+      if (flow == kNested) {
+        auto records = co_await store_->read(status.run);
+        if (records) id = part_of(id, held_part(*records));
+      }
       const bool happened = vendor_.count(effect_identity(flow, id, sent.group)) > 0;
       const auto answer = happened ? engine::HeldAnswer::kDelivered : engine::HeldAnswer::kRepeat;
       auto settled = co_await engine_->settle_held(status.run, answer, "operator");
@@ -320,12 +336,25 @@ void Life::judge_effects() {
         violation("an unsafe effect " + std::to_string(made) + " times without a hold or look-up: " + name);
     }
   }
+  for (const Sent& sent : events_) {
+    const auto end = ends_.find(std::string(kNested) + "/" + sent.id);
+    if (!sent.acknowledged || end == ends_.end()) continue;
+    for (const std::string& part : nested_parts()) {
+      const std::size_t made = vendor_.count(effect_identity(kNested, part_of(sent.id, part), sent.group));
+      if (end->second == RunState::kDelivered && made == 0)
+        violation("delivered without a part's effect: " + end->first + "#" + part);
+      if (made > 1 && part != "repeated")
+        violation("an unsafe effect " + std::to_string(made) + " times without a hold or look-up: " + end->first + "#" +
+                  part);
+    }
+  }
   for (const auto& [name, attempts] : vendor_.attempts()) {
     // A look-up is not an attempt. An unsafe call leaves behind a durable intent, so that none of them is ever
     // forgotten; of another one a crash or a refused record may forget the outcome.
     if (name.ends_with("/find")) continue;
     const bool unsafe = name.ends_with("/do_found") || name.ends_with("/do_keyed") || name.ends_with("/do_held") ||
-                        name.ends_with("/do_once") || name.ends_with("/do_repeat");
+                        name.ends_with("/do_once") || name.ends_with("/do_repeat") || name.ends_with("/do_item") ||
+                        name.ends_with("/do_arm");
     const std::uint32_t forgotten = unsafe ? 0 : static_cast<std::uint32_t>(report_.crashes) + troubles_;
     const auto asked = repeats_.find(name.substr(0, name.rfind('/')));
     const std::uint32_t again = asked == repeats_.end() ? 0 : asked->second * kTries;

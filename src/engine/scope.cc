@@ -1,0 +1,150 @@
+#include "engine/scope.h"
+
+#include <algorithm>
+#include <tuple>
+
+#include "base/text.h"
+#include "engine/caller.h"
+
+namespace tieline::engine {
+namespace {
+
+constexpr std::size_t kSummaryBytesMax = 300, kLabelBytesMax = 60, kPathBytesMax = 200;
+
+// Higher goes first.
+int rank(const Transition& end) {
+  switch (end.kind) {
+    case Transition::Kind::kRefused: return 7;
+    case Transition::Kind::kAbandoned: return 6;
+    case Transition::Kind::kState: break;
+  }
+  if (end.state == RunState::kRetrying) return end.behind ? 2 : 5;
+  if (end.state == RunState::kHeld) return end.hold && waits_for_a_person(*end.hold) ? 4 : 3;
+  return 1;
+}
+
+}  // namespace
+
+Transition failed(const Error& error, std::uint16_t step) {
+  Transition out;
+  out.state = RunState::kDead;
+  out.summary = truncated(std::string(category_name(Category::kValidation)) + ": " + error.message, kSummaryBytesMax);
+  out.step = step;
+  out.body.category = Category::kValidation;
+  out.body.message = error.text();
+  return out;
+}
+
+// Only the order decides, never which of them ended first.
+void Ends::add(std::size_t strand, Transition end) {
+  const auto before = [](const Transition& a, std::size_t a_strand, const Transition& b, std::size_t b_strand) {
+    const int x = rank(a), y = rank(b);
+    if (x != y) return x > y;
+    return std::tie(a.due, a_strand) < std::tie(b.due, b_strand);
+  };
+  if (best_ && !before(end, strand, *best_, strand_)) return;
+  best_ = std::move(end);
+  strand_ = strand;
+}
+
+bool Ends::waits() const { return best_ && rank(*best_) > 1; }
+bool Ends::stops() const { return best_ && best_->kind != Transition::Kind::kState; }
+
+Scope::Scope(Shard& shard, Run& run, std::vector<json::Document> variables)
+    : shard_(shard), run_(run), input_(run.data), variables_(std::move(variables)) {
+  variables_.resize(std::max(variables_.size(), run.flow->variables.size()));
+}
+
+std::unique_ptr<Scope> Scope::copy() const {
+  auto out = std::make_unique<Scope>(shard_, run_, variables_);
+  out->input_ = input_;
+  out->step_ = step_;
+  out->current_ = current_;
+  out->items_ = items_;
+  out->path_ = path_;
+  return out;
+}
+
+std::unique_ptr<Scope> Scope::strand(const std::string& name) const {
+  auto out = copy();
+  out->path_ = truncated((path_.empty() ? "" : path_ + " › ") + label() + " › " + name, kPathBytesMax);
+  return out;
+}
+
+std::string Scope::label() const {
+  if (current_ != nullptr && !current_->name().empty()) return truncated(current_->name(), kLabelBytesMax);
+  return "step " + std::to_string(step_ + 1);
+}
+
+asio::awaitable<StepResult> Scope::go_through(const std::vector<std::shared_ptr<const Step>>& steps,
+                                              std::uint32_t first) {
+  for (const auto& one : steps) {
+    const Step& step = *one;
+    current_ = &step;
+    step_ = static_cast<std::uint16_t>(first);
+    calls_ = 0;
+    first += step.size();
+    if (step.condition() != nullptr) {
+      auto holds = step.condition()->test(input(), variables());
+      if (!holds) {
+        transition = failed(std::move(holds.error()).in("if"), step_);
+        co_return StepResult::suspend();
+      }
+      if (!*holds) continue;
+    }
+    StepResult result = co_await step.run(*this);
+    if (result.kind == StepResult::Kind::kNext) continue;
+    if (result.kind != StepResult::Kind::kFail) co_return result;
+    transition = failed(result.error, step_);
+    co_return StepResult::suspend();
+  }
+  co_return StepResult::next();
+}
+
+asio::awaitable<StepResult> Scope::work(const StepList& list) {
+  const Step* const holder = current_;
+  const std::uint16_t step = step_;
+  const std::uint32_t calls = calls_;
+  StepResult result = co_await go_through(list.steps, step + list.first);
+  if (result.kind == StepResult::Kind::kNext) {
+    current_ = holder;
+    step_ = step;
+    calls_ = calls;
+  }
+  co_return result;
+}
+
+asio::awaitable<RunContext::CallResult> Scope::call(CallRequest request) {
+  const bool beside = !path_.empty();
+  CallId id{items_, step_, calls_++};
+  std::string path = beside ? truncated(path_ + " › " + label(), kPathBytesMax) : std::string();
+  const bool noted = beside || request.one_page;
+  CallResult result;
+  {
+    Caller caller(shard_, run_, request, id, std::move(path));
+    result = co_await caller.perform(transition);
+  }
+  if (noted && result.step.kind == StepResult::Kind::kSuspend) co_await note(std::move(id));
+  co_return result;
+}
+
+// Others of the run go on, and it will be there for them before this call may be made again: what was decided of it is
+// written down by itself.
+asio::awaitable<void> Scope::note(CallId id) {
+  if (transition.kind != Transition::Kind::kState || is_terminal(transition.state)) co_return;
+  RecordDraft draft;
+  draft.body = transition.body;
+  draft.body.message = transition.summary;
+  if (!transition.body.path.empty()) transition.summary += " (" + transition.body.path + ")";
+  CallHistory& history = run_.history.call(id);
+  const bool waits = transition.state == RunState::kRetrying;
+  if (history.attempts == 0 || (waits ? history.due == transition.due : history.standing_since.has_value())) co_return;
+  if (waits) history.due = transition.due;
+  draft.kind = RecordKind::kNote;
+  draft.step = transition.step;
+  draft.attempt = transition.attempt;
+  auto written = co_await append_record(shard_, run_, std::move(draft), Sync::kWithNext);
+  if (!written) transition.kind = Transition::Kind::kRefused;
+}
+
+}  // namespace tieline::engine
