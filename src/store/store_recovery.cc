@@ -301,7 +301,8 @@ Result<void> StoreCore::leave_out(const Segment& segment, bool newest, const Err
     if (!options.read_only) set_aside(segment.path, ".unfinished");
     return {};
   }
-  if (error.code != Code::kCorrupt && !segment.damaged) return failure(error);
+  // An older one that nothing was ever committed to has lost what was.
+  if (error.code != Code::kCorrupt && error.code != Code::kNotFound && !segment.damaged) return failure(error);
   if (newest && !segment.damaged)
     TRY_VOID(damage(segment.path + " cannot be read (" + error.message +
                         "): " + loss_behind(folded_seq_, segment.first_lsn - 1) + " may be lost",

@@ -60,24 +60,31 @@ async function reconnects({ t, seed, rounds, note }) {
   return trial.judge({ least: 50 });
 }
 
+// Reloads `rounds` times, two versions in turn; samples of memory behind the first quarter.
+async function reload_often(trial, rounds) {
+  const samples = [];
+  for (let round = 1; round <= rounds; ++round) {
+    write_flow(trial.dir, 'repeatable', flows.repeatable.replace('=.name', round % 2 ? '=.name' : '="\\(.name)"'));
+    const { status, body } = await trial.program.reload();
+    assert.equal(status, 200, body);
+    if (round > rounds / 4 && round % Math.ceil(rounds / 200) === 0)
+      samples.push([round, memory(trial.program.child.pid).now]);
+  }
+  return { grown: samples.at(-1)[1] - samples[0][1], told: `${mib(samples.at(-1)[1])} resident, ${slope(samples, 1000)} KiB more for each 1,000` }; // prettier-ignore
+}
+
 async function reloads({ t, seed, rounds, note }) {
   const trial = await Trial.begin(t, { seed, shim: false });
   const { child } = await trial.start();
   await trial.recorder.call('begin', { url: trial.hook, per_second: 20 });
-  const samples = [],
-    open_before = descriptors(child.pid);
-  for (let round = 1; round <= rounds; ++round) {
-    // Two versions in turn: what runs began with stays, and is not kept anew each time.
-    write_flow(trial.dir, 'repeatable', flows.repeatable.replace('=.name', round % 2 ? '=.name' : '="\\(.name)"'));
-    const { status, body } = await trial.program.reload();
-    assert.equal(status, 200, body);
-    if (round > rounds / 4 && round % Math.ceil(rounds / 200) === 0) samples.push([round, memory(child.pid).now]);
-  }
+  const open_before = descriptors(child.pid);
+  const busy = await reload_often(trial, rounds);
   await trial.recorder.call('quiet');
   await trial.settle();
-  const grown = samples.at(-1)[1] - samples[0][1];
-  note(`${rounds} reloads: ${mib(samples.at(-1)[1])} resident, ${slope(samples, 1000)} KiB more for each 1,000`);
-  assert.ok(grown < 8, `memory grows: ${mib(samples[0][1])} to ${mib(samples.at(-1)[1])}`);
+  note(`${rounds} reloads under load: ${busy.told} (what is known of new runs, as far as the log is not folded)`);
+  const idle = await reload_often(trial, rounds);
+  note(`${rounds} more without: ${idle.told}`);
+  assert.ok(busy.grown < 8 && idle.grown < 1, `memory grows by ${mib(busy.grown)} and ${mib(idle.grown)}`);
   assert.ok(descriptors(child.pid) < open_before + 40, 'descriptors are closed');
   return trial.judge();
 }
