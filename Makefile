@@ -1,6 +1,6 @@
 # Thin over CMakePresets.json and scripts/: `make help` lists what there is.
 .DEFAULT_GOAL := build/tieline
-.PHONY: help setup build/tieline test demo lint format bench bench-map asan tsan fuzz compile-budget clean
+.PHONY: help setup build/tieline test faults demo lint format bench bench-map asan tsan fuzz compile-budget clean
 
 JOBS ?= $(shell nproc)
 
@@ -19,6 +19,10 @@ build/tieline: setup build/CMakeCache.txt  ## builds the program
 test: setup build/CMakeCache.txt  ## builds and runs all tests
 	@cmake --build --preset release -j $(JOBS)
 	@scripts/test
+
+faults: setup build/CMakeCache.txt  ## the program under each fault, judged by an outside recorder; CASE=NAME ROUNDS=N SEED=N
+	@cmake --build --preset release -j $(JOBS) --target tieline faults
+	@node tests/faults/run.mjs
 
 demo: build/tieline  ## 200 signed Shopify orders become HubSpot deals; KEEP=1 goes on running
 	@build/tieline demo $(if $(KEEP),--keep) $(DEMO_FLAGS)

@@ -78,7 +78,7 @@ asio::awaitable<bool> Dispatcher::cancel(Position waiting, Position newer) {
 
 void Dispatcher::wait_again(Position event, const Waiting& entry) {
   waiting_[event.value] = entry;
-  shard_.due.push(entry.due, RunId{id_, event});
+  shard_.due.push(entry.due, RunId{id_, event}, shard_.deps.clock);
 }
 
 void Dispatcher::due(Position event, Time at) {

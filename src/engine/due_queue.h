@@ -2,6 +2,7 @@
 // more than it was told: an entry that no longer holds is for its reader to pass over.
 #pragma once
 
+#include <algorithm>
 #include <queue>
 #include <vector>
 
@@ -17,26 +18,55 @@ class DueQueue {
   struct Entry {
     Time at;
     RunId run;
-    friend bool operator>(const Entry& a, const Entry& b) { return a.at != b.at ? a.at > b.at : a.run > b.run; }
   };
 
-  void push(Time at, RunId run) {
+  // Due when the wall clock says `at`; and once as much time has passed as is left now, whatever the wall clock says by
+  // then: set back by an hour, it would keep every retry waiting for an hour.
+  void push(Time at, RunId run, const Clock& clock) {
     if (at == Time::max()) return;
-    if (queue_.empty() || at < queue_.top().at) changed_.notify_all();
-    queue_.push(Entry{at, run});
+    const Instant latest = clock.instant() + std::max(Duration(at - clock.now()), Duration(0));
+    // One of the two may hold what the other gave already.
+    const bool earlier =
+        by_wall_.empty() || at < by_wall_.top().at || by_steady_.empty() || latest < by_steady_.top().at;
+    if (earlier) changed_.notify_all();
+    by_wall_.push({at, Entry{at, run}});
+    by_steady_.push({latest, Entry{at, run}});
   }
-  // Those due at `now`, earliest first.
-  std::vector<Entry> take(Time now) {
+  // Those due now; each may be given a second time later.
+  std::vector<Entry> take(const Clock& clock) {
     std::vector<Entry> due;
-    for (; !queue_.empty() && queue_.top().at <= now; queue_.pop()) due.push_back(queue_.top());
+    take_until(by_wall_, clock.now(), due);
+    take_until(by_steady_, clock.instant(), due);
     return due;
   }
-  Time next() const { return queue_.empty() ? Time::max() : queue_.top().at; }
+  // When to look again, if the wall clock does not jump; max() when there is nothing.
+  Instant next(const Clock& clock) const {
+    if (by_wall_.empty()) return by_steady_.empty() ? Instant::max() : by_steady_.top().at;
+    const Instant by_wall = clock.instant() + std::max(Duration(by_wall_.top().at - clock.now()), Duration(0));
+    return by_steady_.empty() ? by_wall : std::min(by_wall, by_steady_.top().at);
+  }
   // Notified when next() has become earlier, and by whoever else moves the timer.
   Signal& changed() { return changed_; }
 
  private:
-  std::priority_queue<Entry, std::vector<Entry>, std::greater<>> queue_;
+  template <class When>
+  struct Item {
+    When at;
+    Entry entry;
+    friend bool operator>(const Item& a, const Item& b) {
+      return a.at != b.at ? a.at > b.at : a.entry.run > b.entry.run;
+    }
+  };
+  template <class When>
+  using Queue = std::priority_queue<Item<When>, std::vector<Item<When>>, std::greater<>>;
+
+  template <class When>
+  static void take_until(Queue<When>& queue, When now, std::vector<Entry>& due) {
+    for (; !queue.empty() && queue.top().at <= now; queue.pop()) due.push_back(queue.top().entry);
+  }
+
+  Queue<Time> by_wall_;
+  Queue<Instant> by_steady_;
   Signal changed_;
 };
 

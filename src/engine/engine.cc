@@ -155,9 +155,8 @@ Async<void> Engine::reload(EngineConfig config) {
 
 Instant Engine::Impl::next_timer() {
   const Instant now = shard.deps.clock.instant();
-  Instant next = Instant::max();
-  if (shard.due.next() != Time::max())
-    next = now + std::clamp(Duration(shard.due.next() - shard.now()), Duration(0), kTimerMax);
+  Instant next = shard.due.next(shard.deps.clock);
+  if (next != Instant::max()) next = std::min(next, now + kTimerMax);
   for (Connection* connection : shard.connections.all()) {
     if (connection->needs_authorization && !connection->held.empty()) next = std::min(next, connection->probe_at);
     if (!connection->breaker.incident()) continue;
@@ -170,7 +169,7 @@ Instant Engine::Impl::next_timer() {
 
 asio::awaitable<void> Engine::Impl::run_timer() {
   while (true) {
-    for (const DueQueue::Entry& entry : shard.due.take(shard.now())) {
+    for (const DueQueue::Entry& entry : shard.due.take(shard.deps.clock)) {
       if (Dispatcher* dispatcher = find(entry.run.flow)) dispatcher->due(entry.run.event, entry.at);
     }
     probe();

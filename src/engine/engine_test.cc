@@ -54,6 +54,36 @@ TEST_F(EngineTest, ResumesAtTheCallThatFailed) {
   EXPECT_EQ(transport_.count("/b"), 2u);
 }
 
+TEST_F(EngineTest, AWallClockSetBackKeepsNoRetryWaiting) {
+  start({flow({step("a")})});
+  transport_.script = {status(503, {{"Retry-After", "30"}}), status(503, {{"Retry-After", "30"}})};
+  const Position event = post("{}");
+  advance(1s);
+  EXPECT_EQ(state(event), RunState::kRetrying);
+  clock_.jump_wall(-1h);
+  advance(28s);
+  EXPECT_EQ(transport_.sent.size(), 1u);
+  advance(2s);
+  EXPECT_EQ(transport_.sent.size(), 2u);
+  advance(28s);
+  EXPECT_EQ(state(event), RunState::kRetrying);
+  advance(3s);
+  EXPECT_EQ(state(event), RunState::kDelivered);
+}
+
+TEST_F(EngineTest, AWallClockSetBackBetweenTwoStartsKeepsNoRetryWaiting) {
+  start({flow({step("a")})});
+  transport_.script = {status(503, {{"Retry-After", "30"}})};
+  const Position event = post("{}");
+  advance(1s);
+  clock_.jump_wall(-1h);
+  crash();
+  advance(29s);
+  EXPECT_EQ(state(event), RunState::kRetrying);
+  advance(2s);
+  EXPECT_EQ(state(event), RunState::kDelivered);
+}
+
 TEST_F(EngineTest, GivesUpAfterItsTriesAndLetsTheLaneGoOn) {
   start({flow({step("a")}, true)});
   transport_.script = {status(500), status(500), status(500)};

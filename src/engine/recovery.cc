@@ -104,6 +104,8 @@ void Dispatcher::recovered(const RunStatus& status, std::uint64_t lane) {
   entry.state = status.state;
   entry.lane = lane;
   entry.due = status.due;
+  // Written later than now: the wall clock was set back since, and as long is left as when it was written.
+  if (status.changed > shard_.now() && entry.due != Time::max()) entry.due -= status.changed - shard_.now();
   entry.received = status.changed;
   if (status.state == RunState::kHeld) {
     entry.hold = hold_of_summary(status.summary).value_or(Hold::kUnknownOutcome);

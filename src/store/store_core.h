@@ -153,6 +153,7 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   Result<void> recover(std::vector<Segment> found);
   Result<void> take_standing(std::vector<Segment>& found, std::vector<Segment>& standing,
                              std::vector<std::uint64_t>& gaps);
+  std::uint64_t first_missing(const std::vector<Segment>& found, const Segment& segment) const;
   Result<void> leave_out(const Segment& segment, bool newest, const Error& error);
   Result<void> check_environment(const SegmentReader& reader) const;
   Result<void> replay(const Segment& segment, SegmentReader& reader);

@@ -243,6 +243,52 @@ TEST_F(StoreDamage, EventOfAnUnknownFormIsSetAsideAndSettled) {
   }
 }
 
+TEST_F(StoreDamage, EventsOfAnOldestSegmentThatCannotBeReadAreCounted) {
+  for (const std::uintmax_t left : {6000, 0}) {
+    clear();
+    write(true);
+    std::vector<std::string> sealed;
+    for (const auto& entry : std::filesystem::directory_iterator(options_.directory)) {
+      if (entry.path().filename().string().starts_with("sealed-")) sealed.push_back(entry.path().string());
+    }
+    std::sort(sealed.begin(), sealed.end());
+    ASSERT_GE(sealed.size(), 2u);
+    std::filesystem::resize_file(sealed.front(), left);
+    open();
+    const auto next = run(shard_->read(Position(0), {}));
+    ASSERT_TRUE(next && !next->empty());
+    const std::uint64_t lost = next->front()->position.value - 1;
+    EXPECT_GE(lost, 1u);
+    EXPECT_EQ(store_->stats().corrupt_events, lost);
+    EXPECT_NE(reported_.find(sealed.front() + " is corrupt and is set aside"), std::string::npos) << reported_;
+    const std::string which = lost == 1 ? "event 1 is" : "events 1 to " + std::to_string(lost) + " are";
+    EXPECT_NE(reported_.find(which), std::string::npos) << reported_;
+    close();
+  }
+}
+
+TEST_F(StoreDamage, ASegmentThatACrashCutOffInItsMakingIsTakenBack) {
+  write(true);
+  const std::string made = (options_.directory / "seg-00000000000000009999.db").string();
+  const auto copy = [](const std::string& from, const std::string& to) {
+    std::filesystem::copy_file(from, to, std::filesystem::copy_options::overwrite_existing);
+  };
+  {
+    const std::string half = (options_.directory.parent_path() / "half.db").string();
+    auto db = Database::open(half, Database::Mode::kCreate);
+    // More than the cache holds: pages are written before the commit, and the journal knows how to take them back.
+    ASSERT_TRUE(db->run("pragma cache_size=1; begin; create table t(a); insert into t values(zeroblob(100000))"));
+    ASSERT_TRUE(std::filesystem::exists(half + "-journal"));
+    copy(half, made);
+    copy(half + "-journal", made + "-journal");
+  }
+  ASSERT_GT(std::filesystem::file_size(made), 0u);
+  open();
+  EXPECT_EQ(store_->stats().last_position, 41u);
+  EXPECT_NE(reported_.find("was never finished and is set aside"), std::string::npos) << reported_;
+  EXPECT_EQ(store_->stats().corrupt_events, 0u);
+}
+
 TEST_F(StoreDamage, AnotherFormatIsRefusedWithWords) {
   struct Case {
     int format;

@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "store/codec.h"
+#include "store/sql.h"
 #include "store/store_core.h"
 
 namespace tieline::store {
@@ -32,6 +33,15 @@ void set_aside(const std::string& database, const std::string& why) {
   for (const char* suffix : {"-wal", "-shm", ""}) {
     std::filesystem::rename(database + suffix, database + why + suffix, ignored);
   }
+}
+
+// A crash while SQLite makes a segment's file leaves a journal to take its first page back by: only who may write can
+// read it then. Nothing is committed to such a file yet. What goes wrong here the reader will meet, and tell.
+void take_back(const std::string& database, const std::string& vfs) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(database + "-journal", ignored)) return;
+  auto opened = Database::open(database, Database::Mode::kReadWrite, vfs);
+  if (opened) (void)opened->run("begin immediate; rollback");
 }
 
 }  // namespace
@@ -138,6 +148,7 @@ Result<std::vector<Segment>> StoreCore::list_segments() {
       segment.path = path(base).string();
       segment.first_lsn = *number;
       segment.sealed = sealed;
+      if (!sealed && !alone && !options.read_only) take_back(segment.path, options.vfs);
       found.push_back(std::move(segment));
     }
   }
@@ -314,13 +325,26 @@ Result<void> StoreCore::take_standing(std::vector<Segment>& found, std::vector<S
       standing.back().last_lsn = segment.first_lsn - 1;
     }
     end_known = counts->end_known;
-    const std::uint64_t expected = standing.empty() ? segment.first_seq : standing.back().last_seq + 1;
+    const std::uint64_t expected = standing.empty() ? first_missing(found, segment) : standing.back().last_seq + 1;
     for (std::uint64_t seq = expected; seq < segment.first_seq; ++seq) {
       if (!std::binary_search(events_aside.begin(), events_aside.end(), seq)) gaps.push_back(seq);
     }
     standing.push_back(segment);
   }
   return {};
+}
+
+// The first event that is missed where `segment` is the oldest that can be read: none, unless one before it cannot.
+// That one's first event is known only if nothing was removed before it; else what every flow had settled passes for
+// history.
+std::uint64_t StoreCore::first_missing(const std::vector<Segment>& found, const Segment& segment) const {
+  if (found.front().first_lsn == segment.first_lsn) return segment.first_seq;
+  if (found.front().first_lsn == 1) return 1;
+  std::uint64_t first = segment.first_seq;
+  for (const FlowState& flow : flows) {
+    if (!flow.name.empty()) first = std::min(first, flow.cursor.floor().value + 1);
+  }
+  return first;
 }
 
 // A segment that cannot be read at all.
@@ -330,7 +354,8 @@ Result<void> StoreCore::leave_out(const Segment& segment, bool newest, const Err
     if (!options.read_only) set_aside(segment.path, ".unfinished");
     return {};
   }
-  if (error.code != Code::kCorrupt && !segment.damaged) return failure(error);
+  // An older one that nothing was ever committed to has lost what was.
+  if (error.code != Code::kCorrupt && error.code != Code::kNotFound && !segment.damaged) return failure(error);
   if (newest && !segment.damaged)
     TRY_VOID(damage(segment.path + " cannot be read (" + error.message +
                         "): " + loss_behind(folded_seq_, segment.first_lsn - 1) + " may be lost",

@@ -144,11 +144,11 @@ const kPage = 500;
 // A running `tieline run DIR`.
 export class Tieline {
   // Starts and, unless `wait` is false, waits until it serves.
-  static async start(t, dir, { env = {}, wait = true } = {}) {
+  static async start(t, dir, { env = {}, wait = true, args = [] } = {}) {
     const self = new Tieline();
     self.output = '';
     self.file = join(dir, `announce-${process.hrtime.bigint()}.json`);
-    self.child = spawn(binary, ['run', dir, '--announce', self.file], {
+    self.child = spawn(binary, ['run', dir, '--announce', self.file, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { PATH: process.env.PATH, ...secrets, ...env },
     });
@@ -165,6 +165,11 @@ export class Tieline {
     self.ready.catch(() => {});
     if (wait) await self.ready;
     return self;
+  }
+
+  // One that another process started, by its admin port's address.
+  static at(admin) {
+    return Object.assign(new Tieline(), { admin });
   }
 
   async stop(signal = 'SIGTERM') {

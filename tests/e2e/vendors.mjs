@@ -12,11 +12,14 @@ class Recorded {
 }
 
 // Starts a server that records each request and answers what `answer(request)` gives: {status, headers, body,
-// delay_ms, cut}. `cut` drops the connection instead of answering. A body that is no text is sent as JSON. The server closes when
-// the test `t` ends.
-export async function sink(t, answer = () => ({})) {
-  const self = { requests: [], answer, in_flight: 0 };
+// delay_ms, cut}. A body that is no text is sent as JSON. `cut` breaks instead of answering: true drops the connection,
+// 'reset' resets it, 'half' drops it within the answer's body, 'silent' says nothing and keeps it, 'trickle' gives a byte a
+// second. `refuse()` true resets a connection as it comes, `early()` true resets it when a request's head was read. The
+// server closes when the test `t` ends. Requests are not kept with `keep` false.
+export async function sink(t, answer = () => ({}), { keep = true } = {}) {
+  const self = { requests: [], answer, in_flight: 0, early: undefined, refuse: undefined };
   const server = createServer(async (incoming, outgoing) => {
+    if (self.early?.()) return void incoming.socket.resetAndDestroy();
     self.in_flight += 1;
     outgoing.on('close', () => {
       self.in_flight -= 1;
@@ -38,12 +41,21 @@ export async function sink(t, answer = () => ({})) {
       path: decodeURIComponent(pathname),
       query: searchParams,
     });
-    self.requests.push(request);
+    if (keep) self.requests.push(request);
     const told = (await self.answer(request)) ?? {};
     if (told.delay_ms) await new Promise((done) => setTimeout(done, told.delay_ms));
-    if (told.cut) return void incoming.socket.destroy();
+    if (told.cut === 'silent') return;
+    if (told.cut === 'reset') return void incoming.socket.resetAndDestroy();
+    if (told.cut === true) return void incoming.socket.destroy();
     const text = told.body === undefined ? '{}' : typeof told.body === 'string' ? told.body : JSON.stringify(told.body);
-    outgoing.writeHead(told.status ?? 200, { 'Content-Type': 'application/json', ...told.headers }).end(text);
+    const head = { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(text), ...told.headers };
+    outgoing.writeHead(told.status ?? 200, head);
+    if (told.cut === 'half') return void outgoing.write(text.slice(0, text.length / 2), () => incoming.socket.destroy());
+    if (told.cut === 'trickle') return trickle(outgoing, text);
+    outgoing.end(text);
+  });
+  server.on('connection', (socket) => {
+    if (self.refuse?.()) socket.resetAndDestroy();
   });
   await new Promise((done, failed) => server.on('error', failed).listen(0, '127.0.0.1', done));
   t.after(
@@ -57,6 +69,15 @@ export async function sink(t, answer = () => ({})) {
   return self;
 }
 
+function trickle(outgoing, text) {
+  let at = 0;
+  const tick = setInterval(() => {
+    if (at < text.length) outgoing.write(text[at++]);
+    else outgoing.end();
+  }, 1000);
+  outgoing.on('close', () => clearInterval(tick));
+}
+
 // Counts per key.
 export class Counter extends Map {
   add(key) {
@@ -68,7 +89,7 @@ export class Counter extends Map {
   }
 }
 
-// HubSpot's deals and contacts, Stripe's customers and Slack's messages, reduced to what the kill test uses. `effects`
+// HubSpot's deals and contacts, Stripe's customers and Slack's messages, reduced to what tests/faults uses. `effects`
 // counts what happened, by name of the order: deals made, contacts written, customers made, messages posted.
 // `random` gives faults: an effect whose answer is lost, a refusal before any effect, slow answers; `faults` turns them on.
 export function effects_vendor(random) {
