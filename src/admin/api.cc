@@ -34,16 +34,19 @@ void put_flow(json::Builder& out, const engine::FlowSnapshot& flow) {
   if (flow.removed) out.key("removed").boolean(true);
   if (flow.full) out.key("full").boolean(true);
   if (flow.paused) out.key("paused").string(flow.paused_why);
+  if (flow.braked) out.key("braked").boolean(true);
   if (flow.next_time) out.key("next_time").string(format_time(*flow.next_time));
   number("lag", flow.lag);
   number("running", flow.running + flow.queued);
   number("retrying", flow.retrying);
   number("parked", flow.parked);
   number("held", flow.held);
+  number("waiting", flow.waiting);
   number("delivered", flow.delivered);
   number("skipped", flow.skipped);
   number("stale", flow.stale);
   number("dead", flow.dead);
+  number("cancelled", flow.cancelled);
   out.key("oldest_us").integer(flow.oldest.count()).end_object();
 }
 
@@ -232,20 +235,20 @@ asio::awaitable<Reply> Api::runs(Query query) {
 }
 
 asio::awaitable<Reply> Api::settle(std::string run, json::Document body) {
-  const std::string_view word = body.root()["answer"].as_string();
-  if (word != "delivered" && word != "repeat") {
+  const auto answer = engine::held_answer_from_name(body.root()["answer"].as_string());
+  if (!answer) {
     const Error wrong{Code::kInvalid,
-                      "say {\"answer\": \"delivered\"} when it happened, {\"answer\": \"repeat\"} to send it again",
+                      "say {\"answer\": \"delivered\"} when it happened, \"repeat\" to send it again or to let it pass "
+                      "its flow's brake, \"approved\" or \"declined\" where it waits for approval",
                       {}};
     co_return error_reply(wrong);
   }
-  const auto answer = word == "repeat" ? engine::HeldAnswer::kRepeat : engine::HeldAnswer::kDelivered;
   const auto id = co_await find_run(deps_.ports, std::move(run));
   if (!id) co_return error_reply(id.error());
   std::string by(body.root()["by"].as_string());
   if (by.empty()) by = "a person at the admin port";
   engine::Decision decision{std::move(by), body.root()["redo"].as_bool()};
-  const auto settled = co_await deps_.engine.settle_held(*id, answer, std::move(decision));
+  const auto settled = co_await deps_.engine.settle_held(*id, *answer, std::move(decision));
   if (!settled) co_return error_reply(settled.error());
   json::Builder out;
   co_return json_text(200, out.begin_object().key("settled").boolean(true).end_object().finish().root());

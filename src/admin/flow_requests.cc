@@ -22,6 +22,12 @@ Async<json::Document> resume(engine::Engine& engine, std::string flow) {
   co_return out.begin_object().key("paused").boolean(false).end_object().finish();
 }
 
+Result<json::Document> release(engine::Engine& engine, const std::string& flow) {
+  TRY_VOID(engine.release_brake(flow));
+  json::Builder out;
+  return out.begin_object().key("released").boolean(true).end_object().finish();
+}
+
 Async<json::Document> start(engine::Engine& engine, std::string flow, json::Document body) {
   std::string id(body.root()["id"].as_string());
   json::Document data = body.root().has("data") ? body.part(body.root()["data"]) : json::Builder().null().finish();
@@ -41,8 +47,9 @@ Async<json::Document> ask_flow(engine::Engine& engine, std::string path, json::D
   CO_TRY(std::string flow, percent_decode(std::string_view(path).substr(0, slash)));
   if (action == "pause") co_return co_await pause(engine, std::move(flow), body.root());
   if (action == "resume") co_return co_await resume(engine, std::move(flow));
+  if (action == "release") co_return release(engine, flow);
   if (action == "start") co_return co_await start(engine, std::move(flow), std::move(body));
-  co_return failure(Code::kNotFound, "a flow takes a POST at NAME/pause, NAME/resume and NAME/start");
+  co_return failure(Code::kNotFound, "a flow takes a POST at NAME/pause, NAME/resume, NAME/release and NAME/start");
 }
 
 }  // namespace tieline::admin

@@ -184,6 +184,7 @@ std::string Metrics::text(const engine::EngineSnapshot& snapshot, const StoreNum
     set("retrying", flow.retrying);
     set("parked", flow.parked);
     set("held", flow.held);
+    set("waiting", flow.waiting);
     impl_->lag.Add({{"flow", flow.name}}).Set(static_cast<double>(flow.lag));
     impl_->oldest.Add({{"flow", flow.name}}).Set(seconds(flow.oldest));
   }

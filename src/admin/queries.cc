@@ -336,6 +336,11 @@ std::string advice_for(std::optional<engine::Hold> hold, const std::string& run)
   if (hold == engine::Hold::kJournal)
     return "  to do     look at the vendor for what was done, then `tieline held repeat " + run +
            "`: it begins again, whatever was done before\n";
+  if (hold == engine::Hold::kBrake)
+    return "  to do     `tieline held repeat " + run + "` lets this run pass, `tieline flow release " +
+           run.substr(0, run.rfind('/')) + "` all that the brake holds\n";
+  if (hold == engine::Hold::kOutage)
+    return "  to do     nothing: it goes on when the system is there again (`tieline incidents`)\n";
   if (hold == engine::Hold::kFlow)
     return "  to do     mend what the flow needs, then `tieline reload`: the run goes on by itself\n";
   return {};
@@ -383,6 +388,9 @@ std::string in_words(json::Value description) {
     if (!run["summary"].as_string().empty()) out += "  because   " + text(run, "summary") + "\n";
     if (run["state"].as_string() == run_state_name(RunState::kHeld))
       out += advice_for(engine::hold_of_summary(run["summary"].as_string()), text(run, "run"));
+    if (run["summary"].as_string().starts_with("waits for approval"))
+      out += "  to do     `tieline approve yes " + text(run, "run") + "` or `tieline approve no " + text(run, "run") +
+             "`\n";
     if (run["state"].as_string() == run_state_name(RunState::kDead))
       out += "  to do     mend the cause, then `tieline dead replay " + text(run, "run") +
              "`; or `tieline dead edit`, " + "or `tieline dead discard`\n";

@@ -83,6 +83,7 @@ Command dead_command();
 Command demo_command();
 Command double_command();
 Command events_command();
+Command approve_command();
 Command find_command();
 Command flow_command();
 Command held_command();

@@ -1,4 +1,4 @@
-// `tieline flow`: the flows of the running server, and pausing one.
+// `tieline flow`: the flows of the running server; pausing one, and letting its brake go.
 #include <algorithm>
 #include <cstdio>
 
@@ -20,6 +20,7 @@ std::string remarks(json::Value flow) {
   std::vector<std::string> all;
   if (flow["removed"].as_bool()) all.emplace_back("removed from the workspace, works off its runs");
   if (flow.has("paused")) all.push_back("paused by " + std::string(flow["paused"].as_string()));
+  if (flow["braked"].as_bool()) all.emplace_back("its brake holds: `tieline flow release NAME` lets it go");
   if (flow["full"].as_bool()) all.emplace_back("reads no more events until fewer runs wait");
   if (flow.has("next_time")) all.push_back("next " + std::string(flow["next_time"].as_string()));
   return join(all, "; ");
@@ -40,12 +41,13 @@ int list_flows(const Client& client, bool as_json) {
   std::size_t width = 12;
   for (const json::Value flow : flows.elements()) width = std::max(width, flow["name"].size());
   std::puts((column("FLOW", width) + column("NOT READ", 8) + column("RUNNING", 7) + column("RETRYING", 8) +
-             column("PARKED", 6) + column("HELD", 4) + "NOTES")
+             column("PARKED", 6) + column("HELD", 4) + column("WAITING", 7) + "NOTES")
                 .c_str());
   for (const json::Value flow : flows.elements()) {
     const std::string line = column(std::string(flow["name"].as_string()), width) + column(count_of(flow, "lag"), 8) +
                              column(count_of(flow, "running"), 7) + column(count_of(flow, "retrying"), 8) +
-                             column(count_of(flow, "parked"), 6) + column(count_of(flow, "held"), 4) + remarks(flow);
+                             column(count_of(flow, "parked"), 6) + column(count_of(flow, "held"), 4) +
+                             column(count_of(flow, "waiting"), 7) + remarks(flow);
     std::puts(line.substr(0, line.find_last_not_of(' ') + 1).c_str());
   }
   return kOk;
@@ -53,11 +55,12 @@ int list_flows(const Client& client, bool as_json) {
 
 int run_flow(const Arguments& arguments) {
   const std::string action = arguments.text("ACTION"), name = arguments.text("NAME");
-  const std::vector<std::string> known{"list", "pause", "resume"};
+  const std::vector<std::string> known{"list", "pause", "resume", "release"};
   if (std::find(known.begin(), known.end(), action) == known.end())
-    return report(
-        {Code::kInvalid, "flow takes list, pause or resume, not \"" + action + "\"" + did_you_mean(action, known), {}},
-        kUsage);
+    return report({Code::kInvalid,
+                   "flow takes list, pause, resume or release, not \"" + action + "\"" + did_you_mean(action, known),
+                   {}},
+                  kUsage);
   if (action != "list" && name.empty())
     return report({Code::kInvalid, "which flow? `tieline flow list` shows them", {}}, kUsage);
   auto client = Client::open(arguments);
@@ -67,7 +70,10 @@ int run_flow(const Arguments& arguments) {
   body.begin_object().key("by").string("the command line").key("why").string(arguments.text("why")).end_object();
   const auto done = client->post("/api/flows/" + percent_encode(name) + "/" + action, body.finish());
   if (!done) return report(done.error());
-  std::puts((name + (action == "pause" ? ": reads no more events until it is resumed" : ": reads on")).c_str());
+  const char* const done_words = action == "pause"    ? ": reads no more events until it is resumed"
+                                 : action == "resume" ? ": reads on"
+                                                      : ": what its brake held goes on, and it counts anew";
+  std::puts((name + done_words).c_str());
   return kOk;
 }
 
@@ -79,14 +85,17 @@ Command flow_command() {
   for (const Option& option : client_options()) options.push_back(option);
   return {
       .name = "flow",
-      .summary = "lists the flows of the running server, pauses and resumes one",
+      .summary = "lists the flows of the running server, pauses and resumes one, lets its brake go",
       .description =
           "A paused flow reads no more events and loses none: it goes on where it stopped. Its runs that have begun go "
-          "on. It stays paused over restarts and reloads. Until it is resumed, history from there on is kept.\n\n"
+          "on. It stays paused over restarts and reloads. Until it is resumed, history from there on is kept. A flow "
+          "whose "
+          "`brake:` holds keeps its runs until it is released.\n\n"
           "tieline flow list\n"
           "tieline flow pause NAME\n"
-          "tieline flow resume NAME",
-      .positionals = {{"ACTION", "list, pause or resume", false, "list"}, {"NAME", "which flow", false}},
+          "tieline flow resume NAME\n"
+          "tieline flow release NAME",
+      .positionals = {{"ACTION", "list, pause, resume or release", false, "list"}, {"NAME", "which flow", false}},
       .options = std::move(options),
       .examples = {"tieline flow list", "tieline flow pause orders-to-deals --why 'the CRM is being moved'"},
       .run = run_flow};

@@ -12,10 +12,11 @@ namespace tieline::cli {
 namespace {
 
 std::vector<Command> all_commands() {
-  return {demo_command(),  check_command(),  run_command(),       reload_command(), send_command(),
-          start_command(), events_command(), show_command(),      find_command(),   held_command(),
-          dead_command(),  replay_command(), incidents_command(), flow_command(),   link_command(),
-          map_command(),   store_command(),  schema_command(),    double_command(), bench_door_command()};
+  return {demo_command(),      check_command(),  run_command(),    reload_command(),    send_command(),
+          start_command(),     events_command(), show_command(),   find_command(),      held_command(),
+          approve_command(),   dead_command(),   replay_command(), incidents_command(), flow_command(),
+          link_command(),      map_command(),    store_command(),  schema_command(),    double_command(),
+          bench_door_command()};
 }
 
 // "-n,--null-input" and "--json" are both stored under the long name without dashes.

@@ -9,6 +9,18 @@
 namespace tieline::cli {
 namespace {
 
+void print_data(json::Value description) {
+  std::puts(("\nData\n" + json::print(description["data"], json::PrintStyle{})).c_str());
+  for (const json::Value run : description["runs"].elements()) {
+    if (!run.has("edited_data")) continue;
+    std::puts(("\nData of " + std::string(run["run"].as_string()) + ", edited\n" +
+               json::print(run["edited_data"], json::PrintStyle{}))
+                  .c_str());
+  }
+}
+
+}  // namespace
+
 void print_runs(json::Value runs) {
   std::size_t width = 12;
   for (const json::Value run : runs.elements()) width = std::max(width, run["run"].size());
@@ -26,18 +38,6 @@ void print_runs(json::Value runs) {
                   .c_str());
   }
 }
-
-void print_data(json::Value description) {
-  std::puts(("\nData\n" + json::print(description["data"], json::PrintStyle{})).c_str());
-  for (const json::Value run : description["runs"].elements()) {
-    if (!run.has("edited_data")) continue;
-    std::puts(("\nData of " + std::string(run["run"].as_string()) + ", edited\n" +
-               json::print(run["edited_data"], json::PrintStyle{}))
-                  .c_str());
-  }
-}
-
-}  // namespace
 
 std::string column(std::string text, std::size_t width) {
   const auto characters = static_cast<std::size_t>(

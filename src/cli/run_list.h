@@ -21,6 +21,8 @@ Result<Time> parse_when(std::string_view option, const std::string& text);
 std::vector<Option> list_options(bool with_status);
 // What those options say. kInvalid.
 Result<admin::RunFilter> filter_of(const Arguments& arguments);
+// One line each.
+void print_runs(json::Value runs);
 // Prints the runs, or `nothing`; returns the exit code.
 int list(const Arguments& arguments, admin::RunFilter filter, const char* nothing);
 // Prints the story of one event or run, as --json and --data say.

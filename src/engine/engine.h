@@ -132,6 +132,7 @@ enum class HeldAnswer : std::uint8_t {
   kDeclined,  // … it ends as skipped
 };
 std::string_view held_answer_name(HeldAnswer answer);  // "delivered", "repeat", "approved", "declined"
+std::optional<HeldAnswer> held_answer_from_name(std::string_view name);
 
 // Who decided, and whether a call with `once` is made again although another run made it.
 struct Decision {

@@ -93,6 +93,12 @@ std::string_view resolved_name(Resolved resolved) { return kResolved[static_cast
 
 std::string_view held_answer_name(HeldAnswer answer) { return kAnswers[static_cast<std::size_t>(answer)]; }
 
+std::optional<HeldAnswer> held_answer_from_name(std::string_view name) {
+  const auto index = index_of(kAnswers, name);
+  if (!index) return std::nullopt;
+  return static_cast<HeldAnswer>(*index);
+}
+
 std::string_view hold_name(Hold hold) { return kHolds[static_cast<std::size_t>(hold)]; }
 
 std::optional<Hold> hold_of_summary(std::string_view summary) {
@@ -208,9 +214,8 @@ Result<RecordBody> decode(std::string_view bytes) {
   if (root.has("result")) body.result = document->part(root["result"]);
   if (const auto index = index_of(kHolds, root["hold"].as_string())) body.hold = static_cast<Hold>(*index);
   if (root.has("answer")) {
-    const auto index = index_of(kAnswers, root["answer"].as_string());
-    if (!index) return failure(Code::kCorrupt, "a journal record has an unknown answer");
-    body.answer = static_cast<HeldAnswer>(*index);
+    body.answer = held_answer_from_name(root["answer"].as_string());
+    if (!body.answer) return failure(Code::kCorrupt, "a journal record has an unknown answer");
   }
   body.by = text_of(root, "by");
   if (const json::Value replay = root["replay"]; replay.is_object())
