@@ -30,8 +30,12 @@ bool Flow::matches(const Event& event) const {
                          [&](const TopicTrigger& trigger) { return matches_trigger(trigger, *topic, event); });
     }
   }
-  if (!schedules.empty() && is_of(event, kScheduleSource, name)) return true;
-  return manual && is_of(event, kManualSource, name);
+  // What came under its former name and was not read before it was renamed is its own, too.
+  const auto own = [&](std::string_view kind) {
+    return is_of(event, kind, name) || (!was.empty() && is_of(event, kind, was));
+  };
+  if (!schedules.empty() && own(kScheduleSource)) return true;
+  return manual && own(kManualSource);
 }
 
 bool Flow::has_filters() const {

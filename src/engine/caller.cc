@@ -57,6 +57,8 @@ Caller::Ending Caller::not_due() {
 Caller::Ending Caller::made_before() {
   if (request_.on_replay != OnReplay::kSkip || !history_.earlier || history_.open || history_.last) return std::nullopt;
   if (!history_.earlier->action.empty() && history_.earlier->action != action_.name()) return std::nullopt;
+  // Only what went through was made: the failure of another item of the run is in there, too.
+  if (interpret(*history_.earlier, request_.on, 0, 0).then != Answer::Then::kBind) return std::nullopt;
   return bind(history_.earlier->result.value_or(json::Document()));
 }
 
@@ -122,10 +124,10 @@ asio::awaitable<Caller::Ending> Caller::claim_once() {
 asio::awaitable<Caller::Ending> Caller::attempt() {
   if (run_.flow->mode == FlowMode::kShadow) co_return co_await shadow();
   if (Ending held = gate()) co_return held;
-  if (Ending held = brake()) co_return held;
   if (request_.once) {
     if (Ending known = co_await claim_once()) co_return known;
   }
+  if (Ending held = brake()) co_return held;
   CallIdentity who = action_.has_idempotency_key() ? identity() : CallIdentity();
   who.now = shard_.now();
   auto request = render_revealed(request_, who, false);

@@ -25,7 +25,7 @@ asio::awaitable<Caller::Ending> Caller::shadow() {
 // A flow that does too much at once waits for a person. Each call counts once, however often it is tried.
 Caller::Ending Caller::brake() {
   const auto& brake = run_.flow->brake;
-  if (!brake || brake->action != action_.name() || history_.attempts > 0 || counted_) return std::nullopt;
+  if (!brake || brake->action != action_.name() || history_.policy.first || counted_) return std::nullopt;
   if (!passes_brake(shard_, run_)) {
     Ending held = hold(Hold::kBrake, {});
     transition_->summary = braked_summary(*brake);

@@ -38,7 +38,10 @@ Async<void> Dispatcher::settle_held(Position event, HeldAnswer answer, Decision 
   }
   const bool damaged = !written && written.error().code == Code::kCorrupt;
   if (!written && !damaged) {
-    wait_again(event, before);
+    // Its connection may have been served meanwhile, and has passed over it.
+    Waiting again = before;
+    if (before.hold == Hold::kAuthorization || before.hold == Hold::kOutage) again.due = shard_.now();
+    wait_again(event, asked ? before : again);
     co_return written;
   }
   // Whoever loads a damaged journal holds the run for it.
@@ -63,7 +66,7 @@ Async<RecordDraft> Dispatcher::decision(Run& run, Hold hold, HeldAnswer answer) 
   RecordDraft draft;
   draft.state = RunState::kRunning;
   draft.body.answer = answer;
-  if (hold == Hold::kBrake) draft.body.hold = hold;
+  draft.body.hold = hold;
   if (hold == Hold::kJournal) {
     if (last_flow_ == nullptr)
       co_return failure(Code::kInvalid, "flow " + name_ + " is removed: the run cannot begin again");
@@ -124,6 +127,7 @@ Async<RecordDraft> Dispatcher::beginning_again(Run& run, const Replay& how) {
                       "whether a call of it happened is not known: replay it as then, which finds out or asks");
   use_edited_data(run);
   prepare(run);
+  if (fresh && run.unwanted) co_return failure(Code::kInvalid, "the flow's filter leaves such events out");
   RecordDraft draft;
   draft.body.replay = RecordBody::Replay{start, how.as_now, how.damaged && start, how.job};
   draft.body.redo = how.redo;
@@ -152,6 +156,11 @@ Async<void> Dispatcher::replay(Position event, Replay how) {
     co_return failure(std::move(draft.error()));
   }
   const std::uint64_t lane = run.lane;
+  // Its end is journaled, and it is about to leave its lane; or its place in it could not be journaled.
+  if (lane != 0 && lanes_.contains(lane, event)) {
+    waiting_.erase(event.value);
+    co_return failure(Code::kConflict, "the run is being worked on");
+  }
   waiting_[event.value].lane = lane;
   // The lane's head has begun: its version was compared already, and its calls may have been made.
   if (lane != 0) lanes_.place(lane, event);
@@ -161,11 +170,7 @@ Async<void> Dispatcher::replay(Position event, Replay how) {
     co_return written;
   }
   waiting_.erase(event.value);
-  if (lane != 0 && !lanes_.is_head(lane, event)) {
-    lanes_.erase(lane, event);
-  } else if (lane != 0) {
-    if (const Position next = lanes_.pop(lane); next != Position()) start_head(lane, next);
-  }
+  if (lane != 0) leave_lane(lane, event);
   co_return written;
 }
 
@@ -202,7 +207,7 @@ Async<void> Dispatcher::edit(Position event, json::Document data, std::string by
 
 asio::awaitable<void> Dispatcher::room_to_replay() {
   // New events must find room, too, however many runs wait again.
-  while (ready_.size() + loading_ >= shard_.limits.window || waiting() >= shard_.limits.waiting_max / 2)
+  while (ready_.size() + loading_ >= shard_.limits.window || parked_ + ready_.size() >= shard_.limits.waiting_max / 2)
     co_await room_.wait();
 }
 

@@ -20,6 +20,7 @@ constexpr Duration kIdleTurn = std::chrono::microseconds(50);
 Dispatcher::Dispatcher(Shard& shard, FlowId id, std::string name) : shard_(shard), id_(id), name_(std::move(name)) {}
 
 void Dispatcher::begin() {
+  begun_ = true;
   for (const auto& [lane, event] : lanes_.heads()) start_head(lane, event);
   for (const auto& [position, run] : active_) {
     if (run->lane == 0 && !run->working) start(*run);
@@ -54,6 +55,7 @@ asio::awaitable<void> Dispatcher::pump() {
       if (taken() >= kWarmRuns) co_await unhurried();
       if (!may_read()) break;
       read_to_ = event->position;
+      if (read_to_ <= known_to_ && known_.erase(read_to_.value) > 0) continue;
       ++ordinal_;
       if (flow_->matches(*event)) {
         co_await take(std::move(event));
@@ -86,7 +88,13 @@ asio::awaitable<void> Dispatcher::take(EventPtr event) {
   Run& taken_run = *run;
   const Position position = run->id.event;
   unsettled_.push_back(Unsettled{ordinal_, position});
-  if (run->lane == 0 || lanes_.push(run->lane, position)) {
+  bool first = run->lane == 0;
+  if (run->lane != 0 && position <= known_to_ && lanes_.last(run->lane) > position) {
+    lanes_.place(run->lane, position);  // read late, behind what has begun
+  } else if (run->lane != 0) {
+    first = lanes_.push(run->lane, position);
+  }
+  if (first) {
     active_.emplace(position.value, std::move(run));
     start(taken_run);
     co_return;
@@ -138,7 +146,7 @@ void Dispatcher::supersede(Run& run) const {
 }
 
 void Dispatcher::start_idle() {
-  while (!idle_.empty() && may_work()) {
+  while (!idle_.empty() && may_work() && !shard_.draining) {
     const auto found = active_.find(idle_.front().value);
     idle_.pop_front();
     CHECK(found != active_.end());
@@ -210,6 +218,7 @@ asio::awaitable<void> Dispatcher::load(Ready ready) {
   ++working_;
   ++resumed_active_;
   active_.emplace(ready.event.value, std::move(run));
+  if (!stop && resumed.history.outside()) stop = co_await come_back(resumed);
   if (!stop) {
     stop = co_await work(shard_, resumed);
   } else if (stop->kind == Transition::Kind::kState && (resumed.flow != nullptr || resumed.records > 0)) {
@@ -221,6 +230,17 @@ asio::awaitable<void> Dispatcher::load(Ready ready) {
     if (!written) stop->kind = Transition::Kind::kRefused;
   }
   co_await finish(resumed, std::move(*stop));
+}
+
+// It is in its lane again: what it does from now on, a restart must not find outside.
+asio::awaitable<std::optional<Transition>> Dispatcher::come_back(Run& run) {
+  RecordDraft draft;
+  draft.state = RunState::kRunning;
+  auto written = co_await append_record(shard_, run, std::move(draft), Sync::kWithNext);
+  if (written) co_return std::nullopt;
+  Transition refused;
+  refused.kind = Transition::Kind::kRefused;
+  co_return refused;
 }
 
 namespace {
@@ -307,15 +327,8 @@ asio::awaitable<void> Dispatcher::finish(Run& run, Transition end) {
       entry.state = end.state;
       entry.hold = end.hold.value_or(Hold::kUnknownOutcome);
       entry.due = end.state == RunState::kHeld ? shard_.now() + shard_.limits.held_keep : end.due;
-      if (end.hold == Hold::kAuthorization) {
-        Connection& connection = shard_.connections.get(end.connection);
-        connection.held.insert(run.id);
-        // Served again while this record was being written: nothing would wake the run any more.
-        if (!connection.needs_authorization) entry.due = shard_.now();
-        shard_.due.changed().notify_all();
-      }
-      if (end.hold == Hold::kOutage) {
-        shard_.connections.get(end.connection).hold_in_outage(run.id, end.body.action);
+      if (end.hold == Hold::kAuthorization || end.hold == Hold::kOutage) {
+        entry.due = waits_for_connection(run.id, end) ? Time::max() : shard_.now();
         shard_.due.changed().notify_all();
       }
     }
@@ -326,14 +339,27 @@ asio::awaitable<void> Dispatcher::finish(Run& run, Transition end) {
     wait_again(event, entry);
   }
   if (end.kind == Transition::Kind::kState) observe(run, end);
-  if (end.state == RunState::kDead && run.flow != nullptr && run.flow->pauses_when_gone)
+  const bool stated = end.kind == Transition::Kind::kState;
+  if (stated && end.state == RunState::kDead && run.flow != nullptr && run.flow->pauses_when_gone)
     co_await pause_if_gone(run, end);
   if (waits && !leaves && end.kind == Transition::Kind::kState && lane != 0) co_await park_followers(lane);
-  if (leaves || end.state == RunState::kDelivered) co_await cancel_older(lane, event);
+  if (leaves || (stated && end.state == RunState::kDelivered)) co_await cancel_older(lane, event);
   if ((!waits || leaves) && lane != 0) leave_lane(lane, event);
   room_.notify_all();
   start_ready();
   start_idle();
+}
+
+// False when its connection was served again while the record was being written: nothing would wake the run any more.
+bool Dispatcher::waits_for_connection(RunId run, const Transition& end) {
+  Connection& connection = shard_.connections.get(end.connection);
+  if (end.hold == Hold::kAuthorization) {
+    if (connection.needs_authorization) connection.held.insert(run);
+    return connection.needs_authorization;
+  }
+  if (!connection.breaker.incident()) return false;
+  connection.hold_in_outage(run, end.body.action);
+  return true;
 }
 
 void Dispatcher::start_head(std::uint64_t lane, Position event) {

@@ -1,5 +1,6 @@
 // One flow's share of the engine: it reads the log, finds each event's lane, keeps a bounded window of runs in memory
-// and the rest in the journal. It must never start a run while an older one of its lane has not ended.
+// and the rest in the journal. It must never start a run while another one of its lane is at work, nor before an older
+// one that waits in it.
 #pragma once
 
 #include <deque>
@@ -99,8 +100,10 @@ class Dispatcher {
   void supersede(Run& run) const;
   asio::awaitable<void> work_on(Run* run);
   asio::awaitable<void> load(Ready ready);
+  asio::awaitable<std::optional<Transition>> come_back(Run& run);
   asio::awaitable<std::optional<Transition>> restore(Run& run, bool expired);
   asio::awaitable<void> finish(Run& run, Transition end);
+  bool waits_for_connection(RunId run, const Transition& end);
   asio::awaitable<void> pause_if_gone(Run& run, const Transition& end);
   asio::awaitable<void> park(std::unique_ptr<Run> run);
   asio::awaitable<void> park_followers(std::uint64_t lane);
@@ -140,10 +143,15 @@ class Dispatcher {
   FlowPtr last_flow_;  // the latest that there was
   std::optional<std::string> paused_;
   Position read_to_;
+  // Of a flow that was gone when the process started: what of its events up to known_to_ needs no reading when it comes
+  // back.
+  std::unordered_set<std::uint64_t> known_;
+  Position known_to_;
   std::uint64_t ordinal_ = 0;  // events read
   std::deque<Unsettled> unsettled_;
   LaneTable lanes_;
   std::unordered_map<std::uint64_t, std::unique_ptr<Run>> active_;  // by position: in memory, working or queued
+  bool begun_ = false;
   std::size_t resumed_active_ = 0;
   std::size_t working_ = 0;                                           // of active_
   std::size_t loading_ = 0;                                           // resumed runs between ready_ and their end

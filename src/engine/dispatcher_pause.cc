@@ -11,6 +11,10 @@ void Dispatcher::set_flow(FlowPtr flow) {
     shard_.flows.add(flow_);
   }
   room_.notify_all();
+  if (!begun_) return;
+  // More may work at once now.
+  start_ready();
+  start_idle();
 }
 
 // Whoever says that it wants no more events is not asked for each of them.

@@ -76,6 +76,15 @@ Async<void> Engine::start(EngineConfig config) {
   co_return Result<void>();
 }
 
+// An entry that is kept by a flow's name, to its new one.
+Async<void> Engine::Impl::carry_over(std::string bucket, std::string from, std::string to) {
+  CO_TRY(const auto entry, co_await shard.deps.state.get(bucket, from));
+  if (!entry) co_return Result<void>();
+  auto created = co_await shard.deps.state.create(bucket, to, entry->value);
+  if (!created && created.error().code != Code::kConflict) co_return failure(std::move(created.error()));
+  co_return co_await shard.deps.state.erase(std::move(bucket), std::move(from), entry->revision);
+}
+
 // Its number; where the journal knows neither it nor its former name, it begins where it says.
 Async<FlowId> Engine::Impl::open(const Flow& flow) {
   if (!flow.was.empty()) {
@@ -83,6 +92,12 @@ Async<FlowId> Engine::Impl::open(const Flow& flow) {
     const bool done = renamed || renamed.error().code == Code::kConflict || renamed.error().code == Code::kNotFound;
     if (!done) co_return failure(std::move(renamed.error()));
     if (Dispatcher* former = renamed ? find(flow.was) : nullptr) former->rename(flow.name);
+    // Also after a crash between the two.
+    CO_TRY_VOID(co_await carry_over(std::string(kPausedBucket), flow.was, flow.name));
+    for (std::size_t i = 0; i < flow.schedules.size(); ++i) {
+      const std::string number = '/' + std::to_string(i);
+      CO_TRY_VOID(co_await carry_over(std::string(kScheduleBucket), flow.was + number, flow.name + number));
+    }
   }
   Position start = shard.deps.log.last();
   if (flow.from.kind == StartFrom::Kind::kEarliest) start = Position(0);

@@ -25,8 +25,9 @@ namespace tieline::engine {
 
 // Every queue and count has its bound here.
 struct EngineLimits {
-  std::size_t window = 512;          // runs of one flow in memory: working, or waiting shortly behind one of their key
-  std::size_t waiting_max = 65'536;  // parked, retrying and held runs of one flow; then it stops reading, visibly
+  std::size_t window = 512;  // runs of one flow in memory: working, or waiting shortly behind one of their key
+  std::size_t waiting_max =
+      65'536;  // runs of one flow out of memory: parked, retrying, held, waiting; then it stops reading
   std::size_t unsettled_span = 8'192;        // events read past one that nothing is journaled of yet
   std::size_t read_batch = 256;              // events asked of the log at once
   std::size_t kept_body_bytes = 4'096;       // of each request and response body in the journal
@@ -41,7 +42,7 @@ struct EngineLimits {
   Duration once_retry{30'000'000};             // how often a run looks whether another one of its `once` key is done
   Duration store_retry{5'000'000};             // until a run is tried again that the store refused to journal
   Duration once_keep{90 * 86'400'000'000LL};   // how long a `once` record stands at least
-  Duration held_keep{30 * 86'400'000'000LL};   // then a held run becomes a dead letter
+  Duration held_keep{30 * 86'400'000'000LL};   // then a run that is held for a person becomes a dead letter
   Duration index_keep{90 * 86'400'000'000LL};  // how long a run is found by its flow's `index:`
   std::uint32_t conflict_tries = 3;
   BreakerLimits breaker = {};                  // when a system counts as down

@@ -16,6 +16,9 @@
 
 namespace tieline::engine {
 
+// Flows that read nothing: why, by name.
+inline constexpr std::string_view kPausedBucket = "paused";
+
 struct Engine::Impl {
   Impl(const EngineDeps& deps, const EngineLimits& limits) : shard(deps, limits) {
     shard.authorized = [this](Connection& connection) { authorized(connection); };
@@ -27,6 +30,7 @@ struct Engine::Impl {
   }
 
   Async<FlowId> open(const Flow& flow);
+  Async<void> carry_over(std::string bucket, std::string from, std::string to);
   Async<void> open_new(const EngineConfig& config, std::vector<std::unique_ptr<Dispatcher>>& opened);
   void swap(const EngineConfig& config);
   void tell_configured(const EngineConfig& config);

@@ -3,13 +3,6 @@
 #include "engine/once.h"
 
 namespace tieline::engine {
-namespace {
-
-// Flows that read nothing: why, by name.
-constexpr std::string_view kPausedBucket = "paused";
-
-}  // namespace
-
 Result<void> Engine::release_brake(std::string_view flow) {
   Dispatcher* found = impl_->find(flow);
   if (found == nullptr) return failure(Code::kNotFound, "no flow is called " + std::string(flow));

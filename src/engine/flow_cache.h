@@ -19,7 +19,10 @@ class FlowCache {
   // Keeps the flow's source in the store, durable on return, so that runs that begin with it can be resumed; and the
   // names of its index, so that a value alone finds what stands under them.
   Async<void> keep(FlowPtr flow);
-  void add(const FlowPtr& flow) { flows_[flow->hash] = flow; }
+  void add(const FlowPtr& flow) {
+    std::erase_if(flows_, [](const auto& entry) { return entry.second.expired(); });
+    flows_[flow->hash] = flow;
+  }
   // kNotFound when its source is not kept; kInvalid when it does not compile any more; else the store's.
   Async<FlowPtr> find(std::string name, std::string hash);
 

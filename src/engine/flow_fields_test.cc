@@ -14,7 +14,9 @@ using testing::HasSubstr;
 class TestPause final : public Step {
  public:
   explicit TestPause(Duration after, bool keep = false) : after_(after), keep_(keep) { kind_ = "wait"; }
-  explicit TestPause(std::string who) : who_(std::move(who)) { kind_ = "approve"; }
+  explicit TestPause(std::string who, Duration after = Duration(0)) : after_(after), who_(std::move(who)) {
+    kind_ = "approve";
+  }
   asio::awaitable<StepResult> run(RunContext& context) const override {
     Pause pause;
     pause.keep = keep_;
@@ -379,6 +381,135 @@ TEST_F(FlowFieldsTest, AWaitThatIsOverInAnOlderProcessGoesOnAtTheStart) {
   start(flows_);
   advance(1s);
   EXPECT_EQ(state(event), RunState::kDelivered);
+}
+
+TEST_F(FlowFieldsTest, WhoseWaitIsOverKeepsItsPlaceThroughACrash) {
+  start({flow({std::make_shared<TestPause>(1min), step("a", kUnsafeSpec)}, true)});
+  const Position waiting = post(R"({"key":"k"})");
+  advance(30s);
+  transport_.latency = 100s;
+  advance(35s);  // the wait is over, and its call is under way
+  ASSERT_EQ(transport_.sent.size(), 1u);
+  store_->sync();
+  crash();
+  advance(1s);
+  EXPECT_EQ(state(waiting), RunState::kHeld) << "its call may have happened";
+  const Position younger = post(R"({"key":"k"})");
+  transport_.latency = 1ms;
+  advance(hours(1));
+  EXPECT_EQ(state(waiting), RunState::kHeld) << "nothing cancels what may have been done";
+  EXPECT_EQ(state(younger), RunState::kParked);
+}
+
+TEST_F(FlowFieldsTest, AWaitThatEndedWhileNothingRanComesBeforeWhatIsYounger) {
+  start({flow({std::make_shared<TestPause>(1min, true), step("a")}, true)});
+  const Position first = post(R"({"key":"k","n":1})");
+  advance(1s);
+  auto next = store_->crash();
+  stop();
+  store_ = std::move(next);
+  const Position second = post(R"({"key":"k","n":2})");
+  advance(hours(1));
+  start(flows_);
+  advance(1s);
+  EXPECT_EQ(state(first), RunState::kDelivered);
+  EXPECT_THAT(transport_.sent.at(0).body, HasSubstr("\"n\":1"));
+  EXPECT_EQ(state(second), RunState::kWaiting);
+}
+
+TEST_F(FlowFieldsTest, ARefusedEndCancelsNothing) {
+  start({flow({step("a"), std::make_shared<TestPause>(hours(2))}, true)});
+  const Position waiting = post(R"({"key":"k"})");
+  advance(1s);
+  transport_.latency = 10s;
+  auto plain = flow({step("b")}, true);
+  plain->hash = "h2";
+  source_.known["h1"] = flows_[0];
+  flows_ = {plain};
+  Result<void> reloaded;
+  await(keep(engine_->reload(config()), &reloaded));
+  post(R"({"key":"k"})");
+  advance(5s);
+  store_->refuse(Code::kFull);
+  advance(6s);
+  store_->refuse(std::nullopt);
+  EXPECT_EQ(state(waiting), RunState::kWaiting);
+}
+
+TEST_F(FlowFieldsTest, RepeatOfWhatWaitsForItsConnectionForgetsNothing) {
+  auto call = step("a", ActionSpec{Safety::kUnsafe, true, false, 1, Duration(0)});
+  start({flow({call})});
+  transport_.script = {lost(), status(401)};  // the call's answer, and the look-up's
+  const Position event = post("{}");
+  advance(10s);
+  ASSERT_EQ(state(event), RunState::kHeld);
+  transport_.by_path["/find"] = status(200, {}, R"({"id":7})");
+  ASSERT_TRUE(settle_held(event, HeldAnswer::kRepeat).has_value());
+  advance(hours(1));
+  EXPECT_EQ(state(event), RunState::kDelivered);
+  EXPECT_EQ(transport_.count("/a"), 1u) << "it is looked for, not made again";
+}
+
+TEST_F(FlowFieldsTest, AFlowThatComesBackReadsNothingTwice) {
+  start({flow({step("a")}, true)});
+  const Position done = post(R"({"key":"k"})");
+  advance(1s);
+  transport_.by_path["/a"] = status(503);
+  const Position open = post(R"({"key":"l"})"), parked = post(R"({"key":"l"})");
+  advance(1s);
+  store_->sync();
+  const auto flows = flows_;
+  source_.known["h1"] = flows[0];
+  auto next = store_->crash();
+  stop();
+  store_ = std::move(next);
+  start({});
+  const Position missed = post(R"({"key":"l"})");
+  flows_ = flows;
+  Result<void> reloaded;
+  await(keep(engine_->reload(config()), &reloaded));
+  transport_.by_path.clear();
+  transport_.sent.clear();
+  advance(hours(1));
+  EXPECT_EQ(transport_.sent.size(), 3u);
+  for (const Position event : {done, open, parked, missed}) EXPECT_EQ(state(event), RunState::kDelivered);
+}
+
+TEST_F(FlowFieldsTest, TheBrakeCountsNoRunThatOnlyWaitsForAnothersOnce) {
+  auto call = step("a", kUnsafeSpec);
+  call->once = true;
+  auto braked = flow({call});
+  braked->brake = Brake{2, 10min, "api.a", std::nullopt, "api.a"};
+  start({braked});
+  transport_.script = {lost()};
+  const Position first = post(R"({"once":"k"})");
+  advance(1s);
+  ASSERT_EQ(state(first), RunState::kHeld);
+  const Position second = post(R"({"once":"k"})");
+  advance(5min);  // it looks again and again
+  EXPECT_FALSE(snapshot().braked);
+  ASSERT_TRUE(settle_held(first, HeldAnswer::kDelivered).has_value());
+  advance(1min);
+  EXPECT_EQ(state(second), RunState::kDelivered);
+}
+
+TEST_F(FlowFieldsTest, AnApprovalThatNobodyGaveIsAskedForAnew) {
+  start({flow({step("a"), std::make_shared<TestPause>("finance", 1min), step("b")}, true)});
+  const Position event = post(R"({"key":"k"})");
+  advance(2min);
+  ASSERT_EQ(state(event), RunState::kDead);
+  Replay how;
+  how.from = Replay::From::kFailed;
+  how.by = "ada";
+  Result<void> replayed;
+  await(keep(engine_->replay(RunId{FlowId(1), event}, how), &replayed));
+  ASSERT_TRUE(replayed.has_value()) << replayed.error().message;
+  settle();
+  EXPECT_EQ(state(event), RunState::kWaiting);
+  ASSERT_TRUE(settle_held(event, HeldAnswer::kApproved).has_value());
+  advance(1s);
+  EXPECT_EQ(state(event), RunState::kDelivered);
+  EXPECT_EQ(transport_.count("/a"), 1u);
 }
 
 }  // namespace

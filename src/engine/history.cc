@@ -100,6 +100,13 @@ void CallHistory::outcome(RecordBody body, std::uint32_t attempt, Time at) {
   undecided = true;
 }
 
+void CallHistory::try_anew() {
+  policy = AttemptHistory();
+  standing_since.reset();
+  due.reset();
+  conflicts = 0;
+}
+
 void CallHistory::answered(HeldAnswer answer) {
   open = undecided = false;
   due.reset();
@@ -161,6 +168,9 @@ void RunHistory::begin_again(const RecordBody& body) {
   ++replays_;
   held_.reset();
   if (from_start) pauses_.clear();
+  // Of no call it died: perhaps of an approval that nobody gave in time, which is asked for anew.
+  if (!from_start && !failed_)
+    std::erase_if(pauses_, [&](const auto& pause) { return pause.first.step >= failed_step_ && !pause.second.answer; });
   for (auto& [key, call] : calls_) {
     const bool failed = key == failed_;
     const bool behind = key.step >= failed_step_ || !key.items.empty();  // other items may have failed at other steps
@@ -187,13 +197,17 @@ void RunHistory::answered(const Record& record, const RecordBody& body) {
     case HeldAnswer::kDelivered:
     case HeldAnswer::kRepeat: break;
   }
-  if (body.hold == Hold::kBrake) {
-    passed_brake_ = true;
-  } else {
-    CallHistory& of = call(id);
+  if (body.hold == Hold::kBrake) passed_brake_ = true;
+  // Records of before holds were said with the answer are of unknown outcomes.
+  const bool of_a_call = !body.action.empty() && body.hold != Hold::kBrake;
+  if (!of_a_call) return;
+  CallHistory& of = call(id);
+  if (body.hold.value_or(Hold::kUnknownOutcome) == Hold::kUnknownOutcome) {
     of.answered(*body.answer);
-    of.redo = body.redo;
+  } else {
+    of.try_anew();
   }
+  of.redo = body.redo;
 }
 
 void RunHistory::forget(const std::vector<std::uint32_t>& items, std::uint32_t first, std::uint32_t count) {
@@ -261,8 +275,11 @@ void RunHistory::take_state(const Record& record, const RecordBody& body) {
   stated_ = true;
   held_.reset();
   if (record.state == RunState::kRetrying) wait(call, record, body, record.due);
-  if (record.state == RunState::kHeld) wait(call, record, body, record.at);
+  // A hold of the run as a whole says nothing of the call at its first step.
+  const bool of_the_run = body.action.empty() && (body.hold == Hold::kFlow || body.hold == Hold::kBrake);
+  if (record.state == RunState::kHeld && !of_the_run) wait(call, record, body, record.at);
   if (record.state == RunState::kHeld || record.state == RunState::kWaiting) held_ = record;
+  if (record.state == RunState::kWaiting) began_ = false;  // it left its lane: others have come before it
   if (body.answer) answered(record, body);
   if (record.state == RunState::kDead) {
     failed_step_ = record.step;

@@ -63,6 +63,8 @@ struct CallHistory {
   // The call waits for something else than its own failures from now on: a limit, its budget, a person.
   void stand(Time at) { standing_since = standing_since.value_or(at); }
   void answered(HeldAnswer answer);
+  // A person lets it go on that waited for its connection: what may have happened is as open as before.
+  void try_anew();
   // The run begins again for the `replay`-th time, and this call is made again. What may have happened stays to be
   // found out. `from_start`: what it came to is remembered in `earlier`, unless it is why the run `failed`.
   void again(std::uint32_t replay, bool from_start, bool failed);
@@ -100,6 +102,8 @@ class RunHistory {
   // Null where the run never came to it.
   const PauseHistory* pause(const CallId& id) const;
   bool paused() const { return !pauses_.empty(); }
+  // Its last state record says that it waits outside of its lane.
+  bool outside() const { return held_ && held_->state == RunState::kWaiting; }
   bool passed_brake() const { return passed_brake_; }  // a person let it pass
   std::uint32_t replays() const { return replays_; }   // how often it began again
   bool completed() const { return completed_; }        // it was delivered or skipped before it began again

@@ -220,7 +220,11 @@ Async<bool> Jobs::work_on_flow(Job& job, FlowId flow) {
 asio::awaitable<void> Jobs::work(std::uint64_t id) {
   Job& job = running_.at(id);
   if (job.select.run) {
-    const auto status = co_await shard_.deps.journal.status(*job.select.run);
+    auto status = co_await shard_.deps.journal.status(*job.select.run);
+    while (!status && job.state == Job::State::kRunning) {
+      co_await shard_.deps.clock.sleep(shard_.limits.store_retry);
+      status = co_await shard_.deps.journal.status(*job.select.run);
+    }
     const bool new_to_it = status && (!*status || (*status)->changed <= job.created);
     if (job.done + job.refused == 0 && new_to_it) co_await do_to(job, *job.select.run);
   } else {

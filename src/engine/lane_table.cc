@@ -27,6 +27,13 @@ void LaneTable::rejoin(std::uint64_t lane, Position run) {
   found.runs.insert(std::lower_bound(first, found.runs.end(), run), run);
 }
 
+bool LaneTable::contains(std::uint64_t lane, Position run) const {
+  const auto found = lanes_.find(lane);
+  if (found == lanes_.end()) return false;
+  const auto first = found->second.runs.begin() + static_cast<std::ptrdiff_t>(found->second.first);
+  return std::find(first, found->second.runs.end(), run) != found->second.runs.end();
+}
+
 Position LaneTable::last(std::uint64_t lane) const {
   const auto found = lanes_.find(lane);
   return found == lanes_.end() ? Position() : found->second.runs.back();

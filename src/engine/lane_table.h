@@ -25,6 +25,7 @@ class LaneTable {
   void place(std::uint64_t lane, Position run);
   bool is_head(std::uint64_t lane, Position run) const { return head(lane) == run; }
   Position head(std::uint64_t lane) const;  // 0 when the lane is empty
+  bool contains(std::uint64_t lane, Position run) const;
   Position last(std::uint64_t lane) const;  // 0 when the lane is empty
   // Takes the head off and returns the next one, or 0.
   Position pop(std::uint64_t lane);

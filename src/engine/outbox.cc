@@ -28,6 +28,9 @@ Result<void> publish(const Shard& shard, Run& run, Publication publication, std:
   if (publication.subject.size() > limits.subject_bytes_max)
     return failure(Code::kInvalid, "`key` has " + std::to_string(publication.subject.size()) + " bytes, at most " +
                                        std::to_string(limits.subject_bytes_max) + " are allowed");
+  if (publication.type.size() > limits.subject_bytes_max)
+    return failure(Code::kInvalid, "`type` has " + std::to_string(publication.type.size()) + " bytes, at most " +
+                                       std::to_string(limits.subject_bytes_max) + " are allowed");
   NewEvent event;
   event.data = std::make_shared<const std::string>(json::print(publication.data.root()));
   run.published_bytes +=

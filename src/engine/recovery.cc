@@ -38,6 +38,11 @@ Async<void> Dispatcher::recover() {
   // Older ones that begin again later wait behind what has begun.
   for (const auto& [lane, event] : found.begun) lanes_.lead(lane, event);
   read_to_ = flow_ != nullptr ? found.horizon : cursor.floor;
+  if (flow_ == nullptr) {
+    known_ = std::move(found.settled);
+    known_.insert(found.unfinished.begin(), found.unfinished.end());
+    known_to_ = found.horizon;
+  }
   co_return Result<void>();
 }
 
@@ -97,23 +102,24 @@ asio::awaitable<std::uint64_t> Dispatcher::find_lane(RunStatus status) {
 
 void Dispatcher::recovered(const RunStatus& status, std::uint64_t lane) {
   const Position event = status.run.event;
-  const bool outside = status.state == RunState::kWaiting;
-  if (lane != 0 && outside) outside_[lane].push_back(event);
-  if (lane != 0 && !outside) lanes_.insert(lane, event);
   Waiting entry;
   entry.state = status.state;
   entry.lane = lane;
   entry.due = status.due;
   // Written later than now: the wall clock was set back since, and as long is left as when it was written.
   if (status.changed > shard_.now() && entry.due != Time::max()) entry.due -= status.changed - shard_.now();
+  // Whose wait is over takes its place again, before anything younger begins.
+  const bool outside = status.state == RunState::kWaiting && entry.due > shard_.now();
+  if (lane != 0 && outside) outside_[lane].push_back(event);
+  if (lane != 0 && !outside) lanes_.insert(lane, event);
   entry.received = status.changed;
   if (status.state == RunState::kHeld) {
     entry.hold = hold_of_summary(status.summary).value_or(Hold::kUnknownOutcome);
     // Flows may be different now: those are simply tried again.
     entry.due = waits_for_a_person(entry.hold) ? status.changed + shard_.limits.held_keep : shard_.now();
     if (entry.hold == Hold::kBrake) shard_.brakes[id_].hold();
-    if (entry.hold == Hold::kAuthorization && held_again(status)) entry.due = status.changed + shard_.limits.held_keep;
-    if (entry.hold == Hold::kOutage && in_outage_again(status)) entry.due = status.changed + shard_.limits.held_keep;
+    if (entry.hold == Hold::kAuthorization && held_again(status)) entry.due = Time::max();
+    if (entry.hold == Hold::kOutage && in_outage_again(status)) entry.due = Time::max();
   }
   entry.pause = pause_marks(status.summary);
   if (status.state == RunState::kRetrying || status.state == RunState::kHeld || outside) {

@@ -13,6 +13,7 @@ namespace tieline::engine {
 namespace {
 
 constexpr std::size_t kIndexValueBytesMax = 512;
+constexpr std::size_t kVersionKeyBytesMax = 2'048;
 constexpr std::size_t kSummaryBytesMax = 300;
 
 Transition ended(RunState state, std::string summary = {}) {
@@ -46,6 +47,10 @@ asio::awaitable<VersionCheck> check_version(Shard& shard, const Run& run,
   put.bucket = std::string(kVersionBucket);
   put.key = version_key(run);
   put.value = json::print(version->root());
+  if (put.key.size() > kVersionKeyBytesMax) {
+    check.stop = failed(Error{Code::kInvalid, "`key` is too long for a flow with a `version`", {}}, 0);
+    co_return check;
+  }
   // A run that has begun was newer when it did, and nothing of its lane has completed since: unless it waited outside.
   // One that completed before and begins again is as new as itself.
   if (!run.history.began() || run.history.paused()) {
@@ -114,7 +119,21 @@ asio::awaitable<void> journal_end(Shard& shard, Run& run, Transition& end, Endin
   const bool waits = !is_terminal(end.state) || run.lane != 0 || !draft.events.empty();
   const Sync sync = waits ? Sync::kWait : Sync::kWithNext;
   auto written = co_await append_record(shard, run, std::move(draft), sync);
-  if (!written) end.kind = Transition::Kind::kRefused;
+  if (written) co_return;
+  if (written.error().code != Code::kTooLarge && written.error().code != Code::kInvalid) {
+    end.kind = Transition::Kind::kRefused;
+    co_return;
+  }
+  // It will never be taken as it is: without what came with it the run at least ends.
+  Error why = written.error();
+  end = failed(std::move(why).in("what the run ends with cannot be kept"), end.step);
+  RecordDraft bare;
+  bare.step = end.step;
+  bare.body = end.body;
+  bare.state = end.state;
+  bare.summary = end.summary;
+  auto ended_at_last = co_await append_record(shard, run, std::move(bare), Sync::kWait);
+  if (!ended_at_last) end.kind = Transition::Kind::kRefused;
 }
 
 }  // namespace

@@ -95,6 +95,11 @@ Async<void> Scheduler::remember(Entry& entry) {
   auto written = entry.revision == 0
                      ? co_await shard_.deps.state.create(bucket, entry.key, std::move(value))
                      : co_await shard_.deps.state.update(bucket, entry.key, std::move(value), entry.revision);
+  if (!written && written.error().code == Code::kConflict) {
+    // A reload copied this entry while its last write was under way.
+    CO_TRY(const auto stored, co_await shard_.deps.state.get(bucket, entry.key));
+    entry.revision = stored ? stored->revision : 0;
+  }
   if (!written) co_return failure(std::move(written.error()));
   entry.revision = *written;
   co_return Result<void>();

@@ -64,6 +64,8 @@ struct Shard {
   Time index_until() const { return now() + limits.index_keep; }
   void store_failed(const Error& error) {
     ++store_errors;
+    // What is wrong with one record says nothing of the next one.
+    if (error.code == Code::kTooLarge || error.code == Code::kInvalid || error.code == Code::kConflict) return;
     store_refuses = true;
     store_error = error.message;
   }

@@ -107,6 +107,10 @@ asio::awaitable<CallResult> do_table_work(Shard& shard, Run& run, TableWork& wor
   const std::string by = run.flow->name + "/" + std::to_string(run.id.event.value);
   TableDecision decision = work.decide(entries, shard.now(), by);
   if (decision.wait) co_return co_await wait(desk, decision);
+  if (run.flow->mode == FlowMode::kShadow && !decision.puts.empty()) {
+    decision.puts.clear();
+    decision.words += " (not written: the flow is a shadow)";
+  }
   result.step = std::move(decision.step);
   if (result.step.kind != StepResult::Kind::kNext) co_return result;
   result.value = decision.value;

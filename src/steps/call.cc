@@ -7,6 +7,8 @@
 namespace tieline::steps {
 namespace {
 
+constexpr std::size_t kOnceBytesMax = 1'024;
+
 struct CallOptions {
   ActionPtr action;
   Template with;
@@ -52,6 +54,12 @@ class CallStep final : public Step {
         return failure(Code::kInvalid, "`once` gave no key, so the call could not be told from any other", place());
       }
       request.once = value.is_string() ? std::string(value.as_string()) : json::print(value);
+      if (request.once->size() > kOnceBytesMax) {
+        return failure(Code::kInvalid,
+                       "`once` gave a key of " + std::to_string(request.once->size()) + " bytes, at most " +
+                           std::to_string(kOnceBytesMax) + " are allowed",
+                       place());
+      }
     }
     request.on = &options_.on;
     request.retry = options_.retry ? &*options_.retry : nullptr;
