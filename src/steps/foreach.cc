@@ -169,7 +169,7 @@ bool ForeachSpec::compile_items(FlowBuilder& builder, ForeachOptions& out) const
   if (info) builder.check_arguments(items.with, *info, items.path);
   std::optional<Template> with =
       items.with.kind == spec::Data::Kind::kNull ? std::optional(Template::map({})) : builder.compile(items.with);
-  if (!info || !with) return false;
+  if (!info || info->action == nullptr || !with) return false;
   if (info->action->safety() != Safety::kSafe) {
     builder.problems().error(
         items.path.place,
