@@ -29,6 +29,7 @@ struct CallHistory {
   AttemptHistory policy;
   std::optional<Time> first_sent;      // the first intent: from when on the vendor knows an idempotency key
   std::optional<Time> standing_since;  // the policy clock stands still from here until the next attempt
+  std::optional<Time> asking_since;    // the first answer that it is not there yet, which the flow waits for
   std::uint32_t conflicts = 0;
   std::uint32_t lookups = 0;       // of the open attempt
   Duration lookups_standing{0};    // of the time since it was made
@@ -63,6 +64,8 @@ struct CallHistory {
   // The call waits for something else than its own failures from now on: a limit, its budget, a person.
   void stand(Time at) { standing_since = standing_since.value_or(at); }
   void answered(HeldAnswer answer);
+  // What it asks for is not there, and is asked for again: every answer begins a whole policy's worth of tries.
+  void not_there(Time at);
   // The run begins again for the `replay`-th time, and this call is made again. What may have happened stays to be
   // found out. `from_start`: what it came to is remembered in `earlier`, unless it is why the run `failed`.
   void again(std::uint32_t replay, bool from_start, bool failed);

@@ -176,6 +176,11 @@ bool ForeachSpec::compile_items(FlowBuilder& builder, ForeachOptions& out) const
         "`" + items.path.value + "` does more than read: `foreach` takes its items from a safe action");
     return false;
   }
+  for (const std::optional<OnEmpty>& rule : {items.on.empty, items.on.missing}) {
+    if (!rule || !rule->wait) continue;
+    builder.problems().error(rule->place, "`wait` is for a `call` step: let one wait, and `foreach` over what it gave");
+    return false;
+  }
   out.action = std::move(info->action);
   out.with = std::move(*with);
   out.on = items.on.rules();
