@@ -232,20 +232,24 @@ asio::awaitable<Reply> Api::runs(Query query) {
 }
 
 asio::awaitable<Reply> Api::settle(std::string run, json::Document body) {
-  const std::string_view word = body.root()["answer"].as_string();
-  if (word != "delivered" && word != "repeat") {
+  using enum engine::HeldAnswer;
+  std::optional<engine::HeldAnswer> answer;
+  for (const auto known : {kDelivered, kRepeat, kApproved, kDeclined}) {
+    if (body.root()["answer"].as_string() == engine::held_answer_name(known)) answer = known;
+  }
+  if (!answer) {
     const Error wrong{Code::kInvalid,
-                      "say {\"answer\": \"delivered\"} when it happened, {\"answer\": \"repeat\"} to send it again",
+                      "say {\"answer\": \"delivered\"} when it happened, \"repeat\" to send it again or to let it pass "
+                      "its flow's brake, \"approved\" or \"declined\" where it waits for approval",
                       {}};
     co_return error_reply(wrong);
   }
-  const auto answer = word == "repeat" ? engine::HeldAnswer::kRepeat : engine::HeldAnswer::kDelivered;
   const auto id = co_await find_run(deps_.ports, std::move(run));
   if (!id) co_return error_reply(id.error());
   std::string by(body.root()["by"].as_string());
   if (by.empty()) by = "a person at the admin port";
   engine::Decision decision{std::move(by), body.root()["redo"].as_bool()};
-  const auto settled = co_await deps_.engine.settle_held(*id, answer, std::move(decision));
+  const auto settled = co_await deps_.engine.settle_held(*id, *answer, std::move(decision));
   if (!settled) co_return error_reply(settled.error());
   json::Builder out;
   co_return json_text(200, out.begin_object().key("settled").boolean(true).end_object().finish().root());
