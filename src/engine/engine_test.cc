@@ -611,6 +611,28 @@ TEST_F(EngineTest, StopsAskingAfterItsTime) {
   EXPECT_EQ(transport_.count("/a"), 7u);
 }
 
+TEST_F(EngineTest, WhatIsAskedAgainHasAnotherIdempotencyKey) {
+  ActionSpec spec = kUnsafeSpec;
+  spec.key = true;
+  auto a = step("a", spec);
+  a->on = {{.answer = "missing", .again = 600s, .keep_for = 3600s}};
+  start({flow({a})});
+  transport_.script = {status(404), status(503), status(404)};
+  const Position event = post("{}");
+  advance(300s);
+  crash();
+  advance(400s);
+  ASSERT_EQ(transport_.sent.size(), 3u);
+  crash();
+  advance(700s);
+  EXPECT_EQ(state(event), RunState::kDelivered);
+  ASSERT_EQ(transport_.sent.size(), 4u);
+  const auto key = [&](std::size_t i) { return std::string(find_header(transport_.sent[i].headers, "X-Key")); };
+  EXPECT_NE(key(0), key(1)) << "the vendor would answer as it did before";
+  EXPECT_EQ(key(1), key(2)) << "a try of the same";
+  EXPECT_NE(key(2), key(3));
+}
+
 TEST_F(EngineTest, ACrashBeforeTheDecisionToAskAgainLosesNothing) {
   ActionSpec spec;
   spec.safety = Safety::kSafe;

@@ -126,6 +126,10 @@ void CallHistory::answered(HeldAnswer answer) {
 void CallHistory::not_there(Time at) {
   policy = AttemptHistory();
   asking_since = asking_since.value_or(at);
+  if (key_used) return;
+  // A vendor answers an earlier key with what it answered then. By the attempt's number, however often this is told.
+  asked = attempts;
+  first_sent.reset();
 }
 
 const PauseHistory* RunHistory::pause(const CallId& id) const {

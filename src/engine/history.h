@@ -30,6 +30,7 @@ struct CallHistory {
   std::optional<Time> first_sent;      // the first intent: from when on the vendor knows an idempotency key
   std::optional<Time> standing_since;  // the policy clock stands still from here until the next attempt
   std::optional<Time> asking_since;    // the first answer that it is not there yet, which the flow waits for
+  std::uint32_t asked = 0;             // the last attempt with that answer: those behind it have another key
   std::uint32_t conflicts = 0;
   std::uint32_t lookups = 0;       // of the open attempt
   Duration lookups_standing{0};    // of the time since it was made

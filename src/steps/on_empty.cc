@@ -22,7 +22,9 @@ const spec::Table<WaitOption>& describe(const WaitOption*) {
                  {.doc = "After so long the run is a dead letter", .example = "24h", .min = "1s", .max = "30d"})
           .check([](const WaitOption& option, const spec::Node& node, spec::Problems& problems) {
             if (option.keep_for / option.wait > kLooksMax)
-              problems.error(node.place(), "that is more than 10000 looks: make `wait` longer or `for` shorter");
+              problems.error(node.place(), "every " + format_duration(option.wait) + " for " +
+                                               format_duration(option.keep_for) +
+                                               " is more than 10000 looks: make `wait` longer or `for` shorter");
           });
   return table;
 }
