@@ -42,6 +42,9 @@ enum class OnAnswer : std::uint8_t { kFail, kSkip, kContinue };
 struct AnswerRule {
   std::string answer;
   OnAnswer then = OnAnswer::kFail;
+  Duration again{
+      0};  // of "empty" and "missing", not zero: asks again after this, until `keep_for` has passed; then `then`
+  Duration keep_for{0};
 };
 
 // A secret of a run: programs see the handle, only a call's request the secret.

@@ -29,6 +29,13 @@ std::string one_line(const RecordBody& outcome, std::string_view what) {
 
 Answer ruled(const AnswerRule& rule, const RecordBody& outcome, std::string_view what) {
   Answer answer;
+  if (rule.again.count() > 0) {
+    answer.then = Answer::Then::kAsk;
+    answer.reason = one_line(outcome, what);
+    answer.again = rule.again;
+    answer.keep_for = rule.keep_for;
+    return answer;
+  }
   switch (rule.then) {
     case OnAnswer::kContinue: answer.null = true; break;
     case OnAnswer::kSkip:

@@ -19,10 +19,12 @@ struct Answer {
     kLimited,  // when the vendor allows
     kHold,     // needs authorization
     kResolve,  // unknown: find out
+    kAsk,      // not there yet: after `again`, until `keep_for` has passed
   } then = Then::kBind;
   bool null = false;                         // kBind: null instead of the result
   Category category = Category::kDelivered;  // kDead: as what
-  std::string reason;                        // kSkip, kDead: one line
+  std::string reason;                        // kSkip, kDead, kAsk: one line
+  Duration again{0}, keep_for{0};            // kAsk
 };
 
 // `conflicts`: attempts of this call that ended in a conflict, this one included; `conflict_tries` of them are retried.

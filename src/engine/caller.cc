@@ -47,10 +47,12 @@ asio::awaitable<RunContext::CallResult> Caller::perform(Transition& transition) 
 // The run is here for others of its calls: this one waits on.
 Caller::Ending Caller::not_due() {
   if (!history_.due || *history_.due <= shard_.now()) return std::nullopt;
-  const bool known = history_.last.has_value();
-  return wait_until(*history_.due,
-                    action_.name() + ": " + (known ? history_.last->message : "its last try was cut off"),
-                    known ? history_.last->category.value_or(Category::kTransient) : Category::kTransient);
+  if (!history_.last)
+    return wait_until(*history_.due, action_.name() + ": its last try was cut off", Category::kTransient);
+  const RecordBody& last = *history_.last;
+  if (last.category == Category::kDelivered)
+    return wait_until(*history_.due, action_.name() + ": found nothing", Category::kMissing);
+  return wait_until(*history_.due, action_.name() + ": " + last.message, last.category.value_or(Category::kTransient));
 }
 
 // A replay from the start leaves out what its flow says is not to be made again, where it was made.
@@ -68,11 +70,13 @@ Caller::Ending Caller::remembered() {
   if (history_.open || !history_.last) return std::nullopt;
   RecordBody outcome = *history_.last;
   if (outcome.wait) outcome.wait = std::max(Duration(0), Duration(history_.last_at + *outcome.wait - shard_.now()));
-  switch (interpret(outcome, request_.on, history_.conflicts, shard_.limits.conflict_tries).then) {
+  const Answer answer = interpret(outcome, request_.on, history_.conflicts, shard_.limits.conflict_tries);
+  switch (answer.then) {
     case Answer::Then::kBind:
     case Answer::Then::kSkip:
     case Answer::Then::kDead: return follow(outcome);
     case Answer::Then::kRetry: return history_.undecided ? try_again(outcome) : std::nullopt;
+    case Answer::Then::kAsk: return history_.undecided ? ask_again(answer) : std::nullopt;
     case Answer::Then::kLimited:
       if (!history_.undecided || outcome.wait.value_or(Duration(0)).count() == 0) return std::nullopt;
       return wait_until(shard_.now() + *outcome.wait, action_.connection() + " is at its limit",
@@ -358,6 +362,7 @@ Caller::Ending Caller::follow(const RecordBody& outcome) {
     }
     case Answer::Then::kDead: return dead(answer.category, answer.reason);
     case Answer::Then::kRetry: return try_again(outcome);
+    case Answer::Then::kAsk: return ask_again(answer);
     case Answer::Then::kLimited: return std::nullopt;
     case Answer::Then::kHold:
       probing_ = false;
@@ -384,6 +389,15 @@ Caller::Ending Caller::try_again(const RecordBody& outcome) {
   if (next.retry) return wait_until(shard_.now() + next.wait, what, category);
   if (category == Category::kUnknown) return hold(Hold::kUnknownOutcome, next.reason + ": " + what);
   return dead(category == Category::kConflict ? Category::kValidation : category, what + "; " + next.reason);
+}
+
+// It is not there yet, and may come: that is no failure, and no try of the policy.
+Caller::Ending Caller::ask_again(const Answer& answer) {
+  const Time now = shard_.now();
+  history_.not_there(now);
+  if (now - *history_.asking_since >= answer.keep_for)
+    return dead(Category::kValidation, answer.reason + "; asked for " + format_duration(answer.keep_for));
+  return wait_until(now + answer.again, answer.reason, Category::kMissing);
 }
 
 std::vector<Spend> Caller::spends() const {

@@ -49,6 +49,7 @@ class Caller {
   Ending brake();
   Ending follow(const RecordBody& outcome);
   Ending try_again(const RecordBody& outcome);
+  Ending ask_again(const Answer& answer);
   Ending wait_until(Time due, std::string summary, Category category);
   Ending hold(Hold hold, std::string why);
   Ending dead(Category category, std::string why);

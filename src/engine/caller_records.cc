@@ -106,6 +106,7 @@ CallIdentity Caller::identity() const {
   const bool other = !history_.keyed_for.empty() && history_.keyed_for != action_.name();
   if (history_.redo || other) round = history_.replayed;
   if (round != 0) text += "\nreplay " + std::to_string(round);
+  if (history_.asked != 0) text += "\nasked " + std::to_string(history_.asked);
   Bytes bits;
   put_u64(bits, hash64(text, 1));
   put_u64(bits, hash64(text, 2));

@@ -562,6 +562,92 @@ TEST_F(EngineTest, OnSaysWhatMissingAndEmptyMean) {
   EXPECT_EQ(run_of(event)->summary.rfind("api.b: found nothing", 0), 0u);
 }
 
+TEST_F(EngineTest, AsksAgainForWhatIsNotThereYetAndBurnsNoTry) {
+  ActionSpec spec;
+  spec.safety = Safety::kSafe;
+  auto a = step("a", spec), b = step("b");
+  a->on = {{.answer = "empty", .again = 600s, .keep_for = 3600s}};
+  b->on = {{.answer = "missing", .again = 600s, .keep_for = 3600s}};
+  start({flow({a, b})});
+  // Two of three tries fail before each answer.
+  transport_.script = {status(503), status(503), status(200, {}, "[]"),
+                       status(503), status(503), status(200, {}, "[]")};
+  const Position event = post("{}");
+  advance(300s);
+  EXPECT_EQ(transport_.count("/a"), 3u);
+  EXPECT_EQ(state(event), RunState::kRetrying);
+  EXPECT_EQ(run_of(event)->summary.rfind("api.a: found nothing", 0), 0u);
+  crash();
+  advance(200s);
+  EXPECT_EQ(transport_.count("/a"), 3u);  // at its time, and not before
+  advance(700s);
+  EXPECT_EQ(transport_.count("/a"), 6u);
+  transport_.script = {status(200, {}, "[1]"), status(404)};
+  advance(150s);
+  EXPECT_EQ(transport_.count("/a"), 7u);
+  EXPECT_EQ(transport_.count("/b"), 1u);
+  EXPECT_EQ(state(event), RunState::kRetrying);
+  advance(700s);
+  EXPECT_EQ(state(event), RunState::kDelivered);
+  EXPECT_EQ(transport_.count("/a"), 7u);
+  EXPECT_EQ(transport_.count("/b"), 2u);
+}
+
+TEST_F(EngineTest, StopsAskingAfterItsTime) {
+  ActionSpec spec;
+  spec.safety = Safety::kSafe;
+  auto a = step("a", spec);
+  a->on = {{.answer = "empty", .again = 600s, .keep_for = 3600s}};
+  start({flow({a})});
+  transport_.script.assign(9, status(200, {}, "[]"));
+  const Position event = post("{}");
+  advance(1800s);
+  crash();
+  advance(1700s);
+  EXPECT_EQ(state(event), RunState::kRetrying);
+  advance(800s);
+  EXPECT_EQ(state(event), RunState::kDead);
+  EXPECT_EQ(run_of(event)->summary, "validation: api.a: found nothing: said []; asked for 1h");
+  EXPECT_EQ(transport_.count("/a"), 7u);
+}
+
+TEST_F(EngineTest, WhatIsAskedAgainHasAnotherIdempotencyKey) {
+  ActionSpec spec = kUnsafeSpec;
+  spec.key = true;
+  auto a = step("a", spec);
+  a->on = {{.answer = "missing", .again = 600s, .keep_for = 3600s}};
+  start({flow({a})});
+  transport_.script = {status(404), status(503), status(404)};
+  const Position event = post("{}");
+  advance(300s);
+  crash();
+  advance(400s);
+  ASSERT_EQ(transport_.sent.size(), 3u);
+  crash();
+  advance(700s);
+  EXPECT_EQ(state(event), RunState::kDelivered);
+  ASSERT_EQ(transport_.sent.size(), 4u);
+  const auto key = [&](std::size_t i) { return std::string(find_header(transport_.sent[i].headers, "X-Key")); };
+  EXPECT_NE(key(0), key(1)) << "the vendor would answer as it did before";
+  EXPECT_EQ(key(1), key(2)) << "a try of the same";
+  EXPECT_NE(key(2), key(3));
+}
+
+TEST_F(EngineTest, ACrashBeforeTheDecisionToAskAgainLosesNothing) {
+  ActionSpec spec;
+  spec.safety = Safety::kSafe;
+  auto a = step("a", spec);
+  a->on = {{.answer = "empty", .again = 600s, .keep_for = 3600s}};
+  start({flow({a})});
+  transport_.script = {status(200, {}, "[]")};
+  const Position event = post("{}");
+  crash();
+  advance(10s);
+  EXPECT_LE(transport_.count("/a"), 2u);
+  advance(700s);
+  EXPECT_EQ(state(event), RunState::kDelivered);
+}
+
 TEST_F(EngineTest, MergesThePagesOfASafeCall) {
   ActionSpec spec;
   spec.safety = Safety::kSafe;

@@ -21,6 +21,7 @@ bool inside(const std::vector<std::uint32_t>& items, const std::vector<std::uint
 void CallHistory::restart() {
   policy = AttemptHistory();
   standing_since.reset();
+  asking_since.reset();
   conflicts = 0;
   last.reset();
   due.reset();
@@ -95,6 +96,7 @@ void CallHistory::outcome(RecordBody body, std::uint32_t attempt, Time at) {
   }
   if (body.category == Category::kAuth || body.outage) --policy.tries;
   if (body.category == Category::kConflict) ++conflicts;
+  if (body.category == Category::kDelivered && !body.empty) asking_since.reset();
   last = std::move(body);
   last_at = at;
   undecided = true;
@@ -117,6 +119,7 @@ void CallHistory::answered(HeldAnswer answer) {
     key_used = false;
     conflicts = 0;
     standing_since.reset();
+    asking_since.reset();
     last.reset();
     repeat_asked = true;
     return;
@@ -125,6 +128,15 @@ void CallHistory::answered(HeldAnswer answer) {
   delivered.category = Category::kDelivered;
   delivered.result = json::Document();
   last = std::move(delivered);
+}
+
+void CallHistory::not_there(Time at) {
+  policy = AttemptHistory();
+  asking_since = asking_since.value_or(at);
+  if (key_used) return;
+  // A vendor answers an earlier key with what it answered then. By the attempt's number, however often this is told.
+  asked = attempts;
+  first_sent.reset();
 }
 
 const PauseHistory* RunHistory::pause(const CallId& id) const {
@@ -174,7 +186,8 @@ void RunHistory::begin_again(const RecordBody& body) {
   for (auto& [key, call] : calls_) {
     const bool failed = key == failed_;
     const bool behind = key.step >= failed_step_ || !key.items.empty();  // other items may have failed at other steps
-    const bool known = call.last && call.last->category == Category::kDelivered && !call.last->happened;
+    const bool known =
+        call.last && call.last->category == Category::kDelivered && !call.last->happened && !call.asking_since;
     // From the failed step on: what is done stays done.
     if (from_start || failed || (behind && !known)) call.again(replays_, from_start, failed);
     call.redo = body.redo;
@@ -226,6 +239,7 @@ void RunHistory::wait(CallHistory& call, const Record& record, const RecordBody&
     call.open_known = true;
   }
   call.undecided = false;
+  if (!body.hold && body.category == Category::kMissing && body.resolved != Resolved::kTable) call.not_there(record.at);
   call.stand(until);
   if (!body.hold && body.category == Category::kConflict) read_again(CallId{body.items, record.step, body.call});
 }

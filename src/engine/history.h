@@ -29,6 +29,8 @@ struct CallHistory {
   AttemptHistory policy;
   std::optional<Time> first_sent;      // the first intent: from when on the vendor knows an idempotency key
   std::optional<Time> standing_since;  // the policy clock stands still from here until the next attempt
+  std::optional<Time> asking_since;    // the first answer that it is not there yet, which the flow waits for
+  std::uint32_t asked = 0;             // the last attempt with that answer: those behind it have another key
   std::uint32_t conflicts = 0;
   std::uint32_t lookups = 0;       // of the open attempt
   Duration lookups_standing{0};    // of the time since it was made
@@ -65,6 +67,8 @@ struct CallHistory {
   void answered(HeldAnswer answer);
   // A person lets it go on that waited for its connection: what may have happened is as open as before.
   void try_anew();
+  // What it asks for is not there, and is asked for again: every answer begins a whole policy's worth of tries.
+  void not_there(Time at);
   // The run begins again for the `replay`-th time, and this call is made again. What may have happened stays to be
   // found out. `from_start`: what it came to is remembered in `earlier`, unless it is why the run `failed`.
   void again(std::uint32_t replay, bool from_start, bool failed);

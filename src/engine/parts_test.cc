@@ -188,6 +188,21 @@ TEST(Answer, FollowsCategoriesAndRules) {
   }
 }
 
+TEST(Answer, AsksAgainWhereItsRuleWaits) {
+  const std::vector<AnswerRule> rules{{.answer = "empty", .again = Duration(5), .keep_for = Duration(9)},
+                                      {.answer = "missing", .again = Duration(6), .keep_for = Duration(9)}};
+  RecordBody outcome{.action = "a.b", .category = Category::kDelivered};
+  EXPECT_EQ(interpret(outcome, &rules, 0, 3).then, Then::kBind);
+  outcome.empty = true;
+  const Answer empty = interpret(outcome, &rules, 0, 3);
+  EXPECT_EQ(empty.then, Then::kAsk);
+  EXPECT_EQ(empty.again, Duration(5));
+  EXPECT_EQ(empty.keep_for, Duration(9));
+  EXPECT_EQ(empty.reason, "a.b: found nothing");
+  outcome.category = Category::kMissing;
+  EXPECT_EQ(interpret(outcome, &rules, 0, 3).again, Duration(6));
+}
+
 TEST(Answer, TheReasonNamesTheCallOnce) {
   RecordBody outcome{.action = "hubspot.deals.upsert", .category = Category::kValidation};
   outcome.message = "hubspot.deals.upsert: body: it has no name";

@@ -30,12 +30,14 @@ struct Kind {
   std::string_view type;    // as the associations API numbers it
   std::string_view plural;  // as paths and the state name it
   std::string_view singular;
-  std::string_view unique;                     // the property by which an object may be found and that two cannot share
+  std::string_view unique;  // the property by which an object may be found and that two cannot share; or empty
   std::array<std::string_view, 5> by_default;  // properties of an answer that asks for none
 };
-constexpr std::array<Kind, 2> kKinds{
+constexpr std::array<Kind, 4> kKinds{
     {{"0-1", "contacts", "contact", "email", {"email", "firstname", "lastname", "", ""}},
-     {"0-3", "deals", "deal", "shopify_order_id", {"amount", "closedate", "dealname", "dealstage", "pipeline"}}}};
+     {"0-3", "deals", "deal", "shopify_order_id", {"amount", "closedate", "dealname", "dealstage", "pipeline"}},
+     {"0-2", "companies", "company", "", {"domain", "name", "", "", ""}},
+     {"0-8", "line_items", "line_item", "", {"amount", "hs_product_id", "quantity", "", ""}}}};
 const Kind* kind_of(std::string_view name) {
   for (const Kind& kind : kKinds) {
     if (name == kind.type || name == kind.plural || name == kind.singular) return &kind;
@@ -103,6 +105,7 @@ class HubspotDouble final : public Double {
     route("GET", "/account-info/v3/details", [](const Call&) { return account(); });
     serve_objects("POST", "/crm/v3/objects/{type}/search", &HubspotDouble::search);
     serve_objects("POST", "/crm/v3/objects/{type}/batch/upsert", &HubspotDouble::upsert);
+    serve_objects("POST", "/crm/v3/objects/{type}/batch/read", &HubspotDouble::read);
     serve_objects("POST", "/crm/v3/objects/{type}", &HubspotDouble::create);
     serve_objects("GET", "/crm/v3/objects/{type}/{id}", &HubspotDouble::get);
     serve_objects("PATCH", "/crm/v3/objects/{type}/{id}", &HubspotDouble::update);
@@ -341,6 +344,38 @@ class HubspotDouble final : public Double {
     return json_reply(200, out.end_object().finish());
   }
 
+  // What is not there is an error beside the others' results.
+  Reply read(const Kind& kind, const Call& call) {
+    const json::Value body = call.body.root(), inputs = body["inputs"];
+    for (const char* required : {"inputs", "properties", "propertiesWithHistory"}) {
+      if (!body[required].is_array()) return invalid("Invalid input JSON: missing " + std::string(required));
+    }
+    if (inputs.size() > kBatchMax) return invalid("a batch holds at most 100 inputs");
+    Names properties, gone;
+    for (const json::Value name : body["properties"].elements()) properties.push_back(text_of(name));
+    const std::string now = format_time(clock().now());
+    json::Builder out;
+    out.begin_object().key("status").string("COMPLETE").key("results").begin_array();
+    for (const json::Value input : inputs.elements()) {
+      const std::string id = text_of(input["id"]);
+      const Object* object = find(kind, body["idProperty"].as_string(), id);
+      if (object == nullptr) gone.push_back(id);
+      if (object == nullptr) continue;
+      out.begin_object();
+      put_members(out, *object, &properties);
+      out.end_object();
+    }
+    out.end_array().key("startedAt").string(now).key("completedAt").string(now);
+    if (!gone.empty()) {
+      out.key("numErrors").integer(1).key("errors").begin_array().begin_object().key("status").string("error");
+      out.key("category").string("OBJECT_NOT_FOUND").key("message").string("Could not get some objects");
+      out.key("context").begin_object().key("ids").begin_array();
+      for (const std::string& id : gone) out.string(id);
+      out.end_array().end_object().end_object().end_array();
+    }
+    return json_reply(gone.empty() ? 200 : 207, out.end_object().finish());
+  }
+
   Reply create(const Kind& kind, const Call& call) {
     const json::Value body = call.body.root();
     if (const auto no = refuse(kind, body["properties"], nullptr)) return *no;
@@ -433,11 +468,17 @@ class HubspotDouble final : public Double {
     return json_reply(200, out.end_object().finish());
   }
 
+  static std::int64_t association_type(const Link& link) {
+    const std::string_view from = link.from->plural, to = link.to->plural;
+    if (from == "deals") return to == "contacts" ? 3 : to == "companies" ? 341 : 19;
+    return from == "contacts" ? 4 : from == "companies" ? 342 : 20;
+  }
+
   static void put_association(json::Builder& out, const Link& link) {
     out.begin_object().key("from").begin_object().key("id").string(link.from_id).end_object();
     out.key("to").begin_object().key("id").string(link.to_id).end_object();
     out.key("associationSpec").begin_object().key("associationCategory").string("HUBSPOT_DEFINED");
-    out.key("associationTypeId").integer(link.from->plural == "deals" ? 3 : 4).end_object().end_object();
+    out.key("associationTypeId").integer(association_type(link)).end_object().end_object();
   }
 
   std::map<std::string_view, std::map<std::string, Object>> objects_;  // by type

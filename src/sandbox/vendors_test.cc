@@ -82,6 +82,20 @@ TEST_F(HubspotTest, AnUpsertTwiceIsOneObject) {
   EXPECT_EQ(count("deals"), 1u);
 }
 
+TEST_F(HubspotTest, ABatchIsReadAndSaysWhatIsNotThere) {
+  ask("POST", "/crm/v3/objects/line_items", R"({"properties": {"name": "Cup", "quantity": 2}, "associations": []})");
+  const std::string id(answer.root()["id"].as_string());
+  const std::string rest = R"(], "properties": ["name"], "propertiesWithHistory": []})";
+  const std::string path = "/crm/v3/objects/line_items/batch/read";
+  EXPECT_EQ(ask("POST", path, R"({"inputs": [{"id": ")" + id + "\"}" + rest), 200);
+  EXPECT_EQ(answer.root()["results"].at(0)["properties"]["name"].as_string(), "Cup");
+  EXPECT_FALSE(answer.root()["results"].at(0)["properties"].has("quantity"));
+  EXPECT_EQ(ask("POST", path, R"({"inputs": [{"id": ")" + id + R"("}, {"id": "9"})" + rest), 207);
+  EXPECT_EQ(answer.root()["results"].size(), 1u);
+  EXPECT_EQ(answer.root()["errors"].at(0)["context"]["ids"].at(0).as_string(), "9");
+  EXPECT_EQ(ask("POST", path, R"({"inputs": []})"), 400);
+}
+
 TEST_F(HubspotTest, ADealIsReadByItsUniqueProperty) {
   const std::string who = contact("ada@example.com");
   const std::string deal = R"({"properties": {"dealname": "Order 1", "shopify_order_id": "gid://shopify/Order/1"},

@@ -25,7 +25,7 @@ struct Argument {
 struct ActionInfo {
   std::vector<Argument> arguments;
   bool other_arguments = false;  // takes names that are not declared
-  ActionPtr action;              // bound to its connection
+  ActionPtr action;  // bound to its connection; nullptr where that one's own file has errors, which were reported
 };
 
 class Actions {

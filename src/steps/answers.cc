@@ -3,11 +3,23 @@
 #include "base/text.h"
 
 namespace tieline::steps {
+namespace {
+
+AnswerRule rule_of(std::string answer, const OnEmpty& on) {
+  AnswerRule rule{std::move(answer), on.then};
+  if (!on.wait) return rule;
+  rule.then = OnAnswer::kFail;
+  rule.again = *on.wait;
+  rule.keep_for = on.keep_for;
+  return rule;
+}
+
+}  // namespace
 
 std::vector<AnswerRule> Answers::rules() const {
   std::vector<AnswerRule> rules;
-  if (empty) rules.push_back({"empty", *empty});
-  if (missing) rules.push_back({"missing", *missing});
+  if (empty) rules.push_back(rule_of("empty", *empty));
+  if (missing) rules.push_back(rule_of("missing", *missing));
   if (conflict) rules.push_back({"conflict", *conflict});
   for (const auto& [code, then] : codes) rules.push_back({code, then});
   return rules;
@@ -15,9 +27,11 @@ std::vector<AnswerRule> Answers::rules() const {
 
 const spec::Table<Answers>& describe(const Answers*) {
   static const auto table =
-      spec::Table<Answers>("on",
-                           "What expected answers mean: `skip` ends the run as skipped, `continue` binds null and goes "
-                           "on, `fail` makes it a dead letter")
+      spec::Table<Answers>(
+          "on",
+          "What expected answers mean: `skip` ends the run as skipped, `continue` binds null and goes "
+          "on, `fail` makes it a dead letter, and `{ wait: 10m, for: 24h }`, for what is not there yet, asks "
+          "again until then")
           .field("empty", &Answers::empty,
                  {.doc = "The action gives one thing or a list, and there is none",
                   .example = "skip",

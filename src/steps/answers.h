@@ -12,7 +12,8 @@ namespace tieline::steps {
 
 // What `on:` says of each expected answer.
 struct Answers {
-  std::optional<OnAnswer> empty, missing, conflict;
+  std::optional<OnEmpty> empty, missing;
+  std::optional<OnAnswer> conflict;
   spec::Map<OnAnswer> codes;
 
   std::vector<AnswerRule> rules() const;

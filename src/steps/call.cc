@@ -88,11 +88,21 @@ struct CallSpec final : StepSpec {
     if (!as) return {};
     return {BoundName{as->value, as->place}};
   }
+  // What was done, and gave nothing, must not be done again for that.
+  void check_wait(spec::Problems& problems, const Action& action) const {
+    if (!on.empty || !on.empty->wait) return;
+    if (action.safety() != Safety::kSafe) {
+      problems.error(on.empty->place, "`" + path.value + "` does more than read: `empty: { wait }` would do it again");
+    } else if (!once.empty()) {
+      problems.error(on.empty->place, "`once` keeps the first answer: `empty: { wait }` would never see another one");
+    }
+  }
   std::shared_ptr<Step> compile(FlowBuilder& builder) const override {
     std::optional<ActionInfo> info;
     if (!path.value.empty()) info = builder.resolve(path);
     // A misspelled `with` is one mistake: its arguments are not missing, too.
     if (info && (whole || with.kind == spec::Data::Kind::kMap)) builder.check_arguments(with, *info, path);
+    if (info && info->action != nullptr) check_wait(builder.problems(), *info->action);
     std::optional<Template> arguments =
         with.kind == spec::Data::Kind::kNull ? std::optional(Template::map({})) : builder.compile_arguments(with);
     std::shared_ptr<const json::Program> key;

@@ -169,11 +169,16 @@ bool ForeachSpec::compile_items(FlowBuilder& builder, ForeachOptions& out) const
   if (info) builder.check_arguments(items.with, *info, items.path);
   std::optional<Template> with =
       items.with.kind == spec::Data::Kind::kNull ? std::optional(Template::map({})) : builder.compile(items.with);
-  if (!info || !with) return false;
+  if (!info || info->action == nullptr || !with) return false;
   if (info->action->safety() != Safety::kSafe) {
     builder.problems().error(
         items.path.place,
         "`" + items.path.value + "` does more than read: `foreach` takes its items from a safe action");
+    return false;
+  }
+  for (const std::optional<OnEmpty>& rule : {items.on.empty, items.on.missing}) {
+    if (!rule || !rule->wait) continue;
+    builder.problems().error(rule->place, "`wait` is for a `call` step: let one wait, and `foreach` over what it gave");
     return false;
   }
   out.action = std::move(info->action);

@@ -6,57 +6,7 @@
 
 namespace tieline::steps {
 
-// What `on: { empty: … }` of a lookup says: like a call's, or to wait.
-struct OnEmpty {
-  OnAnswer then = OnAnswer::kContinue;
-  std::optional<Duration> wait;
-  Duration keep_for{24 * 3'600'000'000LL};
-};
-const spec::Custom<OnEmpty>& describe(const OnEmpty*);
-
 namespace {
-
-constexpr std::int64_t kLooksMax = 10'000;  // of one lookup that waits: each is a record of its run
-
-struct WaitOption {
-  Duration wait{0};
-  Duration keep_for{24 * 3'600'000'000LL};
-};
-const spec::Table<WaitOption>& describe(const WaitOption*) {
-  static const auto table =
-      spec::Table<WaitOption>("wait", "Looks again, durably, until the link is there")
-          .field("wait", &WaitOption::wait,
-                 {.doc = "How long until the next look", .example = "10m", .min = "1s", .max = "24h", .required = true})
-          .field("for", &WaitOption::keep_for,
-                 {.doc = "After so long the run is a dead letter", .example = "24h", .min = "1s", .max = "30d"})
-          .check([](const WaitOption& option, const spec::Node& node, spec::Problems& problems) {
-            if (option.keep_for / option.wait > kLooksMax)
-              problems.error(node.place(), "that is more than 10000 looks: make `wait` longer or `for` shorter");
-          });
-  return table;
-}
-
-std::optional<OnEmpty> read_on_empty(const spec::Node& node, spec::Problems& problems) {
-  OnEmpty out;
-  if (node.is_map()) {
-    const auto option = describe(static_cast<const WaitOption*>(nullptr)).parse(node, problems);
-    if (!option) return std::nullopt;
-    out.wait = option->wait;
-    out.keep_for = option->keep_for;
-    return out;
-  }
-  static const std::vector<std::string> words{"skip", "continue", "fail"};
-  const auto found = std::find(words.begin(), words.end(), node.text());
-  if (!node.is_scalar() || found == words.end()) {
-    problems.error(node.place(), "expected skip, continue, fail or { wait: 10m }, found " +
-                                     (node.is_scalar() ? "\"" + node.text() + "\"" + did_you_mean(node.text(), words)
-                                                       : std::string(node.kind_name())));
-    return std::nullopt;
-  }
-  constexpr OnAnswer kAnswers[] = {OnAnswer::kSkip, OnAnswer::kContinue, OnAnswer::kFail};
-  out.then = kAnswers[found - words.begin()];
-  return out;
-}
 
 struct LookupAnswers {
   OnEmpty empty;
@@ -197,24 +147,6 @@ const spec::Table<LookupSpec>& describe(const LookupSpec*) {
 }
 
 }  // namespace
-
-const spec::Custom<OnEmpty>& describe(const OnEmpty*) {
-  static const spec::Custom<OnEmpty> custom{
-      .what = "skip, continue, fail or { wait: 10m }",
-      .word = "skip, continue, fail, { wait, for }",
-      .schema = R"({"anyOf": [{"enum": ["skip", "continue", "fail"]}, {"type": "object", "required": ["wait"],)"
-                R"( "properties": {"wait": {"type": "string"}, "for": {"type": "string"}},)"
-                R"( "additionalProperties": false}]})",
-      .read = read_on_empty,
-      .print =
-          [](const OnEmpty& empty) {
-            return std::string(empty.then == OnAnswer::kSkip   ? "skip"
-                               : empty.then == OnAnswer::kFail ? "fail"
-                                                               : "continue");
-          },
-  };
-  return custom;
-}
 
 StepKind lookup_step() { return step_kind<LookupSpec>("lookup"); }
 

@@ -54,7 +54,7 @@ namespace {
 std::optional<OnAnswer> read_on_answer(const spec::Node& node, spec::Problems& problems) {
   static const std::vector<std::string> words{"skip", "continue", "fail"};
   if (node.is_map() && node.find("wait") != nullptr) {
-    problems.error(node.place(), "`wait` is not available in this version", Code::kUnsupported);
+    problems.error(node.place(), "`wait` is for what is not there yet: `empty`, `missing`");
     return std::nullopt;
   }
   if (node.is_scalar()) {

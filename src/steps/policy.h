@@ -1,6 +1,9 @@
 // The options of retries and unknown outcomes, shared by flows and calls: the descriptions of core's types.
 #pragma once
 
+#include <optional>
+#include <string>
+
 #include "core/flow.h"
 #include "spec/table.h"
 
@@ -13,6 +16,15 @@ const spec::Names<OnReplay>& describe(const OnReplay*);
 const spec::Custom<OnAnswer>& describe(const OnAnswer*);
 
 namespace steps {
+// What it means that there is nothing: like any answer, or to wait for it.
+struct OnEmpty {
+  OnAnswer then = OnAnswer::kContinue;
+  std::optional<Duration> wait;  // until the next look
+  Duration keep_for{24 * 3'600'000'000LL};
+  Place place;  // of `wait`
+};
+const spec::Custom<OnEmpty>& describe(const OnEmpty*);
+
 // Reports a name that the table of links cannot have.
 void check_link_system(spec::Problems& problems, const std::string& name, const Place& place);
 }  // namespace steps

@@ -266,6 +266,24 @@ TEST(Stop, EndsAsSkipped) {
   ASSERT_NE(built.steps[0]->condition(), nullptr);
 }
 
+TEST(Call, WaitsForWhatIsNotThereYet) {
+  const Built built = build(
+      "- { call: crm.contacts.search, with: { email: a }, on: { empty: { wait: 10m, for: 2h }, missing: { wait: 1m } } "
+      "}\n"
+      "- { call: crm.contacts.make, with: {}, once: .id, on: { missing: { wait: 1m } } }\n");
+  ASSERT_EQ(built.problems, "");
+  TestRun context(R"({"id": 7})", built.variables.size());
+  run(*built.steps[0], context);
+  ASSERT_EQ(context.calls.size(), 1u);
+  const std::vector<AnswerRule>& on = *context.calls[0].on;
+  ASSERT_EQ(on.size(), 2u);
+  EXPECT_EQ(on[0].then, OnAnswer::kFail);
+  EXPECT_EQ(on[0].again, Duration(10min));
+  EXPECT_EQ(on[0].keep_for, Duration(2h));
+  EXPECT_EQ(on[1].again, Duration(1min));
+  EXPECT_EQ(on[1].keep_for, Duration(24h));
+}
+
 TEST(Call, HandsEverythingToTheRunAndBindsTheAnswer) {
   const Built built = build(
       "- call: crm.contacts.search\n  with: { email: =.email, limit: 1 }\n  as: contact\n  once: .id\n"
@@ -531,8 +549,6 @@ TEST(Check, SaysWhatIsWrongAndWhere) {
       {"fixed name", "- let: { vars: 1 }\n", "`$vars` has a meaning of its own"},
       {"no name", "- let: { a-b: 1 }\n", "\"a-b\" cannot be a variable"},
       {"empty let", "- let: {}\n", "`let` binds nothing"},
-      {"waiting answer", "- { call: crm.contacts.search, with: { email: a }, on: { empty: { wait: 1m } } }\n",
-       "`wait` is not available in this version"},
       {"secret in a program", "- { secret: { generate: password }, as: p }\n- let: { x: '=$p + \"!\"' }\n",
        "f.yaml:2:15: error: `$p` is a secret, which no program sees"},
       {"secret bound again", "- { secret: { generate: password }, as: p }\n- let: { x: =$p }\n",
@@ -556,6 +572,18 @@ TEST(Check, SaysWhatIsWrongAndWhere) {
        "did you mean \"skip\"?"},
       {"too many looks", "- { lookup: { a.b: 1 }, to: c.d, as: x, on: { empty: { wait: 1s, for: 10d } } }\n",
        "more than 10000 looks"},
+      {"too many looks of a call",
+       "- { call: crm.contacts.search, with: { email: a }, on: { missing: { wait: 1s, for: 10d } } }\n",
+       "more than 10000 looks"},
+      {"does it again for nothing", "- { call: crm.contacts.make, with: {}, on: { empty: { wait: 1m } } }\n",
+       "f.yaml:1:53: error: `crm.contacts.make` does more than read"},
+      {"keeps the first answer", "- { call: crm.contacts.search, with: {}, once: .id, on: { empty: { wait: 1m } } }\n",
+       "`once` keeps the first answer"},
+      {"pages that wait",
+       "- { foreach: { call: crm.contacts.search, with: {}, on: { empty: { wait: 1m } } }, collect: a }\n",
+       "`wait` is for a `call` step"},
+      {"waits for a conflict", "- { call: crm.contacts.search, with: { email: a }, on: { conflict: { wait: 1m } } }\n",
+       "`wait` is for what is not there yet"},
   };
   for (const Case& c : cases) {
     const std::string said = build(c.yaml).problems;

@@ -102,7 +102,7 @@ std::optional<Brake> compile_brake(const BrakeFile& file, FlowBuilder& builder) 
   }
   const auto action = builder.resolve(file.of);
   if (!action) return std::nullopt;
-  brake.action = action->action->name();
+  if (action->action != nullptr) brake.action = action->action->name();
   return brake;
 }
 

@@ -363,6 +363,33 @@ TEST_F(NestedFlow, WaitsOfOneItemAreNotMovedByThoseOfAnother) {
   EXPECT_EQ(run_of(event).state, RunState::kDelivered);
 }
 
+TEST_F(NestedFlow, AnItemThatIsNotThereYetWaitsWhileOthersAreTriedAgain) {
+  start(
+      "  - foreach: .list\n    steps: [ { call: api.things.read, with: { n: =$item }, "
+      "on: { empty: { wait: 10m, for: 1h }, missing: { wait: 10m, for: 1h } } } ]\n");
+  vendor_.scripts[R"(read {"n":0})"] = {status(200, "[]"), status(404), status(503)};
+  vendor_.scripts[R"(read {"n":1})"] = {status(503)};
+  vendor_.down[R"(read {"n":2})"] = status(200, "[]");
+  const Position event = post(items(3));
+  advance(120s);
+  EXPECT_EQ(vendor_.count(R"(read {"n":1})"), 2u);
+  EXPECT_EQ(vendor_.count(R"(read {"n":0})"), 1u) << "in ten minutes";
+  crash();
+  advance(600s);
+  EXPECT_EQ(vendor_.count(R"(read {"n":0})"), 2u);
+  advance(700s);
+  EXPECT_EQ(vendor_.count(R"(read {"n":0})"), 4u);
+  EXPECT_EQ(run_of(event).state, RunState::kRetrying);
+  advance(3600s);
+  EXPECT_EQ(run_of(event).state, RunState::kDead);
+  EXPECT_NE(run_of(event).summary.find("1 of 3 items failed: item 3: api.things.read: found nothing"),
+            std::string::npos)
+      << run_of(event).summary;
+  EXPECT_NE(run_of(event).summary.find("; asked for 1h"), std::string::npos) << run_of(event).summary;
+  EXPECT_EQ(vendor_.count(R"(read {"n":2})"), 7u);
+  EXPECT_EQ(vendor_.count(R"(read {"n":1})"), 2u);
+}
+
 TEST_F(NestedFlow, ItemsThatFailForGoodAreCountedAndTheOthersDone) {
   start(
       "  - foreach: .list\n    steps: [ { call: api.things.put, with: { n: =$item } } ]\n    concurrency: 2\n"

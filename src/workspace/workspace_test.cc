@@ -382,7 +382,7 @@ TEST(Docs, OfStepsHoldFlowsThatLoad) {
     EXPECT_EQ(load(files, catalog(), all_secrets()).problems.text(), "");
     ++blocks;
   }
-  EXPECT_EQ(blocks, 5u);
+  EXPECT_EQ(blocks, 6u);
 }
 
 TEST(Docs, ArePageAndSchemasOfTheTables) {

@@ -23,6 +23,11 @@ const cases = {
       { email: 'ada@example.com', firstname: 'Ada' },
       { results: [{ id: '77', properties: {}, new: true }] },
     ],
+    'companies.get': [
+      { id: 'acme.example', id_property: 'domain', properties: ['name'] },
+      { id: '9', properties: { name: 'Acme' } },
+    ],
+    'line_items.read': [{ ids: ['11', '12'] }, { status: 'COMPLETE', results: [{ id: '11', properties: {} }] }],
     'deals.get': [
       { id: '5', id_property: 'shopify_order_id', properties: ['amount'], with: ['contacts', 'line_items'] },
       { id: '5', properties: {} },

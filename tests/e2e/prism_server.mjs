@@ -61,6 +61,8 @@ function in_slacks_terms({ method, path, query, headers, body }) {
 const documents = {
   hubspot: [
     { path: /^\/crm\/v3\/objects\/contacts\b/, file: join(specs, 'hubspot/crm-contacts-v3.json') },
+    { path: /^\/crm\/v3\/objects\/companies\b/, file: join(specs, 'hubspot/crm-companies-v3.json') },
+    { path: /^\/crm\/v3\/objects\/line_items\b/, file: join(specs, 'hubspot/crm-line-items-v3.json') },
     { path: /^\/crm\/v3\/objects\/0-3\b/, file: join(specs, 'hubspot/crm-deals-v3.json') },
     { path: /^\/crm\/v4\//, file: join(specs, 'hubspot/crm-associations-v4.json') },
     { path: /^\/account-info\//, file: join(specs, 'hubspot/account-info-v3.json') },
