@@ -56,8 +56,9 @@ struct StoreStats {
 struct VerifyReport {
   std::uint64_t segments = 0, events = 0, records = 0;
   std::uint64_t corrupt_events = 0, corrupt_records = 0, corrupt_segments = 0;
-  std::uint64_t state_faults = 0;   // where state.db is damaged, or tells something else than the segments
-  std::vector<std::string> places;  // "sealed-….db: event 17 fails its crc"; at most kVerifyPlacesMax
+  std::uint64_t state_faults = 0;  // where state.db is damaged, or tells something else than the segments
+  std::vector<std::string>
+      places;  // "sealed-….db: event 17 fails its crc"; at most kVerifyPlacesMax; what a crash left, too
   std::uint64_t corrupt() const { return corrupt_events + corrupt_records + corrupt_segments + state_faults; }
   bool clean() const { return corrupt() == 0; }
 };

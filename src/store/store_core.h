@@ -90,6 +90,7 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   Losses corrupt_events, corrupt_records;
   std::vector<std::uint64_t> events_aside;  // that a repair took out: settled for every flow
   std::vector<std::string> unreadable;      // segments that could not be opened
+  std::vector<std::string> never_finished;  // that a crash left before their first commit
   std::vector<std::string> damaged;         // what else the opening found wrong, in words
 
   // With the lock held.

@@ -283,6 +283,14 @@ TEST_F(StoreDamage, ASegmentThatACrashCutOffInItsMakingIsTakenBack) {
     copy(half + "-journal", made + "-journal");
   }
   ASSERT_GT(std::filesystem::file_size(made), 0u);
+  options_.read_only = true;  // who only looks is told what it is
+  open();
+  const auto report = store_->verify();
+  EXPECT_TRUE(report && report->clean());
+  ASSERT_EQ(report->places.size(), 1u);
+  EXPECT_NE(report->places[0].find("a crash left it before its first commit"), std::string::npos) << report->places[0];
+  close();
+  options_.read_only = false;
   open();
   EXPECT_EQ(store_->stats().last_position, 41u);
   EXPECT_NE(reported_.find("was never finished and is set aside"), std::string::npos) << reported_;

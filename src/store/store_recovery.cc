@@ -61,7 +61,9 @@ Result<void> StoreCore::take_standing(std::vector<Segment>& found, std::vector<S
     const bool newest = i + 1 == found.size();
     Result<SegmentReader*> reader = failure(Code::kNotFound, segment.path + " is missing");
     std::error_code ignored;
-    if (std::filesystem::exists(segment.path, ignored)) reader = background_files_->segment(segment);
+    // Who only looks cannot take a page back; nothing is committed to such a file yet.
+    const bool half_made = options.read_only && std::filesystem::exists(segment.path + "-journal", ignored);
+    if (!half_made && std::filesystem::exists(segment.path, ignored)) reader = background_files_->segment(segment);
     Result<SegmentCounts> counts = failure(Code::kCorrupt, "unread");
     if (reader) counts = (*reader)->counts();
     // What was saved of a damaged log may be an earlier one's, whose frames stood behind it.
@@ -127,6 +129,7 @@ std::uint64_t StoreCore::first_missing(const std::vector<Segment>& found, const 
 Result<void> StoreCore::leave_out(const Segment& segment, bool newest, const Error& error) {
   if (error.code == Code::kNotFound && newest && !segment.damaged) {
     report(segment.path + " was never finished and is set aside");
+    never_finished.push_back(segment.path);
     if (!options.read_only) set_aside(segment.path, ".unfinished");
     return {};
   }
