@@ -11,6 +11,7 @@
 #include "async/clock.h"
 #include "async/task_group.h"
 #include "base/text.h"
+#include "cli/secret_key.h"
 #include "cli/service.h"
 #include "cli/store_work.h"
 #include "connect/catalog.h"
@@ -282,6 +283,7 @@ Result<store::StoreOptions> Client::store_options(bool read_only) const {
   options.keep_payloads = settings.store.payloads();
   options.dedupe_window = settings.store.dedupe();
   options.bytes_max = static_cast<std::uint64_t>(settings.store.max.bytes);
+  options.beside = {std::string(kSecretKeyFile)};
   return options;
 }
 

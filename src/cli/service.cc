@@ -212,6 +212,7 @@ struct Service::Impl {
   Result<void> open_store(const workspace::StoreSettings& settings) {
     store_directory = store_directory_of(options.directory, settings.directory());
     store::StoreOptions store_options{.directory = store_directory};
+    store_options.beside = {std::string(kSecretKeyFile)};
     store_options.keep = settings.history();
     store_options.keep_payloads = settings.payloads();
     store_options.dedupe_window = settings.dedupe();

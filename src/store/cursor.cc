@@ -35,6 +35,13 @@ void Cursor::settle_up_to(Position floor) {
   absorb();
 }
 
+void Cursor::settle_all(const Cursor& other) {
+  settle_up_to(other.floor());
+  for (const Range& range : other.ranges_) {
+    for (std::uint64_t p = range.first; p <= range.last; ++p) settle(Position(p));
+  }
+}
+
 void Cursor::absorb() {
   auto at = ranges_.begin();
   while (at != ranges_.end() && at->first <= floor_ + 1) {

@@ -18,11 +18,15 @@ class Cursor {
   bool settle(Position position);
   // Every position up to `floor` is settled (the log begins after it).
   void settle_up_to(Position floor);
+  // What is settled in the other is settled here, too.
+  void settle_all(const Cursor& other);
 
   bool settled(Position position) const;
   Position floor() const { return Position(floor_); }
   FlowCursor list() const;
   std::size_t ranges() const { return ranges_.size(); }
+  // The last position that is settled.
+  Position reach() const { return Position(ranges_.empty() ? floor_ : ranges_.back().last); }
 
   // The ranges above the floor as pairs of varints: the gap since the end of the range before, and the length less one.
   Bytes encode() const;

@@ -56,6 +56,13 @@ const Segment* first_with_data(const std::vector<Segment>& segments) {
 Result<void> sync_file(const std::string& path) { return sync_path(path, O_RDWR); }
 Result<void> sync_directory(const std::string& path) { return sync_path(path, O_RDONLY | O_DIRECTORY); }
 
+void set_aside(const std::string& path, const std::string& why) {
+  std::error_code ignored;
+  for (const char* suffix : {"-wal", "-shm", ""}) {
+    std::filesystem::rename(path + suffix, path + why + suffix, ignored);
+  }
+}
+
 void remove_database(const std::string& path) {
   std::error_code ignored;
   // The WAL first: a database without its WAL is short, a WAL without its database could meet a new one of that name.

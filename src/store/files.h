@@ -16,7 +16,8 @@ struct Segment {
   std::string path;
   std::uint64_t first_lsn = 1, first_seq = 1;
   bool sealed = false;
-  bool damaged = false;  // its write-ahead log is, or was when it was opened: nothing is appended to it
+  bool damaged = false;      // its write-ahead log is, or was when it was opened: nothing is appended to it
+  bool loss_before = false;  // the one before it cannot be read
   // Of a segment that is full; of the hot one zero.
   std::uint64_t bytes = 0, events = 0, records = 0;
   std::uint64_t last_seq = 0, last_lsn = 0;
@@ -41,6 +42,8 @@ Result<void> sync_file(const std::string& path);
 Result<void> sync_directory(const std::string& path);
 // Also its WAL and index.
 void remove_database(const std::string& path);
+// Renames it, its WAL and index, to "<path><why>…": out of the way, but not gone, as a person may want to look.
+void set_aside(const std::string& path, const std::string& why);
 // Both give a large file's room back in steps: at once it keeps other files' syncs waiting, for tens of milliseconds
 // where the disk is told of free blocks. Nobody may have the files open. False: it is not cut, as it has a second name,
 // or was not found.

@@ -158,6 +158,14 @@ class SegmentReader {
   Result<std::vector<std::uint64_t>> raw_records_of(RunId run,
                                                     const std::function<Result<void>(const RawRecord&)>& take);
 
+  // By the index of a sealed segment, whose pages are not those of the records: which run each of them belongs to, in
+  // the index's order. kNotFound: it has no index; kCorrupt.
+  struct Owned {
+    std::uint64_t lsn;
+    RunId run;
+  };
+  Result<std::vector<Owned>> owners();
+
   // Positions of events with that hash, newest first; sealed segments only.
   Result<std::vector<std::uint64_t>> with_hash(std::uint64_t hash);
   // The first position received at `time` or later.

@@ -141,4 +141,17 @@ Result<void> SegmentReader::copy_rest(Database& to, Holds holds, Steps& steps) {
   return copy(head.c_str(), "insert into head values(?,?,?,?,?)", 5);
 }
 
+Result<std::vector<SegmentReader::Owned>> SegmentReader::owners() {
+  TRY(const std::int64_t indexes, db_.number("select count(*) from sqlite_master where name='rec_run'"));
+  if (indexes == 0) return failure(Code::kNotFound, "an open segment has no index by run");
+  // Of the table nothing is asked for that the index lacks, so that it is not read.
+  TRY(Statement all, db_.prepare("select lsn, seq, flow from rec indexed by rec_run where kind<16 order by seq, flow"));
+  std::vector<Owned> owned;
+  while (true) {
+    TRY(const bool row, all.step());
+    if (!row) return owned;
+    owned.push_back({all.natural(0), {FlowId(static_cast<std::uint32_t>(all.integer(2))), Position(all.natural(1))}});
+  }
+}
+
 }  // namespace tieline::store

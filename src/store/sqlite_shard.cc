@@ -305,7 +305,7 @@ Async<FlowId> SqliteShard::open_flow(std::string name, Position start) {
     flow.name = name;
     flow.cursor = Cursor(start);
     flow.cursor.settle_up_to(Position(core_->oldest_seq() - 1));
-    for (const std::uint64_t seq : core_->corrupt_events) flow.cursor.settle(Position(seq));
+    core_->corrupt_events.settle(flow.cursor);
     for (const std::uint64_t seq : core_->events_aside) flow.cursor.settle(Position(seq));
     flow.durable_floor = flow.cursor.floor();
     flow.marked = false;

@@ -32,6 +32,7 @@ struct StoreOptions {
   Duration linger = std::chrono::milliseconds(5);  // how long what nobody waits for may wait for a group
   // Open although the log is damaged where it ends, or state.db is lost and segments that it folded are gone.
   bool accept_loss = false;
+  std::vector<std::string> beside;               // names of files in it that are not the store's: a backup has them
   std::string vfs;                               // SQLite's VFS for the segments; tests make it fail
   std::function<void(std::string_view)> report;  // one line for the log; called from any thread
 };
@@ -55,14 +56,16 @@ struct StoreStats {
 struct VerifyReport {
   std::uint64_t segments = 0, events = 0, records = 0;
   std::uint64_t corrupt_events = 0, corrupt_records = 0, corrupt_segments = 0;
-  std::uint64_t state_faults = 0;   // where state.db is damaged, or tells something else than the segments
-  std::vector<std::string> places;  // "sealed-….db: event 17 fails its crc"; at most kVerifyPlacesMax
+  std::uint64_t state_faults = 0;  // where state.db is damaged, or tells something else than the segments
+  std::vector<std::string>
+      places;  // "sealed-….db: event 17 fails its crc"; at most kVerifyPlacesMax; what a crash left, too
   std::uint64_t corrupt() const { return corrupt_events + corrupt_records + corrupt_segments + state_faults; }
   bool clean() const { return corrupt() == 0; }
 };
 
 struct BackupReport {
   std::uint64_t segments = 0, bytes = 0;
+  std::uint64_t others = 0;  // files of StoreOptions::beside
   std::uint64_t linked = 0;  // of the segments: they share the disk's blocks with the store
   Position last;             // the newest event that the copy has
 };

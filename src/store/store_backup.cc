@@ -78,6 +78,7 @@ class Backup {
         end.frames = (hot_log - kLogHeaderBytes) / kLogFrameBytes;
       }
     }
+    TRY_VOID(copy_others());
     TRY(LogEndFile file, LogEndFile::open((to_ / "end").string()));
     TRY_VOID(file.write(end));
     TRY_VOID(file.sync());
@@ -98,6 +99,18 @@ class Backup {
     ::chmod(copy.c_str(), 0600);
     report_.bytes += fs::file_size(copy);
     return sync_file(copy);
+  }
+
+  // Without its owner's key what the store made with it could not be made again.
+  Result<void> copy_others() {
+    for (const std::string& name : core_.options.beside) {
+      std::error_code missing;
+      if (!fs::exists(core_.path(name), missing)) continue;
+      TRY(const std::uint64_t bytes, copy_file(core_.path(name).string(), (to_ / name).string(), ~std::uint64_t{0}));
+      report_.bytes += bytes;
+      ++report_.others;
+    }
+    return {};
   }
 
   Result<void> copy_segment(const Segment& segment, std::uint64_t log_bytes) {

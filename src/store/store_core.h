@@ -6,11 +6,11 @@
 #include <deque>
 #include <list>
 #include <mutex>
-#include <set>
 #include <thread>
 
 #include "store/files.h"
 #include "store/log_end.h"
+#include "store/losses.h"
 #include "store/next_segment.h"
 #include "store/recent.h"
 #include "store/segment.h"
@@ -87,9 +87,10 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   std::uint64_t durable_seq = 0, durable_lsn = 0, durable_ticket = 0, last_ticket = 0;
   std::uint64_t folds = 0;  // counts the generations dropped
   StoreStats counters;      // commits, duplicates, corrupt records
-  std::set<std::uint64_t> corrupt_events, corrupt_records;
+  Losses corrupt_events, corrupt_records;
   std::vector<std::uint64_t> events_aside;  // that a repair took out: settled for every flow
   std::vector<std::string> unreadable;      // segments that could not be opened
+  std::vector<std::string> never_finished;  // that a crash left before their first commit
   std::vector<std::string> damaged;         // what else the opening found wrong, in words
 
   // With the lock held.
@@ -156,11 +157,21 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   std::uint64_t first_missing(const std::vector<Segment>& found, const Segment& segment) const;
   Result<void> leave_out(const Segment& segment, bool newest, const Error& error);
   Result<void> check_environment(const SegmentReader& reader) const;
-  Result<void> replay(const Segment& segment, SegmentReader& reader);
+  Result<void> replay(const Segment& segment, const Segment* next);  // null: the newest
+  Result<void> take_heads(const Segment& segment, SegmentReader& reader);
   Result<bool> replay_record(const RawRecord& row);  // false: its lsn cannot be believed
   Result<void> end_recovered(const Segment& segment, const Segment& next);
   Result<void> open_hot(std::vector<Segment>& found);
   void load_dedupe(const std::vector<Segment>& found);
+
+  // store_losses.cc
+  Result<void> hold_for_losses(const Segment& segment, const Segment* next, bool indexed);
+  Result<bool> hold_owners(const Segment& segment, std::uint64_t last_lsn);  // false: who they are is not known
+  Result<void> hold_open(std::uint64_t first_seq, std::uint64_t last_seq);
+  Result<void> hold_begun(std::uint64_t first_seq, std::uint64_t last_seq);
+  Result<void> read_newest_marks(const Segment& newest);
+  Result<const RecentRun*> latest(RunId run);  // in the hot generation; null: it is not known
+  void suspect(RunId run, std::uint32_t lost, std::uint64_t last_lsn);
 
   // store_inspect.cc
   Result<void> inspect(std::vector<Segment>& found);
@@ -222,6 +233,8 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   std::optional<LogEnd> known_end_;  // as the opening found it
   bool end_lost_ = false;            // it lacks something, and that is accepted, or it is only looked at
   bool has_state_ = false;
+  std::vector<FlowState> newest_flows_;  // cursors as the newest segment has them; while it opens
+  std::uint64_t suspects_ = 0;           // runs that are held as records of them may be lost; while it opens
   std::atomic<std::int64_t> now_us_{0};
 
   // Guarded by `mutex`.

@@ -183,6 +183,7 @@ TEST_F(StoreTools, RepairKnowsAMissingSegment) {
 
 TEST_F(StoreTools, BackupIsAStoreThatOpens) {
   options_.keep = hours(24);
+  options_.beside = {"secrets.key", "another"};
   open();
   work(40);
   clock_.advance(hours(48));
@@ -192,8 +193,13 @@ TEST_F(StoreTools, BackupIsAStoreThatOpens) {
   const std::string before = picture();
   const auto ids = all_ids();
   const auto copy = directory_.path() / "it's a copy";
+  std::ofstream(file("secrets.key")) << "key\n";
   const auto report = store_->backup(copy);
   ASSERT_TRUE(report) << report.error().text();
+  EXPECT_EQ(report->others, 1u);  // and one that is not there is nobody's loss
+  EXPECT_EQ(std::filesystem::file_size(copy / "secrets.key"), 4u);
+  EXPECT_EQ(std::filesystem::status(copy / "secrets.key").permissions(),
+            std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
   EXPECT_EQ(report->last, shard_->last());
   EXPECT_EQ(store_->backup(copy).error().code, Code::kConflict);
   fill(3000, 20);  // the copy has none of it

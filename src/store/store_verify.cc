@@ -24,6 +24,10 @@ class Verification {
     report_.corrupt_segments = core_.unreadable.size() + core_.damaged.size();
     for (const std::string& line : core_.damaged) report_.places.push_back(line);
     for (const std::string& path : core_.unreadable) found(path, "cannot be opened");
+    if (core_.options.read_only) {
+      for (const std::string& path : core_.never_finished)
+        found(path, "a crash left it before its first commit: it holds nothing, and the next start sets it aside");
+    }
     if (core_.has_state()) open_state();
     std::uint64_t expected = 0;  // the position that the next segment begins with
     std::vector<std::uint64_t> aside;

@@ -117,54 +117,6 @@ void StoreCore::notify(std::uint64_t shards, std::uint64_t ticket, const std::op
   }
 }
 
-void StoreCore::lost(std::span<const std::uint64_t> seqs) {
-  if (seqs.empty()) return;
-  std::vector<std::uint64_t> fresh;
-  {
-    const std::lock_guard lock(mutex);
-    for (const std::uint64_t seq : seqs) {
-      if (!corrupt_events.insert(seq).second) continue;
-      fresh.push_back(seq);
-      for (FlowState& flow : flows) {
-        if (flow.cursor.settle(Position(seq))) flow.marked = false;
-      }
-    }
-    if (!fresh.empty()) unmarked_ = true;
-  }
-  for (std::size_t i = 0, next = 0; i < fresh.size(); i = next) {
-    for (next = i + 1; next < fresh.size() && fresh[next] == fresh[next - 1] + 1;) ++next;
-    report(next == i + 1 ? "event " + std::to_string(fresh[i]) + " is corrupt or missing: set aside"
-                         : "events " + std::to_string(fresh[i]) + " to " + std::to_string(fresh[next - 1]) +
-                               " are corrupt or missing: set aside");
-  }
-}
-
-void StoreCore::lost_records(std::uint64_t first, std::uint64_t last) {
-  if (first > last) return;
-  {
-    const std::lock_guard lock(mutex);
-    for (std::uint64_t lsn = first; lsn <= last; ++lsn) corrupt_records.insert(lsn);
-  }
-  report("records " + std::to_string(first) + " to " + std::to_string(last) + " are missing: set aside");
-}
-
-void StoreCore::lost_records(const SegmentReader& reader, std::uint64_t first, std::uint64_t last) {
-  for (const std::uint64_t aside : reader.records_aside()) {
-    if (aside < first || aside > last) continue;
-    lost_records(first, aside - 1);
-    first = aside + 1;
-  }
-  lost_records(first, last);
-}
-
-void StoreCore::lost_record(std::uint64_t lsn, const std::string& why) {
-  {
-    const std::lock_guard lock(mutex);
-    if (!corrupt_records.insert(lsn).second) return;
-  }
-  report((why.empty() ? "record " + std::to_string(lsn) + " is corrupt" : why) + ": set aside");
-}
-
 void StoreCore::report(const std::string& line) const {
   if (options.report) options.report(line);
 }
