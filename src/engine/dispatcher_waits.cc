@@ -35,7 +35,7 @@ void Dispatcher::leave_lane(std::uint64_t lane, Position event) {
 // What a run of the key has done stands for what an older one waits to do.
 asio::awaitable<void> Dispatcher::cancel_older(std::uint64_t lane, Position event) {
   const auto outside = outside_.find(lane);
-  if (lane == 0 || outside == outside_.end()) co_return;
+  if (lane == 0 || outside == outside_.end() || shard_.deps.faults.cancel_nothing) co_return;
   std::vector<Position> older;
   std::copy_if(outside->second.begin(), outside->second.end(), std::back_inserter(older), [&](Position waiting) {
     const Waiting& entry = waiting_.at(waiting.value);

@@ -43,13 +43,19 @@ int main(int argc, char** argv) {
     total.settled_by_hand += report.settled_by_hand;
     total.steps += report.steps;
     total.in_outage += report.in_outage;
+    total.skipped += report.skipped;
+    total.cancelled += report.cancelled;
+    total.approvals += report.approvals;
+    total.releases += report.releases;
   }
   std::printf(
-      "%llu seeds, %d failed: %zu events acknowledged; runs: %zu delivered, %zu stale, %zu dead; %zu crashes, %zu "
+      "%llu seeds, %d failed: %zu events acknowledged; runs: %zu delivered, %zu stale, %zu skipped, %zu cancelled, %zu "
+      "dead; %zu crashes, %zu "
       "reloads, %zu replays of all that was dead, "
-      "%zu lost answers, %zu lost before their effect, %zu settled by hand, %zu unburnt in outages; %zu steps\n",
-      static_cast<unsigned long long>(seeds), failed, total.acknowledged, total.delivered, total.stale, total.dead,
-      total.crashes, total.reloads, total.replays, total.lost_answers, total.failed_before, total.settled_by_hand,
-      total.in_outage, total.steps);
+      "%zu lost answers, %zu lost before their effect, %zu settled by hand, %zu approvals answered, %zu brakes "
+      "released, %zu unburnt in outages; %zu steps\n",
+      static_cast<unsigned long long>(seeds), failed, total.acknowledged, total.delivered, total.stale, total.skipped,
+      total.cancelled, total.dead, total.crashes, total.reloads, total.replays, total.lost_answers, total.failed_before,
+      total.settled_by_hand, total.approvals, total.releases, total.in_outage, total.steps);
   return failed == 0 ? 0 : 1;
 }
