@@ -30,6 +30,7 @@ int main(int argc, char** argv) {
     const tieline::sim::Report report = tieline::sim::simulate(options);
     for (const std::string& violation : report.violations)
       std::printf("seed %llu: %s\n", static_cast<unsigned long long>(seed), violation.c_str());
+    if (!report.violations.empty()) std::fflush(stdout);
     failed += report.violations.empty() ? 0 : 1;
     total.acknowledged += report.acknowledged;
     total.delivered += report.delivered;
