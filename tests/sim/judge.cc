@@ -1,7 +1,19 @@
 // What a life is judged by when it has come to rest: the journal and the log beside what the vendor holds.
+#include <algorithm>
+#include <cstdio>
+
 #include "sim/life.h"
 
 namespace tieline::sim {
+
+void Life::show(const Record& record) const {
+  std::fprintf(stderr, "%12.6f record %u: kind %d, step %u, attempt %u",
+               static_cast<double>((record.at - began_).count()) / 1e6, record.number, static_cast<int>(record.kind),
+               record.step, record.attempt);
+  if (record.kind == RecordKind::kState)
+    std::fprintf(stderr, ", %s", std::string(run_state_name(record.state)).c_str());
+  std::fprintf(stderr, " %s %s\n", record.summary.c_str(), record.body.c_str());
+}
 
 asio::awaitable<void> Life::judge() {
   auto flows = co_await store_->flows();
@@ -35,6 +47,7 @@ asio::awaitable<void> Life::judge() {
       for (const Record& record : *records) {
         const auto body = engine::decode(record.body);
         if (!body) continue;
+        if (name == options_.run) show(record);
         if (body->replay) {
           ++repeats_[name];
           if (body->replay->start) ++from_start_[name];
@@ -144,7 +157,15 @@ void Life::judge_effects() {
 
 void Life::judge_order() {
   std::map<std::string, std::uint64_t> last;  // position order is the order of ids' first acknowledgement
-  std::map<std::string, std::int64_t> last_version;
+  struct Newest {
+    std::int64_t version;
+    std::string event;
+  };
+  std::map<std::string, Newest> last_version;
+  const auto made_again = [&](const std::string& event, const Vendor::Effect* after) {
+    return std::any_of(after, vendor_.effects().data() + vendor_.effects().size(),
+                       [&](const Vendor::Effect& later) { return later.flow == after->flow && later.event == event; });
+  };
   std::map<std::string, std::uint64_t> position;
   for (std::uint64_t at = 1; at <= store_->last().value; ++at) {
     auto read = [](store::MemoryStore* from, std::uint64_t p, std::string* id) -> asio::awaitable<void> {
@@ -179,11 +200,13 @@ void Life::judge_order() {
     }
     if (effect.flow == kVersioned) {
       const auto before = last_version.find(lane);
-      if (before != last_version.end() && effect.version < before->second)
+      // A call that a crash cut off may have been heard; then it is made again, after what began before it.
+      if (before != last_version.end() && effect.version < before->second.version &&
+          !made_again(before->second.event, &effect))
         violation("older data over newer: " + lane + " event " + effect.event);
       // Only what completed makes older data stale: a dead letter's call may have been heard all the same.
       if (!begins_again_later && ends_[effect.flow + "/" + effect.event] == RunState::kDelivered)
-        last_version[lane] = effect.version;
+        last_version[lane] = Newest{effect.version, effect.event};
     }
   }
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
+#include <cstdio>
 #include <map>
 #include <memory>
 #include <optional>
@@ -81,6 +82,8 @@ class Life {
   asio::awaitable<void> trouble();
   asio::awaitable<void> look();
   asio::awaitable<void> judge();
+  void show(const Record& record) const;
+  asio::awaitable<void> show_unfinished();
   std::string standing() const;
   void judge_outage(const std::string& name, const Record& record, const engine::RecordBody& body);
   void judge_effects();
@@ -98,6 +101,7 @@ class Life {
   Prng prng_;
   asio::io_context context_;
   ManualClock clock_;
+  const Time began_ = clock_.now();
   Vendor vendor_;
   Source source_;
   std::unique_ptr<store::MemoryStore> store_;
@@ -116,8 +120,9 @@ class Life {
   std::vector<Time> releases_;                         // of the brake
   std::uint32_t passes_ = 0;                           // runs that were let pass by themselves before the first of them
   std::uint32_t generation_ = 1;
-  bool started_ = false, must_crash_ = false, quiet_ = false;
+  bool started_ = false, must_crash_ = false, dying_ = false, quiet_ = false;
   std::uint32_t troubles_ = 0;
+  Instant unkept_ = Instant::max();  // since then nothing that the engine is told may be durable
   std::size_t crash_at_ = 0;
   Report report_;
 };

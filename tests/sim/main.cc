@@ -1,5 +1,5 @@
-// `sim --seeds N --first S` runs N lives, `sim --seed S --trace` shows one. Exit 1 and the seed when a promise is
-// broken.
+// `sim --seeds N --first S` runs N lives, `sim --seed S --trace --run FLOW/EVENT` shows one. Exit 1 and the seed when a
+// promise is broken.
 #include <cstdio>
 #include <cstdlib>
 #include <string_view>
@@ -14,12 +14,14 @@ int main(int argc, char** argv) {
     const bool has_value = i + 1 < argc;
     if (name == "--trace") {
       options.trace = true;
+    } else if (name == "--run" && has_value) {
+      options.run = argv[++i];
     } else if (name == "--seeds" && has_value) {
       seeds = std::strtoull(argv[++i], nullptr, 10);
     } else if ((name == "--first" || name == "--seed") && has_value) {
       first = std::strtoull(argv[++i], nullptr, 10);
     } else {
-      std::fprintf(stderr, "usage: sim [--seeds N] [--first S] | --seed S [--trace]\n");
+      std::fprintf(stderr, "usage: sim [--seeds N] [--first S] | --seed S [--trace] [--run FLOW/EVENT]\n");
       return 2;
     }
   }

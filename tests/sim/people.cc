@@ -158,14 +158,19 @@ asio::awaitable<void> Life::trouble() {
     say("-- a sync fails");
     store_->fail_next_sync();
     must_crash_ = true;
+    unkept_ = clock_.instant();
     crash_at_ = report_.steps + 500;
     co_return;
   }
   say("-- the disk is full");
   ++troubles_;
+  unkept_ = clock_.instant();
   store_->refuse(Code::kFull);
   co_await clock_.sleep(Duration(static_cast<std::int64_t>(prng_.below(20'000'000))));
   store_->refuse(std::nullopt);
+  // Until what was refused is written after all.
+  co_await clock_.sleep(Duration(6'000'000));
+  unkept_ = Instant::max();
 }
 
 }  // namespace tieline::sim

@@ -1,5 +1,6 @@
 #include "sim/simulation.h"
 
+#include <algorithm>
 #include <cstdio>
 
 #include "base/check.h"
@@ -8,7 +9,7 @@
 namespace tieline::sim {
 namespace {
 
-constexpr std::size_t kStepsMax = 300'000;
+constexpr std::size_t kStepsMax = 100'000;
 constexpr Duration kLifeMax = std::chrono::hours(24 * 10);
 
 }  // namespace
@@ -42,7 +43,7 @@ void Life::boot() {
   limits.read_batch = 5;
   engine_ = std::make_unique<engine::Engine>(deps, limits);
   tasks_ = std::make_unique<TaskGroup>(context_.get_executor());
-  started_ = must_crash_ = false;
+  started_ = must_crash_ = dying_ = false;
   const bool crashes = report_.crashes < options_.crashes_max && prng_.chance(4, 5);
   crash_at_ = crashes ? report_.steps + 50 + prng_.below(4'000) : 0;
   tasks_->spawn(start());
@@ -51,6 +52,7 @@ void Life::boot() {
 asio::awaitable<void> Life::start() {
   auto started = co_await engine_->start(config());
   if (!started) {
+    if (dying_) co_return;
     violation("the engine does not start: " + started.error().message);
     co_return;
   }
@@ -86,6 +88,7 @@ void Life::finish(asio::awaitable<void> task) {
 void Life::crash() {
   ++report_.crashes;
   say("-- crash");
+  dying_ = true;
   auto next = store_->crash(context_.get_executor(), store_options());
   auto halt = [](Life* life) -> asio::awaitable<void> {
     co_await life->tasks_->stop();
@@ -93,7 +96,9 @@ void Life::crash() {
     co_await life->store_->stop();
   };
   finish(halt(this));
-  vendor_.caller_died();
+  // An answer is as good as not heard until what it says is on disk.
+  vendor_.caller_died(std::min(unkept_, clock_.instant() - Duration(100'000)));
+  unkept_ = Instant::max();
   engine_.reset();
   tasks_.reset();
   store_ = std::move(next);
@@ -125,6 +130,20 @@ std::string Life::standing() const {
   return out;
 }
 
+// The end of the journal of each run that has not ended, where that is asked for.
+asio::awaitable<void> Life::show_unfinished() {
+  RunQuery query;
+  query.states = {RunState::kRunning, RunState::kRetrying, RunState::kHeld, RunState::kWaiting};
+  auto found = co_await store_->runs(query);
+  if (!found || !options_.trace) co_return;
+  for (const RunStatus& status : *found) {
+    auto records = co_await store_->read(status.run);
+    say("flow " + std::to_string(status.run.flow.value) + ", event " + std::to_string(status.run.event.value));
+    const std::size_t from = records->size() - std::min<std::size_t>(records->size(), 6);
+    for (std::size_t i = from; i < records->size(); ++i) show((*records)[i]);
+  }
+}
+
 asio::awaitable<void> Life::stop_cleanly() {
   co_await tasks_->stop();
   const Deadline soon = clock_.deadline_in(Duration(10'000'000));
@@ -146,6 +165,7 @@ Report Life::run() {
     if (crash_at_ != 0 && report_.steps >= crash_at_) crash();
     if (report_.steps > kStepsMax || clock_.instant().time_since_epoch() > kLifeMax) {
       violation("it does not come to rest: " + standing());
+      finish(show_unfinished());
       break;
     }
     const bool alive = turn();

@@ -26,9 +26,8 @@ void Vendor::calm() {
   locked_from_ = Instant::max();
 }
 
-void Vendor::caller_died() {
-  // An answer is as good as not heard until what it says is on disk.
-  if (clock_.instant() - limit_told_ < Duration(100'000)) limit_told_until_ = Instant{};
+void Vendor::caller_died(Instant kept) {
+  if (limit_told_ > kept) limit_told_until_ = Instant{};
   not_refused();
 }
 
@@ -125,7 +124,7 @@ asio::awaitable<Exchange> Vendor::send(Request request, Deadline deadline) {
   std::uint32_t& tried =
       attempts_[std::string(body["flow"].as_string()) + "/" + std::string(body["event"].as_string()) + "/" + action];
   ++tried;
-  const std::uint64_t dice = calm_ ? 99 : prng_.below(100);
+  const std::uint64_t dice = calm_ ? UINT64_MAX : prng_.below(100);
   const auto delay = [&] { return Duration(static_cast<std::int64_t>(prng_.below(calm_ ? 5'000 : 400'000))); };
   const bool down = in_outage();
   if (down && refuses_) {

@@ -34,8 +34,8 @@ class Vendor final : public Transport {
   // From now on everything works.
   void calm();
   bool is_calm() const { return calm_ && clock_.instant() >= down_until_; }
-  // A process ended: what it had on its way arrives now or never, and what it was told this instant it could not keep.
-  void caller_died();
+  // A process ended: what it had on its way arrives now or never, and what it was told after `kept` it could not keep.
+  void caller_died(Instant kept);
 
   struct Effect {
     std::string flow, event, key, identity;
