@@ -116,6 +116,8 @@ class Dispatcher {
   void rejoin_lane(Position event);
   void leave_lane(std::uint64_t lane, Position event);
   asio::awaitable<bool> cancel(Position waiting, Position newer);
+  Position waits_newer(const Waiting& entry, Position event) const;
+  asio::awaitable<void> cancel_due(Position event, Position newer);
   asio::awaitable<void> cancel_older(std::uint64_t lane, Position event);
   void start_head(std::uint64_t lane, Position event);
   void make_ready(const Ready& ready);

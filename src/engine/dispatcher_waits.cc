@@ -35,7 +35,7 @@ void Dispatcher::leave_lane(std::uint64_t lane, Position event) {
 // What a run of the key has done stands for what an older one waits to do.
 asio::awaitable<void> Dispatcher::cancel_older(std::uint64_t lane, Position event) {
   const auto outside = outside_.find(lane);
-  if (lane == 0 || outside == outside_.end()) co_return;
+  if (lane == 0 || outside == outside_.end() || shard_.deps.faults.cancel_nothing) co_return;
   std::vector<Position> older;
   std::copy_if(outside->second.begin(), outside->second.end(), std::back_inserter(older), [&](Position waiting) {
     const Waiting& entry = waiting_.at(waiting.value);
@@ -50,9 +50,11 @@ asio::awaitable<void> Dispatcher::cancel_older(std::uint64_t lane, Position even
 }
 
 asio::awaitable<bool> Dispatcher::cancel(Position waiting, Position newer) {
-  const Waiting before = waiting_.at(waiting.value);
-  waiting_.at(waiting.value).state = RunState::kRunning;  // nobody else may decide it meanwhile
-  waiting_.at(waiting.value).due = Time::max();
+  const auto found = waiting_.find(waiting.value);
+  if (found == waiting_.end() || found->second.state != RunState::kWaiting) co_return false;  // decided meanwhile
+  const Waiting before = found->second;
+  found->second.state = RunState::kRunning;  // nobody else may decide it meanwhile
+  found->second.due = Time::max();
   Run run;
   run.id = RunId{id_, waiting};
   run.lane = before.lane;
@@ -76,6 +78,32 @@ asio::awaitable<bool> Dispatcher::cancel(Position waiting, Position newer) {
   co_return written;
 }
 
+// A newer run of the key that waits, too: it could not cancel this one, as the process ended or the store refused.
+Position Dispatcher::waits_newer(const Waiting& entry, Position event) const {
+  const auto outside = outside_.find(entry.lane);
+  if (entry.lane == 0 || entry.pause.keep || outside == outside_.end() || shard_.deps.faults.cancel_nothing) return {};
+  const auto newer =
+      std::find_if(outside->second.begin(), outside->second.end(), [&](Position other) { return other > event; });
+  return newer == outside->second.end() ? Position() : *newer;
+}
+
+asio::awaitable<void> Dispatcher::cancel_due(Position event, Position newer) {
+  const bool cancelled = co_await cancel(event, newer);
+  const auto found = waiting_.find(event.value);
+  if (found == waiting_.end()) co_return;
+  const std::uint64_t lane = found->second.lane;
+  if (!cancelled && found->second.state == RunState::kWaiting) {
+    // The store refuses still. Its moment has passed: it is tried again after a while.
+    found->second.due = shard_.now() + shard_.limits.store_retry;
+    shard_.due.push(found->second.due, RunId{id_, event}, shard_.deps.clock);
+  }
+  if (!cancelled) co_return;
+  waiting_.erase(found);
+  std::erase(outside_[lane], event);
+  if (outside_[lane].empty()) outside_.erase(lane);
+  room_.notify_all();
+}
+
 void Dispatcher::wait_again(Position event, const Waiting& entry) {
   waiting_[event.value] = entry;
   shard_.due.push(entry.due, RunId{id_, event}, shard_.deps.clock);
@@ -86,7 +114,11 @@ void Dispatcher::due(Position event, Time at) {
   if (found == waiting_.end() || found->second.due != at) return;
   const Waiting& entry = found->second;
   if (entry.state == RunState::kWaiting) {
-    rejoin_lane(event);
+    if (const Position newer = waits_newer(entry, event); newer != Position()) {
+      shard_.runs.spawn(cancel_due(event, newer));
+    } else {
+      rejoin_lane(event);
+    }
   } else {
     leave_waiting(event, entry.state == RunState::kHeld && waits_for_a_person(entry.hold));
   }

@@ -93,6 +93,10 @@ struct EngineFaults {
   bool forget_budgets = false;    // a new process knows nothing of what the last one spent
   bool burn_in_outage = false;    // what fails in an outage counts against its run
   bool ignore_policy = false;     // a failed call is made again at once, and for ever
+  bool cut_waits = false;         // a wait is over after half of its time
+  bool approve_unasked = false;   // a run goes on when its time to be approved is over
+  bool cancel_nothing = false;    // newer runs leave older ones of their key that wait alone
+  bool ignore_brake = false;      // no run is too much
 };
 
 struct EngineDeps {

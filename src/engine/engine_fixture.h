@@ -220,6 +220,7 @@ class EngineTest : public testing::Test {
     Clock& clock = engine_clock_ != nullptr ? *engine_clock_ : clock_;
     EngineDeps deps{context_.get_executor(), clock, 7, *store_, *store_, *store_, transport_, source_};
     deps.secrets = secrets_;
+    deps.faults = faults_;
     engine_ = std::make_unique<Engine>(deps, limits_);
     Result<void> started;
     await(keep(engine_->start(config()), &started));
@@ -322,6 +323,7 @@ class EngineTest : public testing::Test {
   NoSource source_;
   EngineLimits limits_;
   const SecretSource* secrets_ = nullptr;
+  EngineFaults faults_;
   std::vector<FlowPtr> flows_;
   std::vector<Bucket> buckets_;
   std::unique_ptr<Engine> engine_;

@@ -1375,6 +1375,21 @@ TEST_F(ReplayTest, AFlowTakesWhatCameBeforeIt) {
   EXPECT_EQ(transport_.sent.size(), 2u);
 }
 
+TEST_F(ReplayTest, OfTwoJobsThatWaitForRoomOneReplaysARun) {
+  limits_.window = 1;
+  start({flow({step("a", kUnsafeSpec)})});
+  const Position first = dead_at("/a"), second = dead_at("/a");
+  transport_.by_path.clear();
+  transport_.sent.clear();
+  transport_.latency = 1s;
+  start_job(all_dead(), from_start());
+  start_job(all_dead(), from_start());
+  advance(30s);
+  EXPECT_EQ(state(first), RunState::kDelivered);
+  EXPECT_EQ(state(second), RunState::kDelivered);
+  EXPECT_EQ(transport_.sent.size(), 2u) << "what the other one has replayed is not dead any more";
+}
+
 TEST_F(ReplayTest, ADamagedJournalBeginsAgainOnlyWhereThatIsSaid) {
   start({flow({step("a", kUnsafeSpec), step("b")})});
   const Position event = dead_at("/b");

@@ -315,6 +315,25 @@ TEST_F(FlowFieldsTest, ANewerRunCancelsAWait) {
   EXPECT_EQ(snapshot().cancelled, 1u);
 }
 
+TEST_F(FlowFieldsTest, AWaitThatANewerRunCouldNotCancelIsCancelledWhenItIsOver) {
+  faults_.cancel_nothing = true;  // as if the process had ended in between
+  start({flow({step("a"), std::make_shared<TestPause>(hours(2)), step("b")}, true)});
+  const Position first = post(R"({"key":"k"})"), other = post(R"({"key":"other"})");
+  advance(1min);
+  const Position second = post(R"({"key":"k"})");
+  advance(1min);
+  faults_.cancel_nothing = false;
+  crash();
+  EXPECT_EQ(state(first), RunState::kWaiting);
+  EXPECT_EQ(state(second), RunState::kWaiting);
+  advance(hours(3));
+  EXPECT_EQ(state(first), RunState::kCancelled);
+  EXPECT_EQ(summary(first), "the run of event 3 of its key is newer");
+  EXPECT_EQ(state(second), RunState::kDelivered);
+  EXPECT_EQ(state(other), RunState::kDelivered);
+  EXPECT_EQ(transport_.count("/b"), 2u);
+}
+
 TEST_F(FlowFieldsTest, ARunThatIsSkippedCancelsNothing) {
   start({flow({step("a"), std::make_shared<TestPause>(hours(2)), step("b")}, true)});
   const Position first = post(R"({"key":"k"})");

@@ -160,13 +160,24 @@ Async<JobCount> Jobs::count(Selection select, Time created) {
 
 // Working.
 
+// Since its page was read another job, or a person, may have done something to it.
+Async<void> Jobs::still_selected(const Job& job, RunId run) {
+  CO_TRY(const auto status, co_await shard_.deps.journal.status(run));
+  const bool same = status ? status->changed <= job.created &&
+                                 std::ranges::find(job.select.states, status->state) != job.select.states.end()
+                           : job.select.untaken;
+  if (!same) co_return failure(Code::kConflict, "it changed after the job began");
+  co_return Result<void>();
+}
+
 asio::awaitable<Result<void>> Jobs::perform(const Job& job, RunId run) {
   Dispatcher* dispatcher = find_(run.flow);
   if (dispatcher == nullptr) co_return failure(Code::kNotFound, "no flow " + std::to_string(run.flow.value));
   Decision by{job.how.by, job.how.redo};
+  if (job.kind == Job::Kind::kReplay) co_await dispatcher->room_to_replay();
+  CO_TRY_VOID(co_await still_selected(job, run));
   switch (job.kind) {
     case Job::Kind::kReplay: {
-      co_await dispatcher->room_to_replay();
       Replay how = job.how;
       how.job = job.id;
       co_return co_await dispatcher->replay(run.event, std::move(how));

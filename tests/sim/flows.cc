@@ -70,7 +70,7 @@ constexpr std::size_t kSlotItem = kFixedSlots + 1, kSlotIndex = kFixedSlots + 2;
 struct CallOptions {
   bool once = false;
   OnUnknown on_unknown = OnUnknown::kHold;
-  const char* part = nullptr;  // of kNested; "": as its item says
+  const char* part = nullptr;  // "": as its item says
 };
 
 class CallStep final : public Step {
@@ -117,6 +117,22 @@ class PublishStep final : public Step {
     auto kept = context.publish(std::move(publication));
     co_return kept ? StepResult::next() : StepResult::fail(std::move(kept.error()));
   }
+};
+
+class WaitStep final : public Step {
+ public:
+  WaitStep(Duration wait, bool approval) : wait_(wait), approval_(approval) { kind_ = approval ? "approve" : "wait"; }
+  asio::awaitable<StepResult> run(RunContext& context) const override {
+    Pause pause;
+    pause.until = context.now() + wait_;
+    pause.approval = approval_;
+    if (approval_) pause.then = Pause::Then::kFail;
+    co_return co_await context.pause(std::move(pause));
+  }
+
+ private:
+  Duration wait_;
+  bool approval_;
 };
 
 enum class Topic : std::uint8_t { kNone, kPublishes, kSubscribes };
@@ -186,7 +202,18 @@ constexpr Kind kKinds[] = {
     {kRepeat, false, false, false, Safety::kUnsafe, false, false, {false, OnUnknown::kRepeat}},
     {kPublish, true, false, false, Safety::kRepeatable, false, false, {}, Topic::kPublishes},
     {kSubscribe, true, false, false, Safety::kRepeatable, false, false, {}, Topic::kSubscribes},
+    {kDebounce, true, false, false, Safety::kUnsafe, true, false, {}},
+    {kApprove, true, false, false, Safety::kUnsafe, true, false, {}},
+    {kNewest, true, false, false, Safety::kUnsafe, true, false, {}},
+    {kBraked, false, false, false, Safety::kRepeatable, false, false, {}},
 };
+
+void add_wait(Flow& flow, Duration wait, bool approval) {
+  auto before = std::make_shared<VendorAction>(kBefore, Safety::kRepeatable, false, false);
+  const CallOptions options{false, OnUnknown::kHold, kBefore};
+  flow.steps.insert(flow.steps.begin(), {std::make_shared<CallStep>(std::move(before), options),
+                                         std::make_shared<WaitStep>(wait, approval)});
+}
 
 FlowPtr make_flow(const Kind& kind, std::uint32_t generation) {
   auto flow = std::make_shared<Flow>();
@@ -217,6 +244,11 @@ FlowPtr make_flow(const Kind& kind, std::uint32_t generation) {
     flow->steps.insert(flow->steps.begin(), std::make_shared<PublishStep>());
     flow->steps.push_back(std::make_shared<PublishStep>());
   }
+  if (flow->name == kDebounce) add_wait(*flow, kDebounceWait, false);
+  if (flow->name == kApprove) add_wait(*flow, kApprovalWait, true);
+  flow->coalesce = flow->name == kNewest;
+  // Longer than any life: what was let pass counts until a person releases the brake, or the process ends.
+  if (flow->name == kBraked) flow->brake = Brake{kBrakeMax, std::chrono::hours(24 * 365), "runs", std::nullopt, {}};
   return flow;
 }
 
@@ -244,6 +276,13 @@ std::vector<std::string> nested_parts() {
 }
 
 std::string part_of(const std::string& event, const std::string& part) { return event + "#" + part; }
+
+std::string part_of_call(const std::string& action, const std::vector<std::uint32_t>& items) {
+  if (action == kBefore) return kBefore;
+  if (action == "do_arm") return "held";
+  if (action == "again_arm") return "repeated";
+  return items.empty() ? "" : std::to_string(items.front());
+}
 
 Result<FlowPtr> Source::compile(const std::string& name, const std::string& hash, const std::string& source) {
   for (const Kind& kind : kKinds) {

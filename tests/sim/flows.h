@@ -1,9 +1,11 @@
 // The flows of the simulation: one for each promise that the engine makes about a call.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
+#include "base/time.h"
 #include "core/flow.h"
 
 namespace tieline::sim {
@@ -24,6 +26,16 @@ inline constexpr const char* kSubscribe = "subscribe";  // repeatable, on that t
 inline constexpr const char* kNested = "nested";
 inline constexpr std::uint32_t kItems = 3;
 
+// Both call once before they wait, repeatable (the part kBefore), and once after: unsafe with a look-up.
+inline constexpr const char* kDebounce = "debounce";  // keyed: a newer run of the key cancels the wait
+inline constexpr const char* kApprove = "approve";    // keyed: only after a person agreed, in time
+inline constexpr const char* kBefore = "before";
+inline constexpr Duration kDebounceWait{45'000'000}, kApprovalWait{240'000'000};
+
+inline constexpr const char* kNewest = "newest";  // keyed, coalesces; unsafe with a look-up
+inline constexpr const char* kBraked = "braked";  // repeatable: so many runs at most until a person lets more go
+inline constexpr std::uint32_t kBrakeMax = 6;
+
 inline constexpr std::uint32_t kTries = 6;
 
 // All of them in their `generation`-th version.
@@ -38,6 +50,9 @@ class Source final : public FlowSource {
 std::vector<std::string> nested_parts();
 // An event's name at the vendor, of one part.
 std::string part_of(const std::string& event, const std::string& part);
+
+// Of which part a call is, by its action and the items that it is inside of; or empty.
+std::string part_of_call(const std::string& action, const std::vector<std::uint32_t>& items);
 
 // What a run of the flow on the event does at the vendor.
 std::string effect_identity(const std::string& flow, const std::string& event, const std::string& group);

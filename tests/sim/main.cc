@@ -1,5 +1,5 @@
-// `sim --seeds N --first S` runs N lives, `sim --seed S --trace` shows one. Exit 1 and the seed when a promise is
-// broken.
+// `sim --seeds N --first S` runs N lives, `sim --seed S --trace --run FLOW/EVENT` shows one. Exit 1 and the seed when a
+// promise is broken.
 #include <cstdio>
 #include <cstdlib>
 #include <string_view>
@@ -14,12 +14,14 @@ int main(int argc, char** argv) {
     const bool has_value = i + 1 < argc;
     if (name == "--trace") {
       options.trace = true;
+    } else if (name == "--run" && has_value) {
+      options.run = argv[++i];
     } else if (name == "--seeds" && has_value) {
       seeds = std::strtoull(argv[++i], nullptr, 10);
     } else if ((name == "--first" || name == "--seed") && has_value) {
       first = std::strtoull(argv[++i], nullptr, 10);
     } else {
-      std::fprintf(stderr, "usage: sim [--seeds N] [--first S] | --seed S [--trace]\n");
+      std::fprintf(stderr, "usage: sim [--seeds N] [--first S] | --seed S [--trace] [--run FLOW/EVENT]\n");
       return 2;
     }
   }
@@ -30,6 +32,7 @@ int main(int argc, char** argv) {
     const tieline::sim::Report report = tieline::sim::simulate(options);
     for (const std::string& violation : report.violations)
       std::printf("seed %llu: %s\n", static_cast<unsigned long long>(seed), violation.c_str());
+    if (!report.violations.empty()) std::fflush(stdout);
     failed += report.violations.empty() ? 0 : 1;
     total.acknowledged += report.acknowledged;
     total.delivered += report.delivered;
@@ -43,13 +46,19 @@ int main(int argc, char** argv) {
     total.settled_by_hand += report.settled_by_hand;
     total.steps += report.steps;
     total.in_outage += report.in_outage;
+    total.skipped += report.skipped;
+    total.cancelled += report.cancelled;
+    total.approvals += report.approvals;
+    total.releases += report.releases;
   }
   std::printf(
-      "%llu seeds, %d failed: %zu events acknowledged; runs: %zu delivered, %zu stale, %zu dead; %zu crashes, %zu "
+      "%llu seeds, %d failed: %zu events acknowledged; runs: %zu delivered, %zu stale, %zu skipped, %zu cancelled, %zu "
+      "dead; %zu crashes, %zu "
       "reloads, %zu replays of all that was dead, "
-      "%zu lost answers, %zu lost before their effect, %zu settled by hand, %zu unburnt in outages; %zu steps\n",
-      static_cast<unsigned long long>(seeds), failed, total.acknowledged, total.delivered, total.stale, total.dead,
-      total.crashes, total.reloads, total.replays, total.lost_answers, total.failed_before, total.settled_by_hand,
-      total.in_outage, total.steps);
+      "%zu lost answers, %zu lost before their effect, %zu settled by hand, %zu approvals answered, %zu brakes "
+      "released, %zu unburnt in outages; %zu steps\n",
+      static_cast<unsigned long long>(seeds), failed, total.acknowledged, total.delivered, total.stale, total.skipped,
+      total.cancelled, total.dead, total.crashes, total.reloads, total.replays, total.lost_answers, total.failed_before,
+      total.settled_by_hand, total.approvals, total.releases, total.in_outage, total.steps);
   return failed == 0 ? 0 : 1;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "base/time.h"
 #include "engine/engine.h"
@@ -11,6 +12,7 @@ namespace tieline::sim {
 struct Options {
   std::uint64_t seed = 1;
   bool trace = false;
+  std::string run;  // "flow/event": its journal is shown
   std::uint32_t events = 24;
   std::uint32_t keys = 4;
   std::uint32_t crashes_max = 3;

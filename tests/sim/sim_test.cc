@@ -69,6 +69,30 @@ TEST(Simulation, CatchesTriesThatAreBurntInAnOutage) {
   EXPECT_NE(first_caught(faults, "a try is burnt", 200), 0u);
 }
 
+TEST(Simulation, CatchesWaitsThatEndEarly) {
+  engine::EngineFaults faults;
+  faults.cut_waits = true;
+  EXPECT_NE(first_caught(faults, "a wait is cut short", 10), 0u);
+}
+
+TEST(Simulation, CatchesWhatNobodyApproved) {
+  engine::EngineFaults faults;
+  faults.approve_unasked = true;
+  EXPECT_NE(first_caught(faults, "an effect that nobody approved", 20), 0u);
+}
+
+TEST(Simulation, CatchesWaitsThatNoNewerRunCancels) {
+  engine::EngineFaults faults;
+  faults.cancel_nothing = true;
+  EXPECT_NE(first_caught(faults, "a newer run leaves a wait alone", 10), 0u);
+}
+
+TEST(Simulation, CatchesABrakeThatIsIgnored) {
+  engine::EngineFaults faults;
+  faults.ignore_brake = true;
+  EXPECT_NE(first_caught(faults, "more than the brake lets pass", 20), 0u);
+}
+
 TEST(Simulation, CatchesRetriesThatNoPolicyEnds) {
   engine::EngineFaults faults;
   faults.ignore_policy = true;

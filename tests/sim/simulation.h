@@ -13,6 +13,7 @@ struct Report {
   std::size_t acknowledged = 0, delivered = 0, stale = 0, dead = 0;
   std::size_t crashes = 0, reloads = 0, replays = 0, lost_answers = 0, failed_before = 0, settled_by_hand = 0,
               steps = 0;
+  std::size_t skipped = 0, cancelled = 0, approvals = 0, releases = 0;  // the last: of a brake
   std::size_t in_outage = 0;  // attempts that failed in an outage and cost no try
 };
 

@@ -1,6 +1,7 @@
 #include "sim/vendor.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace tieline::sim {
 
@@ -25,9 +26,22 @@ void Vendor::calm() {
   locked_from_ = Instant::max();
 }
 
-void Vendor::caller_died() {
-  // An answer is as good as not heard until what it says is on disk.
-  if (clock_.instant() - limit_told_ < Duration(100'000)) limit_told_until_ = Instant{};
+void Vendor::caller_died(Instant kept) {
+  if (limit_told_ > kept) limit_told_until_ = Instant{};
+  not_refused();
+}
+
+void Vendor::refused() {
+  ++refused_;
+  const Instant now = clock_.instant();
+  if (knows_ || !refuses_ || refused_ < kOutageRow || now < down_from_ || now >= down_until_) return;
+  knows_ = true;
+  outage_known_.push_back(Known{clock_.now(), clock_.now() + (down_until_ - now)});
+}
+
+void Vendor::not_refused() {
+  refused_ = 0;
+  if (std::exchange(knows_, false)) outage_known_.back().to = std::min(outage_known_.back().to, clock_.now());
 }
 
 std::size_t Vendor::count(const std::string& identity) const {
@@ -35,21 +49,24 @@ std::size_t Vendor::count(const std::string& identity) const {
   return found == made_.end() ? 0 : found->second.size();
 }
 
-Exchange Vendor::not_sent(Code code, const char* why) const {
+Exchange Vendor::not_sent(Code code, const char* why) {
+  refused();
   Exchange exchange;
   exchange.phase = Phase::kNotSent;
   exchange.error = Error{code, why, {}};
   return exchange;
 }
 
-Exchange Vendor::reset(const char* why) const {
+Exchange Vendor::reset(const char* why) {
+  not_refused();
   Exchange exchange;
   exchange.phase = Phase::kSent;
   exchange.error = Error{Code::kUnavailable, why, {}};
   return exchange;
 }
 
-Exchange Vendor::answered(int status, Headers headers, Bytes body) const {
+Exchange Vendor::answered(int status, Headers headers, Bytes body) {
+  not_refused();
   Exchange exchange;
   exchange.phase = Phase::kAnswered;
   exchange.response = Response{status, std::move(headers), std::move(body)};
@@ -94,7 +111,6 @@ bool Vendor::in_outage() {
   const Instant now = clock_.instant();
   if (now < down_from_ || now >= down_until_) return false;
   ++outage_calls_;
-  if (refuses_ && outage_calls_ == kOutageKnown) outage_known_ = clock_.now();
   return true;
 }
 
@@ -108,7 +124,7 @@ asio::awaitable<Exchange> Vendor::send(Request request, Deadline deadline) {
   std::uint32_t& tried =
       attempts_[std::string(body["flow"].as_string()) + "/" + std::string(body["event"].as_string()) + "/" + action];
   ++tried;
-  const std::uint64_t dice = calm_ ? 99 : prng_.below(100);
+  const std::uint64_t dice = calm_ ? UINT64_MAX : prng_.below(100);
   const auto delay = [&] { return Duration(static_cast<std::int64_t>(prng_.below(calm_ ? 5'000 : 400'000))); };
   const bool down = in_outage();
   if (down && refuses_) {

@@ -22,8 +22,8 @@ inline constexpr std::size_t kRateCount = 20;
 inline constexpr Duration kLongWindow{10'000'000};
 inline constexpr std::size_t kLongCount = 60;
 inline constexpr Duration kIndexLag{2'000'000};
-// Calls of an outage by which the engine knows: ten in a row, those under way at once, and some to spare.
-inline constexpr std::size_t kOutageKnown = 30;
+// So many calls in a row that never left, and the engine knows of an outage.
+inline constexpr std::size_t kOutageRow = 10;
 
 class Vendor final : public Transport {
  public:
@@ -34,8 +34,8 @@ class Vendor final : public Transport {
   // From now on everything works.
   void calm();
   bool is_calm() const { return calm_ && clock_.instant() >= down_until_; }
-  // A process ended: what it had on its way arrives now or never, and what it was told this instant it could not keep.
-  void caller_died();
+  // A process ended: what it had on its way arrives now or never, and what it was told after `kept` it could not keep.
+  void caller_died(Instant kept);
 
   struct Effect {
     std::string flow, event, key, identity;
@@ -48,9 +48,11 @@ class Vendor final : public Transport {
   // Attempts that a policy counts, by "flow/event/action".
   const std::map<std::string, std::uint32_t>& attempts() const { return attempts_; }
   const std::vector<std::string>& complaints() const { return complaints_; }
-  // The outage in which nobody could connect: when the engine must have known of it, and its end.
-  std::optional<Time> outage_known() const { return outage_known_; }
-  Time outage_end() const { return clock_.now() + (down_until_ - clock_.instant()); }
+  // While nobody could connect and the engine must have known of it.
+  struct Known {
+    Time from, to;
+  };
+  const std::vector<Known>& outage_known() const { return outage_known_; }
   std::size_t outage_calls() const { return outage_calls_; }
   std::size_t lost() const { return lost_; }                    // effects whose answer was lost
   std::size_t failed_before() const { return failed_before_; }  // answers lost without an effect
@@ -59,11 +61,13 @@ class Vendor final : public Transport {
   struct Arrival;
   void arrive();
   bool in_outage();  // counts the call where it is
+  void refused();
+  void not_refused();
   void apply(const Request& request, json::Value body);
   Response answer(const Request& request, json::Value body);
-  Exchange not_sent(Code code, const char* why) const;
-  Exchange reset(const char* why) const;
-  Exchange answered(int status, Headers headers = {}, Bytes body = "{}") const;
+  Exchange not_sent(Code code, const char* why);
+  Exchange reset(const char* why);
+  Exchange answered(int status, Headers headers = {}, Bytes body = "{}");
 
   Clock& clock_;
   Options options_;
@@ -79,7 +83,9 @@ class Vendor final : public Transport {
   Instant locked_from_ = Instant::max(), locked_until_{};
   Instant down_from_ = Instant::max(), down_until_{};
   bool refuses_ = false;  // in the outage: nobody can connect; else everything is answered 503
-  std::optional<Time> outage_known_;
+  std::vector<Known> outage_known_;
+  bool knows_ = false;       // the last of them is not over
+  std::size_t refused_ = 0;  // calls in a row that never left
   std::size_t outage_calls_ = 0;
   std::size_t lost_ = 0, failed_before_ = 0;
 };
