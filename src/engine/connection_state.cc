@@ -70,8 +70,12 @@ std::optional<RunId> Connection::next_probe() {
   auto next = in_outage_.upper_bound(last_probed_);
   if (next == in_outage_.end()) next = in_outage_.begin();
   last_probed_ = next->first;
-  const auto [event, flow] = *next->second.begin();
-  next->second.erase(next->second.begin());
+  // In turn: one that comes to no call, because it waits for another one's `once`, tells nothing.
+  auto run = next->second.upper_bound(last_prober_);
+  if (run == next->second.end()) run = next->second.begin();
+  last_prober_ = *run;
+  const auto [event, flow] = *run;
+  next->second.erase(run);
   if (next->second.empty()) in_outage_.erase(next);
   prober_ = RunId{flow, event};
   return prober_;

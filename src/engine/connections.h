@@ -89,7 +89,8 @@ class Connection {
   Async<void> write_incident(StateStore& state, Incident incident);
   using Waiting = std::pair<Position, FlowId>;
   std::map<std::string, std::set<Waiting>, std::less<>> in_outage_;  // by action
-  std::string last_probed_;
+  std::string last_probed_;                                          // action
+  Waiting last_prober_{};
   std::optional<RunId> prober_;
   std::uint32_t ramp_ = 0, ramp_served_ = 0;
   bool budget_wanted_ = false, incident_wanted_ = false, written_ = false;

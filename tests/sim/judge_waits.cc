@@ -58,8 +58,9 @@ void Life::judge_waits() {
 
 void Life::judge_wait(const std::string& name, const Story& story) {
   const RunState end = ends_[name];
-  if (story.waits.size() > 1 + from_start_[name])
-    violation("it waits " + std::to_string(story.waits.size()) + " times: " + name);
+  // A dead letter of an approval that nobody gave asks anew, wherever it begins again.
+  const std::uint32_t again = flow_of(name) == kApprove ? repeats_[name] : from_start_[name];
+  if (story.waits.size() > 1 + again) violation("it waits " + std::to_string(story.waits.size()) + " times: " + name);
   const Duration whole = flow_of(name) == kApprove ? kApprovalWait : kDebounceWait;
   for (const Story::Wait& wait : story.waits) {
     // It is journaled a moment after it began.
@@ -74,7 +75,7 @@ void Life::judge_wait(const std::string& name, const Story& story) {
   const auto answer = answers_.find(name);
   const bool declined = answer != answers_.end() && answer->second == engine::HeldAnswer::kDeclined;
   if (declined && end != RunState::kSkipped) violation("declined and goes on: " + name);
-  if (answer == answers_.end() || from_start_[name] > 0) return;
+  if (answer == answers_.end() || again > 0) return;
   if (end == RunState::kSkipped && !declined) violation("approved and skipped: " + name);
   if (expired) violation("answered and given up: " + name);
 }
