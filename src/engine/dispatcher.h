@@ -70,6 +70,7 @@ class Dispatcher {
     Hold hold = Hold::kUnknownOutcome;
     Time received;
     PauseMarks pause{};       // kWaiting
+    Position cancelled_by{};  // kWaiting: the newer one whose wait an earlier process did not live to cancel it for
     bool lane_ready = false;  // kWaiting: it goes on as soon as its lane is free
   };
   struct Ready {
@@ -135,6 +136,7 @@ class Dispatcher {
   Async<bool> has_begun(RunStatus status);
   Async<void> read_gap(Found& found, Position floor);
   void recovered(const RunStatus& status, std::uint64_t lane);
+  void place_over();
   bool held_again(const RunStatus& status);
   bool in_outage_again(const RunStatus& status);
 
@@ -160,8 +162,9 @@ class Dispatcher {
   std::unordered_map<std::uint64_t, Waiting> waiting_;                // by position
   std::size_t parked_ = 0;                                            // in lanes_ only
   std::unordered_map<std::uint64_t, std::vector<Position>> outside_;  // by lane: those of waiting_ that left it
-  std::deque<Position> idle_;  // of active_: heads that the flow's concurrency keeps back
-  std::deque<Ready> ready_;    // to be loaded
+  std::vector<std::pair<Position, Waiting>> over_;  // recovery: their wait outside of their lane is over
+  std::deque<Position> idle_;                       // of active_: heads that the flow's concurrency keeps back
+  std::deque<Ready> ready_;                         // to be loaded
   Signal room_;
   FlowSnapshot counts_;
 };

@@ -80,6 +80,7 @@ asio::awaitable<bool> Dispatcher::cancel(Position waiting, Position newer) {
 
 // A newer run of the key that waits, too: it could not cancel this one, as the process ended or the store refused.
 Position Dispatcher::waits_newer(const Waiting& entry, Position event) const {
+  if (entry.cancelled_by != Position()) return entry.cancelled_by;
   const auto outside = outside_.find(entry.lane);
   if (entry.lane == 0 || entry.pause.keep || outside == outside_.end() || shard_.deps.faults.cancel_nothing) return {};
   const auto newer =

@@ -35,6 +35,7 @@ Async<void> Dispatcher::recover() {
   CO_TRY_VOID(co_await find_unfinished(found));
   // Events without a record that stand before ones with a record: they were in memory, and their lanes may be the same.
   if (flow_ != nullptr) CO_TRY_VOID(co_await read_gap(found, cursor.floor));
+  place_over();
   // Older ones that begin again later wait behind what has begun.
   for (const auto& [lane, event] : found.begun) lanes_.lead(lane, event);
   read_to_ = flow_ != nullptr ? found.horizon : cursor.floor;
@@ -108,8 +109,13 @@ void Dispatcher::recovered(const RunStatus& status, std::uint64_t lane) {
   entry.due = status.due;
   // Written later than now: the wall clock was set back since, and as long is left as when it was written.
   if (status.changed > shard_.now() && entry.due != Time::max()) entry.due -= status.changed - shard_.now();
-  // Whose wait is over takes its place again, before anything younger begins.
-  const bool outside = status.state == RunState::kWaiting && entry.due > shard_.now();
+  entry.pause = pause_marks(status.summary);
+  const bool over = status.state == RunState::kWaiting && entry.due <= shard_.now();
+  if (over && lane != 0) {
+    over_.emplace_back(event, entry);
+    return;
+  }
+  const bool outside = status.state == RunState::kWaiting && !over;
   if (lane != 0 && outside) outside_[lane].push_back(event);
   if (lane != 0 && !outside) lanes_.insert(lane, event);
   entry.received = status.changed;
@@ -121,7 +127,6 @@ void Dispatcher::recovered(const RunStatus& status, std::uint64_t lane) {
     if (entry.hold == Hold::kAuthorization && held_again(status)) entry.due = Time::max();
     if (entry.hold == Hold::kOutage && in_outage_again(status)) entry.due = Time::max();
   }
-  entry.pause = pause_marks(status.summary);
   if (status.state == RunState::kRetrying || status.state == RunState::kHeld || outside) {
     wait_again(event, entry);
   } else if (lane != 0) {
@@ -131,6 +136,27 @@ void Dispatcher::recovered(const RunStatus& status, std::uint64_t lane) {
     ready.event = event;
     ready_.push_back(ready);
   }
+}
+
+// Whose wait is over takes its place again, before anything younger begins; but for one that a newer one of its key,
+// which waits, was about to cancel.
+void Dispatcher::place_over() {
+  for (const auto& [event, entry] : over_) outside_[entry.lane].push_back(event);
+  for (const auto& [event, entry] : over_) waiting_[event.value] = entry;
+  for (const auto& [event, entry] : over_) {
+    if (const Position newer = waits_newer(entry, event); newer != Position()) {
+      Waiting cancelled = entry;
+      cancelled.cancelled_by = newer;
+      wait_again(event, cancelled);
+      continue;
+    }
+    std::erase(outside_[entry.lane], event);
+    if (outside_[entry.lane].empty()) outside_.erase(entry.lane);
+    waiting_.erase(event.value);
+    lanes_.insert(entry.lane, event);
+    ++parked_;
+  }
+  over_.clear();
 }
 
 // Credentials may be others now: one run tries at once whether its connection works, the others wait for what it finds.
