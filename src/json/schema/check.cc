@@ -239,9 +239,10 @@ class Walk {
 
   bool dependent(const Check& c, Value value, const Path* path) {
     bool good = true;
-    for (const auto& [name, needed] : c.dependent_required) {
+    for (const auto& dependency : c.dependent_required) {
+      const std::string_view name = dependency.first;  // clang 14 captures no structured binding
       if (!value.has(name)) continue;
-      for (const std::string_view other : needed) {
+      for (const std::string_view other : dependency.second) {
         if (value.has(other)) continue;
         good = fail(c, "dependentRequired", path,
                     [&] { return quoted(other) + " is missing, where there is " + quoted(name); });

@@ -52,7 +52,7 @@ class Compiler {
   void index(Value value, std::size_t draft, std::string pointer);
   void index_below(Value value, std::size_t draft, const std::string& pointer);
   std::size_t begin_resource(Value root, std::string uri, std::size_t document, std::string pointer,
-                             const Vocabularies& inherited);
+                             Vocabularies inherited);
   Vocabularies vocabularies_of(Value root, std::size_t document, const std::string& pointer,
                                const Vocabularies& inherited);
   std::optional<std::size_t> find_resource(const std::string& uri);

@@ -159,7 +159,7 @@ bool Compiler::add_document(const Document& document, const std::string& uri) {
 
 // Its own `$id`, where it has one, is what it is called besides.
 std::size_t Compiler::begin_resource(Value root, std::string uri, std::size_t document, std::string pointer,
-                                     const Vocabularies& inherited) {
+                                     Vocabularies inherited) {
   const std::size_t number = drafts_.size();
   compiled_->resources.push_back(std::make_unique<Resource>());
   Draft draft;
