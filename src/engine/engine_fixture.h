@@ -168,6 +168,36 @@ class TestCall final : public Step {
   ActionPtr action_;
 };
 
+// A `foreach` over `list` of its data, or over the pages of a safe call; `with` sets what else it asks for.
+class TestEach final : public Step {
+ public:
+  TestEach(std::vector<std::shared_ptr<const Step>> steps, std::size_t item_slot) : item_slot_(item_slot) {
+    kind_ = "foreach";
+    for (const auto& one : steps) size_ += one->size();
+    list_.steps = std::move(steps);
+  }
+  asio::awaitable<StepResult> run(RunContext& context) const override {
+    EachRequest request;
+    request.list = context.input().part(context.input().root()["list"]);
+    if (pages) {
+      request.pages.emplace();
+      request.pages->action = pages;
+      request.pages->args = context.input();
+    }
+    request.steps = &list_;
+    request.item_slot = request.index_slot = item_slot_;
+    request.concurrency = concurrency;
+    RunContext::EachResult result = co_await context.each(std::move(request));
+    co_return std::move(result.step);
+  }
+  ActionPtr pages;
+  std::uint32_t concurrency = 1;
+
+ private:
+  StepList list_;
+  std::size_t item_slot_;
+};
+
 class Member final : public json::Program {
  public:
   explicit Member(std::string name) : Program(std::move(name)) {}

@@ -7,8 +7,8 @@
 #include <map>
 
 #include "engine/connections.h"
+#include "engine/engine_fixture.h"
 #include "engine/record.h"
-#include "engine/shard_fixture.h"
 
 namespace tieline::engine {
 namespace {
@@ -373,6 +373,31 @@ TEST_F(OutageTest, OneFailingActionStopsNeitherTheOthersNorThoseThatNeedItNotYet
   EXPECT_EQ(systems_.count("good"), 220u);  // what was done is not done again
   EXPECT_EQ(seen_.dead, 0);
   EXPECT_FALSE(connection("api").incident.has_value());
+}
+
+// The run that tries whether the system is back tries with one of its calls, however many it has.
+TEST_F(OutageTest, AProbingRunOfManyItemsSendsOneOfThem) {
+  std::vector<std::shared_ptr<const Step>> put{std::make_shared<PlainCall>("api", "put")};
+  auto each = std::make_shared<TestEach>(std::move(put), kFixedSlots);
+  each->concurrency = 8;
+  auto many = flow("many", {});
+  many->variables.emplace_back("item");
+  many->steps.push_back(std::move(each));
+  bool down = true;
+  systems_.answer = [&](const Systems::Call&) { return down ? Systems::refused() : Systems::status(200); };
+  limit("api", {bucket("many", 0, 0s, 16)});
+  start();
+  std::string list = "[0";
+  for (int i = 1; i < 50; ++i) list += "," + std::to_string(i);
+  append({event("{\"list\":" + list + "]}", "many")});
+  advance(1200s);
+  EXPECT_EQ(shown("many").held, 1u);
+  // Ten in a row, what was under way with them, and probes further and further apart.
+  EXPECT_LE(systems_.calls.size(), 10u + 8u + 12u);
+  down = false;
+  advance(600s);
+  EXPECT_EQ(shown("many").delivered, 1u);
+  EXPECT_EQ(seen_.dead, 0);
 }
 
 TEST_F(OutageTest, AHealthCallProbesInsteadOfARun) {
