@@ -132,37 +132,40 @@ asio::awaitable<Caller::Ending> Caller::attempt() {
     if (Ending known = co_await claim_once()) co_return known;
   }
   if (Ending held = brake()) co_return held;
-  CallIdentity who = action_.has_idempotency_key() ? identity() : CallIdentity();
-  who.now = shard_.now();
-  auto request = render_revealed(request_, who, false);
-  if (!request) {
-    const Code code = request.error().code;
-    if (code == Code::kDenied) {
-      RecordBody body;
-      body.action = action_.name();
-      body.category = Category::kAuth;
-      body.message = request.error().message;
-      co_return follow(body);
-    }
-    co_return dead(Category::kValidation, action_.name() + ": " + request.error().message);
-  }
-  if (!request_.page.empty()) request->url = origin_of(request->url) + request_.page;
-  if (request_.timeout) {
-    request->timeout = *request_.timeout;
-  } else {
-    request->timeout = action_.timeout();
-  }
   history_.stand(shard_.now());
   auto permit = co_await connection_.budget().acquire(spends(), Deadline::never(), run_.flow->priority);
   if (!permit) co_return abandoned();
-  history_.begin(shard_.now());
+  const Time now = shard_.now();
+  history_.begin(now);
   Ending stop = gate();
   if (shard_.draining) stop = abandoned();
+  Request request;
+  if (!stop) stop = render(request, now);
   if (stop) {
     permit->unused();
     co_return stop;
   }
-  co_return co_await leave(std::move(*request), std::move(*permit));
+  co_return co_await leave(std::move(request), std::move(*permit));
+}
+
+// The request as it leaves `now`: some are signed with that moment, and it may have waited for long.
+Caller::Ending Caller::render(Request& out, Time now) {
+  CallIdentity who = action_.has_idempotency_key() ? identity() : CallIdentity();
+  who.now = now;
+  auto request = render_revealed(request_, who, false);
+  if (!request) {
+    if (request.error().code != Code::kDenied)
+      return dead(Category::kValidation, action_.name() + ": " + request.error().message);
+    RecordBody body;
+    body.action = action_.name();
+    body.category = Category::kAuth;
+    body.message = request.error().message;
+    return follow(body);
+  }
+  out = std::move(*request);
+  if (!request_.page.empty()) out.url = origin_of(out.url) + request_.page;
+  out.timeout = request_.timeout.value_or(action_.timeout());
+  return std::nullopt;
 }
 
 // The intent where one is needed, the request, its outcome.

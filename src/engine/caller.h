@@ -38,6 +38,7 @@ class Caller {
   asio::awaitable<Ending> claim_once();
   asio::awaitable<Ending> attempt();
   asio::awaitable<Ending> shadow();
+  Ending render(Request& out, Time now);
   asio::awaitable<Ending> leave(Request request, Budget::Permit permit);
   asio::awaitable<bool> pages(Sent& sent, Budget::Permit& permit, std::uint32_t number);
   void find_next(Sent& sent) const;

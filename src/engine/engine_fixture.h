@@ -19,6 +19,7 @@ class ScriptedTransport final : public Transport {
   explicit ScriptedTransport(Clock& clock) : clock_(clock) {}
   asio::awaitable<Exchange> send(Request request, Deadline) override {
     sent.push_back(request);
+    left.push_back(clock_.now());
     Exchange exchange;
     exchange.phase = Phase::kAnswered;
     exchange.response.status = 200;
@@ -40,6 +41,7 @@ class ScriptedTransport final : public Transport {
   std::deque<Exchange> script;
   std::map<std::string, Exchange> by_path;
   std::vector<Request> sent;
+  std::vector<Time> left;  // when each of them did
   Duration latency{1'000};
 
  private:
@@ -85,7 +87,8 @@ class TestAction final : public Action {
     Request request;
     request.method = "POST";
     request.url = "https://api.example/" + path_;
-    request.headers = {{"Authorization", "Bearer hush-hush"}, {"X-Key", identity.key}};
+    request.headers = {
+        {"Authorization", "Bearer hush-hush"}, {"X-Key", identity.key}, {"X-Now", format_time(identity.now)}};
     request.body = json::print(args.root());
     request.secrets = {"hush-hush"};
     return request;

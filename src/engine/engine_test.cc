@@ -492,6 +492,20 @@ TEST_F(EngineTest, WaitingForItsOwnBudgetIsNotTrying) {
   EXPECT_EQ(state(event), RunState::kDelivered);
 }
 
+TEST_F(EngineTest, WhatWaitsForItsBudgetIsSignedWhenItLeaves) {
+  Bucket slow;
+  slow.name = TestAction::kBucket;
+  slow.count = 1;
+  slow.window = 60s;
+  buckets_ = {slow};
+  start({flow({step("a")})});
+  for (int i = 0; i < 10; ++i) post("{}");
+  advance(std::chrono::minutes(11));
+  ASSERT_EQ(transport_.sent.size(), 10u);
+  for (std::size_t i = 0; i < 10; ++i)
+    EXPECT_EQ(find_header(transport_.sent[i].headers, "X-Now"), format_time(transport_.left[i])) << i;
+}
+
 TEST_F(EngineTest, SpendsWhatItsArgumentsSayAndHearsWhatTheVendorSays) {
   Bucket bucket;
   bucket.name = TestAction::kBucket;
