@@ -109,6 +109,7 @@ class RunHistory {
   // Its last state record says that it waits outside of its lane.
   bool outside() const { return held_ && held_->state == RunState::kWaiting; }
   bool passed_brake() const { return passed_brake_; }  // a person let it pass
+  bool admitted() const { return admitted_; }          // it waited at a step: its brake had let it begin
   std::uint32_t replays() const { return replays_; }   // how often it began again
   bool completed() const { return completed_; }        // it was delivered or skipped before it began again
   // What a person put in the place of the event's data; null: nothing.
@@ -133,7 +134,7 @@ class RunHistory {
   std::uint16_t failed_step_ = 0;
   std::optional<json::Document> data_;
   std::uint32_t records_ = 0, replays_ = 0;
-  bool stated_ = false, began_ = false, completed_ = false, redo_ = false, passed_brake_ = false;
+  bool stated_ = false, began_ = false, completed_ = false, redo_ = false, passed_brake_ = false, admitted_ = false;
 };
 
 }  // namespace tieline::engine

@@ -90,7 +90,8 @@ std::optional<Transition> kept_back(Shard& shard, const Run& run) {
   if (run.superseded_by)
     return ended(RunState::kSkipped, "event " + std::to_string(run.superseded_by->value) + " of its key is newer");
   const auto& brake = run.flow->brake;
-  if (!brake || !brake->action.empty() || (brake->op && brake->op != run.event->op)) return std::nullopt;
+  if (!brake || run.history.admitted() || !brake->action.empty() || (brake->op && brake->op != run.event->op))
+    return std::nullopt;
   if (passes_brake(shard, run)) return std::nullopt;
   Transition held = ended(RunState::kHeld, braked_summary(*brake));
   held.hold = held.body.hold = Hold::kBrake;
