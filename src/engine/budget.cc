@@ -117,6 +117,7 @@ void Budget::set_buckets(std::vector<Bucket> buckets) {
   }
   for (const Bucket& bucket : buckets) configure(find(bucket.name), bucket);
   needs_record();
+  if (waiting_ > 0) want_record();  // they asked for none under the limits before
   grant_from(all());
   changed_.notify_all();
 }
