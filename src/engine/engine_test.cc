@@ -676,6 +676,23 @@ TEST_F(EngineTest, MergesThePagesOfASafeCall) {
   EXPECT_EQ(body->pages, 3u);
 }
 
+TEST_F(EngineTest, AForeachGivesUpOnPagesWithoutItems) {
+  limits_.pages_max = 5;
+  std::vector<std::shared_ptr<const Step>> inside{step("item")};
+  auto each = std::make_shared<TestEach>(std::move(inside), kFixedSlots + 1);
+  each->pages = std::make_shared<TestAction>("list", ActionSpec{Safety::kSafe, false, false, 9, Duration(0)});
+  auto paged = flow({each});
+  paged->variables.emplace_back("item");
+  start({paged});
+  for (int i = 0; i < 9; ++i) transport_.script.push_back(status(200, {}, i == 3 ? "[{}]" : "[]"));
+  const Position event = post("{}");
+  advance(10s);
+  EXPECT_EQ(state(event), RunState::kDead);
+  EXPECT_EQ(transport_.count("/item"), 1u);
+  EXPECT_EQ(transport_.sent.size(), 8u);
+  EXPECT_NE(run_of(event)->summary.find("`foreach` was given more than 5 pages without an item"), std::string::npos);
+}
+
 TEST_F(EngineTest, ALimitBetweenPagesRepeatsOnlyThatPage) {
   ActionSpec spec;
   spec.safety = Safety::kSafe;

@@ -85,6 +85,7 @@ struct Each {
   std::optional<Transition> stopped;           // it cannot go on to further items
   std::vector<std::optional<json::Document>> kept;
   std::size_t kept_bytes = 0, page_bytes = 0;
+  std::size_t empty_pages = 0;  // which count towards no bound of items or bytes
 
   Shard& shard() const { return origin->shard_; }
   Run& run() const { return origin->run_; }
@@ -215,6 +216,11 @@ asio::awaitable<std::optional<StepResult>> Each::work_pages(std::shared_ptr<Each
     }
     const bool admitted = each->admit(std::move(answer.value));
     if (!admitted) co_return std::nullopt;
+    if (each->list.root().is_null() && ++each->empty_pages > each->shard().limits.pages_max) {
+      each->stop("`foreach` was given more than " + std::to_string(each->shard().limits.pages_max) +
+                 " pages without an item");
+      co_return std::nullopt;
+    }
     each->run().history.forget(id);
     co_await work_list(each);
   } while (!page.empty() && !each->ends.stops() && !each->stopped);
