@@ -81,6 +81,7 @@ class PlainAction final : public Action {
     Verdict verdict;
     verdict.category = classify(exchange, safety_);
     verdict.wait = retry_after(exchange.response.headers, now, std::chrono::hours(1));
+    verdict.bucket = std::string(find_header(exchange.response.headers, "X-Bucket"));
     if (exchange.phase != Phase::kAnswered) verdict.message = exchange.error.message;
     return verdict;
   }
@@ -419,6 +420,25 @@ TEST_F(OutageTest, AHealthCallProbesInsteadOfARun) {
   advance(400s);
   EXPECT_EQ(shown("f").delivered, 100u);
   EXPECT_FALSE(connection("api").incident.has_value());
+}
+
+TEST_F(OutageTest, AHealthCallAtItsLimitShutsTheBucketThatTheVendorNames) {
+  flow("f", {"api/put"});
+  auto health = std::make_shared<PlainAction>("api", "health");
+  health->make_safe();
+  limit("api", {bucket("rate", 50, 10s), bucket("many", 0, 0s, 8)}, health);
+  systems_.answer = [&](const Systems::Call& call) {
+    if (call.path != "health") return Systems::refused();
+    Exchange limited = Systems::status(429);
+    limited.response.headers = {{"Retry-After", "600"}, {"X-Bucket", "rate"}};
+    return limited;
+  };
+  start();
+  post("f", 20);
+  advance(60s);
+  EXPECT_EQ(systems_.count("health"), 1u);
+  for (const BucketSnapshot& one : connection("api").buckets)
+    EXPECT_EQ(one.blocked > 60s, one.name == "rate") << one.name;
 }
 
 // A dead target, one that takes 30 s, a poisoned key: the other flow's runs take what they take alone.
