@@ -139,13 +139,13 @@ asio::awaitable<Caller::Ending> Caller::attempt() {
   history_.begin(now);
   Ending stop = gate();
   if (shard_.draining) stop = abandoned();
-  Request request;
-  if (!stop) stop = render(request, now);
+  Sent sent;
+  if (!stop) stop = render(sent.request, now);
   if (stop) {
     permit->unused();
     co_return stop;
   }
-  co_return co_await leave(std::move(request), std::move(*permit));
+  co_return co_await leave(sent, *permit);
 }
 
 // The request as it leaves `now`: some are signed with that moment, and it may have waited for long.
@@ -163,16 +163,14 @@ Caller::Ending Caller::render(Request& out, Time now) {
     return follow(body);
   }
   out = std::move(*request);
-  if (!request_.page.empty()) out.url = origin_of(out.url) + request_.page;
+  if (request_.page != nullptr && !request_.page->at.empty()) out.url = origin_of(out.url) + request_.page->at;
   out.timeout = request_.timeout.value_or(action_.timeout());
   return std::nullopt;
 }
 
 // The intent where one is needed, the request, its outcome.
-asio::awaitable<Caller::Ending> Caller::leave(Request request, Budget::Permit permit) {
+asio::awaitable<Caller::Ending> Caller::leave(Sent& sent, Budget::Permit& permit) {
   const std::uint32_t number = history_.attempts + 1;
-  Sent sent;
-  sent.request = std::move(request);
   if (journals_intent()) {
     RecordBody body;
     if (run_.flow->history == HistoryKept::kFull) body.request = kept(sent.request);
@@ -205,12 +203,21 @@ asio::awaitable<Caller::Ending> Caller::leave(Request request, Budget::Permit pe
       co_return refused(written.error());
     }
   }
-  sent.exchange = co_await send(sent.request);
+  sent.bytes_out = sent.request.body.size();
+  if (unsafe()) {
+    // Nothing looks at it any more: its intent has kept what is kept of it.
+    Request leaving = std::move(sent.request);
+    sent.request = Request();
+    sent.request.secrets = leaving.secrets;
+    sent.exchange = co_await send(std::move(leaving));
+  } else {
+    sent.exchange = co_await send(sent.request);
+  }
   sent.verdict = guarded(action_.judge(sent.exchange, shard_.now()), sent.exchange);
   sent.took = sent.exchange.took;
   if (action_.safety() == Safety::kSafe && sent.verdict.category == Category::kDelivered) {
     bool whole = true;
-    if (request_.one_page) {
+    if (request_.page != nullptr) {
       find_next(sent);
     } else {
       whole = co_await pages(sent, permit, number);
@@ -353,11 +360,9 @@ Caller::Ending Caller::gate() {
 Caller::Ending Caller::follow(const RecordBody& outcome) {
   const Answer answer = interpret(outcome, request_.on, history_.conflicts, shard_.limits.conflict_tries);
   switch (answer.then) {
-    case Answer::Then::kBind: {
-      Ending bound = bind(answer.null || !outcome.result ? json::Document() : *outcome.result);
-      bound->next = outcome.next;
-      return bound;
-    }
+    case Answer::Then::kBind:
+      if (request_.page != nullptr) request_.page->next = outcome.next;
+      return bind(answer.null || !outcome.result ? json::Document() : *outcome.result);
     case Answer::Then::kSkip: {
       RunContext::CallResult result;
       result.step = StepResult::skip(answer.reason);

@@ -22,7 +22,8 @@ class Caller {
  private:
   using Ending = std::optional<RunContext::CallResult>;  // nothing: go on
   struct Sent {
-    Request request;    // the first page's
+    Request request;  // the first page's; of an unsafe call only its secrets, once it has left
+    std::size_t bytes_out = 0;
     Exchange exchange;  // the last one
     Verdict verdict;
     std::uint32_t pages = 1;
@@ -39,7 +40,7 @@ class Caller {
   asio::awaitable<Ending> attempt();
   asio::awaitable<Ending> shadow();
   Ending render(Request& out, Time now);
-  asio::awaitable<Ending> leave(Request request, Budget::Permit permit);
+  asio::awaitable<Ending> leave(Sent& sent, Budget::Permit& permit);
   asio::awaitable<bool> pages(Sent& sent, Budget::Permit& permit, std::uint32_t number);
   void find_next(Sent& sent) const;
   asio::awaitable<bool> turn_page(Sent& sent, Budget::Permit& permit, const Request& request, std::uint32_t number);
@@ -69,7 +70,8 @@ class Caller {
   Verdict guarded(Verdict verdict, const Exchange& exchange) const;
   RecordBody outcome_of(const Sent& sent, bool lookup);
   RecordDraft draft(RecordKind kind, RecordBody&& body) const;
-  Async<void> journal_outcome(RecordBody body, std::uint32_t number);
+  // To be awaited at once.
+  Async<void> journal_outcome(RecordBody&& body, std::uint32_t number);
   void observe(const Sent& sent, bool lookup, std::uint32_t number);
   std::vector<Spend> spends() const;
   const RetryPolicy& policy() const { return request_.retry != nullptr ? *request_.retry : run_.flow->retry; }

@@ -153,7 +153,7 @@ void CallHistory::again(std::uint32_t replay, bool from_start, bool failed) {
     open = open_known = true;
     open_since = last_at;
   }
-  if (from_start && last && !open && !failed) earlier = last;
+  if (from_start && last && !open && !failed) earlier = std::make_shared<const RecordBody>(*last);
   // What is known to have failed is another request: its key would only bring the same answer again. But of an attempt
   // before it nothing may be known, and only the same key keeps that from happening twice.
   if (last && !open && !delivered && !key_used) {

@@ -5,6 +5,7 @@
 #include <compare>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -47,12 +48,12 @@ struct CallHistory {
   bool reread = false;  // a later call ended in a conflict: what this one read, if it only reads, is old
 
   // Of a run that began again.
-  std::optional<RecordBody> earlier;  // from the start: what the call came to before
-  std::string keyed_for;              // the action of the last attempt before
-  bool key_used = false;              // an attempt with the present key may have happened, whatever came of later ones
-  std::uint32_t key_round = 0;        // tells its idempotency key from the earlier ones; 0: the first one's
-  std::uint32_t replayed = 0;         // the last replay's number; 0: none
-  bool redo = false;                  // made again, whatever the table of `once` says
+  std::shared_ptr<const RecordBody> earlier;  // from the start: what the call came to before; may be null
+  std::string keyed_for;                      // the action of the last attempt before
+  bool key_used = false;        // an attempt with the present key may have happened, whatever came of later ones
+  std::uint32_t key_round = 0;  // tells its idempotency key from the earlier ones; 0: the first one's
+  std::uint32_t replayed = 0;   // the last replay's number; 0: none
+  bool redo = false;            // made again, whatever the table of `once` says
 
   // Forgets what the call came to, so that it is made anew, with a whole policy's worth of tries.
   void restart();
