@@ -42,8 +42,9 @@ enum class OnAnswer : std::uint8_t { kFail, kSkip, kContinue };
 struct AnswerRule {
   std::string answer;
   OnAnswer then = OnAnswer::kFail;
-  Duration again{
-      0};  // of "empty" and "missing", not zero: asks again after this, until `keep_for` has passed; then `then`
+  // Of "empty" and "missing", not zero: asks again after this, until `keep_for` has passed; then the run is a dead
+  // letter.
+  Duration again{0};
   Duration keep_for{0};
 };
 
@@ -62,10 +63,12 @@ struct CallRequest {
   std::optional<Duration> timeout;
   OnUnknown on_unknown = OnUnknown::kHold;
   const std::vector<Concealed>* concealed = nullptr;  // the engine's own: what handles among the args stand for
-  // Of a safe action: one page instead of all of them together; which one, as CallResult::next of the page before said.
-  // Empty: the first one.
-  bool one_page = false;
-  std::string page;
+  // Of a safe action: one page instead of all of them together. The engine's own; outlives the call.
+  struct Page {
+    std::string at;    // as `next` of the page before said; empty: the first one
+    std::string next;  // where the next one is, once the call has ended; empty: it was the last one
+  };
+  Page* page = nullptr;
   OnReplay on_replay = OnReplay::kAgain;
   bool one_item = false;  // of an action that takes items: its one item is the run's own, and so is its result
 };
@@ -160,7 +163,6 @@ class RunContext {
   struct CallResult {
     StepResult step;
     json::Document value;
-    std::string next;  // with CallRequest::one_page: the next page, or empty after the last one
   };
   virtual asio::awaitable<CallResult> call(CallRequest request) = 0;
 

@@ -132,41 +132,44 @@ asio::awaitable<Caller::Ending> Caller::attempt() {
     if (Ending known = co_await claim_once()) co_return known;
   }
   if (Ending held = brake()) co_return held;
-  CallIdentity who = action_.has_idempotency_key() ? identity() : CallIdentity();
-  who.now = shard_.now();
-  auto request = render_revealed(request_, who, false);
-  if (!request) {
-    const Code code = request.error().code;
-    if (code == Code::kDenied) {
-      RecordBody body;
-      body.action = action_.name();
-      body.category = Category::kAuth;
-      body.message = request.error().message;
-      co_return follow(body);
-    }
-    co_return dead(Category::kValidation, action_.name() + ": " + request.error().message);
-  }
-  if (!request_.page.empty()) request->url = origin_of(request->url) + request_.page;
-  if (request_.timeout) {
-    request->timeout = *request_.timeout;
-  } else {
-    request->timeout = action_.timeout();
-  }
   if (takes_items() && items().size() > action_.items_max())
     co_return dead(Category::kValidation, action_.name() + " takes at most " + std::to_string(action_.items_max()) +
                                               " items, and was given " + std::to_string(items().size()));
-  if (gathers()) co_return co_await leave_together(std::move(*request));
+  if (gathers()) co_return co_await leave_together();
   history_.stand(shard_.now());
   auto permit = co_await connection_.budget().acquire(spends(), Deadline::never(), run_.flow->priority);
   if (!permit) co_return abandoned();
-  history_.begin(shard_.now());
+  const Time now = shard_.now();
+  history_.begin(now);
   Ending stop = gate();
   if (shard_.draining) stop = abandoned();
+  Sent sent;
+  if (!stop) stop = render(sent.request, now);
   if (stop) {
     permit->unused();
     co_return stop;
   }
-  co_return co_await leave(std::move(*request), std::move(*permit));
+  co_return co_await leave(sent, *permit);
+}
+
+// The request as it leaves `now`: some are signed with that moment, and it may have waited for long.
+Caller::Ending Caller::render(Request& out, Time now) {
+  CallIdentity who = action_.has_idempotency_key() ? identity() : CallIdentity();
+  who.now = now;
+  auto request = render_revealed(request_, who, false);
+  if (!request) {
+    if (request.error().code != Code::kDenied)
+      return dead(Category::kValidation, action_.name() + ": " + request.error().message);
+    RecordBody body;
+    body.action = action_.name();
+    body.category = Category::kAuth;
+    body.message = request.error().message;
+    return follow(body);
+  }
+  out = std::move(*request);
+  if (request_.page != nullptr && !request_.page->at.empty()) out.url = origin_of(out.url) + request_.page->at;
+  out.timeout = request_.timeout.value_or(action_.timeout());
+  return std::nullopt;
 }
 
 // Before anything leaves: the intent, where one is needed.
@@ -202,10 +205,8 @@ asio::awaitable<Caller::Ending> Caller::unsent(std::uint32_t number) {
 }
 
 // The intent where one is needed, the request, its outcome.
-asio::awaitable<Caller::Ending> Caller::leave(Request request, Budget::Permit permit) {
+asio::awaitable<Caller::Ending> Caller::leave(Sent& sent, Budget::Permit& permit) {
   const std::uint32_t number = history_.attempts + 1;
-  Sent sent;
-  sent.request = std::move(request);
   if (journals_intent() || shard_.store_refuses) {
     Ending stop = co_await intend(sent.request, number);
     if (stop) {
@@ -217,12 +218,21 @@ asio::awaitable<Caller::Ending> Caller::leave(Request request, Budget::Permit pe
     permit.unused();
     co_return co_await unsent(number);
   }
-  sent.exchange = co_await send(sent.request);
+  sent.bytes_out = sent.request.body.size();
+  if (unsafe()) {
+    // Nothing looks at it any more: its intent has kept what is kept of it.
+    Request leaving = std::move(sent.request);
+    sent.request = Request();
+    sent.request.secrets = leaving.secrets;
+    sent.exchange = co_await send(std::move(leaving));
+  } else {
+    sent.exchange = co_await send(sent.request);
+  }
   sent.verdict = guarded(action_.judge(sent.exchange, shard_.now()), sent.exchange);
   sent.took = sent.exchange.took;
   if (action_.safety() == Safety::kSafe && sent.verdict.category == Category::kDelivered) {
     bool whole = true;
-    if (request_.one_page) {
+    if (request_.page != nullptr) {
       find_next(sent);
     } else {
       whole = co_await pages(sent, permit, number);
@@ -372,11 +382,9 @@ Caller::Ending Caller::gate() {
 Caller::Ending Caller::follow(const RecordBody& outcome) {
   const Answer answer = interpret(outcome, request_.on, history_.conflicts, shard_.limits.conflict_tries);
   switch (answer.then) {
-    case Answer::Then::kBind: {
-      Ending bound = bind(answer.null || !outcome.result ? json::Document() : *outcome.result);
-      bound->next = outcome.next;
-      return bound;
-    }
+    case Answer::Then::kBind:
+      if (request_.page != nullptr) request_.page->next = outcome.next;
+      return bind(answer.null || !outcome.result ? json::Document() : *outcome.result);
     case Answer::Then::kSkip: {
       RunContext::CallResult result;
       result.step = StepResult::skip(answer.reason);

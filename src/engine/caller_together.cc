@@ -27,7 +27,7 @@ bool refuses(Category category) {
 
 }  // namespace
 
-// A call with secrets goes by itself: what it stands for is known to its own run only.
+// Calls of a run that made secrets go by themselves: what stands for them is known to that run only.
 bool Caller::gathers() const {
   return run_.flow->batch && takes_items() && most_ != 1 &&
          (request_.concealed == nullptr || request_.concealed->empty());
@@ -42,8 +42,10 @@ std::string Caller::gathering_key() const {
   return key;
 }
 
-asio::awaitable<Caller::Ending> Caller::leave_together(Request own) {
+asio::awaitable<Caller::Ending> Caller::leave_together() {
   using Stage = Gathering::Stage;
+  Request own;
+  if (Ending stop = render(own, shard_.now())) co_return std::move(*stop);
   history_.stand(shard_.now());
   const Batch& batch = *run_.flow->batch;
   const std::size_t most = most_ != 0 ? most_ : std::min<std::size_t>(batch.count, action_.items_max());
@@ -126,10 +128,11 @@ asio::awaitable<void> Caller::send_together(Gathering& together, Budget::Permit 
   together.to(Stage::kAnswered);
 }
 
-asio::awaitable<Caller::Ending> Caller::take_answer(Request own, Gathering& together, std::size_t place,
+asio::awaitable<Caller::Ending> Caller::take_answer(Request&& own, Gathering& together, std::size_t place,
                                                     std::uint32_t number) {
   Gathering::Part& part = together.parts[place];
   Sent sent;
+  sent.bytes_out = own.body.size();
   sent.request = std::move(own);
   sent.exchange.phase = together.exchange.phase;
   sent.exchange.response = together.exchange.response;

@@ -185,8 +185,9 @@ struct Working {
 
 asio::awaitable<void> Dispatcher::work_on(Run* run) {
   Working counted(shard_);
-  Transition end = co_await work(shard_, *run);
-  co_await finish(*run, std::move(end));
+  Transition end;
+  co_await work(shard_, *run, end);
+  co_await finish(*run, end);
 }
 
 void Dispatcher::make_ready(const Ready& ready) {
@@ -226,7 +227,8 @@ asio::awaitable<void> Dispatcher::load(Ready ready) {
   active_.emplace(ready.event.value, std::move(run));
   if (!stop && resumed.history.outside()) stop = co_await come_back(resumed);
   if (!stop) {
-    stop = co_await work(shard_, resumed);
+    stop.emplace();
+    co_await work(shard_, resumed, *stop);
   } else if (stop->kind == Transition::Kind::kState && (resumed.flow != nullptr || resumed.records > 0)) {
     RecordDraft draft;
     draft.body = stop->body;
@@ -235,7 +237,7 @@ asio::awaitable<void> Dispatcher::load(Ready ready) {
     auto written = co_await append_record(shard_, resumed, std::move(draft), Sync::kWait);
     if (!written) stop->kind = Transition::Kind::kRefused;
   }
-  co_await finish(resumed, std::move(*stop));
+  co_await finish(resumed, *stop);
 }
 
 // It is in its lane again: what it does from now on, a restart must not find outside.
@@ -309,7 +311,7 @@ asio::awaitable<std::optional<Transition>> Dispatcher::restore(Run& run, bool ex
 }
 
 // The run leaves memory; its lane goes on, or waits with it.
-asio::awaitable<void> Dispatcher::finish(Run& run, Transition end) {
+asio::awaitable<void> Dispatcher::finish(Run& run, const Transition& end) {
   const Position event = run.id.event;
   const std::uint64_t lane = run.lane;
   auto node = active_.extract(event.value);

@@ -104,7 +104,7 @@ class Dispatcher {
   asio::awaitable<void> load(Ready ready);
   asio::awaitable<std::optional<Transition>> come_back(Run& run);
   asio::awaitable<std::optional<Transition>> restore(Run& run, bool expired);
-  asio::awaitable<void> finish(Run& run, Transition end);
+  asio::awaitable<void> finish(Run& run, const Transition& end);
   bool waits_for_connection(RunId run, const Transition& end);
   asio::awaitable<void> pause_if_gone(Run& run, const Transition& end);
   asio::awaitable<void> park(std::unique_ptr<Run> run);

@@ -355,7 +355,7 @@ asio::awaitable<Verdict> Engine::Impl::look(ActionPtr action, Deadline deadline)
   if (!failed && (connection.breaker.whole() || connection.breaker.covers(action->name())))
     served(connection, action->name());
   if (verdict.category == Category::kRateLimited) {
-    permit->limited(verdict.wait);
+    permit->limited(verdict.wait, verdict.bucket);
   } else if (exchange.phase == Phase::kAnswered) {
     permit->served();
     if (verdict.category == Category::kDelivered && connection.needs_authorization) shard.authorized(connection);

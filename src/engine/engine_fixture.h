@@ -20,6 +20,7 @@ class ScriptedTransport final : public Transport {
   explicit ScriptedTransport(Clock& clock) : clock_(clock) {}
   asio::awaitable<Exchange> send(Request request, Deadline) override {
     sent.push_back(request);
+    left.push_back(clock_.now());
     Exchange exchange;
     exchange.phase = Phase::kAnswered;
     exchange.response.status = 200;
@@ -44,6 +45,7 @@ class ScriptedTransport final : public Transport {
   std::map<std::string, Exchange> by_path;
   std::function<Exchange(const Request&)> answer;
   std::vector<Request> sent;
+  std::vector<Time> left;  // when each of them did
   Duration latency{1'000};
 
  private:
@@ -94,7 +96,8 @@ class TestAction final : public Action {
     Request request;
     request.method = "POST";
     request.url = "https://api.example/" + path_;
-    request.headers = {{"Authorization", "Bearer hush-hush"}, {"X-Key", identity.key}};
+    request.headers = {
+        {"Authorization", "Bearer hush-hush"}, {"X-Key", identity.key}, {"X-Now", format_time(identity.now)}};
     request.body = json::print(args.root());
     request.secrets = {"hush-hush"};
     return request;
@@ -194,6 +197,36 @@ class TestCall final : public Step {
 
  private:
   ActionPtr action_;
+};
+
+// A `foreach` over `list` of its data, or over the pages of a safe call; `with` sets what else it asks for.
+class TestEach final : public Step {
+ public:
+  TestEach(std::vector<std::shared_ptr<const Step>> steps, std::size_t item_slot) : item_slot_(item_slot) {
+    kind_ = "foreach";
+    for (const auto& one : steps) size_ += one->size();
+    list_.steps = std::move(steps);
+  }
+  asio::awaitable<StepResult> run(RunContext& context) const override {
+    EachRequest request;
+    request.list = context.input().part(context.input().root()["list"]);
+    if (pages) {
+      request.pages.emplace();
+      request.pages->action = pages;
+      request.pages->args = context.input();
+    }
+    request.steps = &list_;
+    request.item_slot = request.index_slot = item_slot_;
+    request.concurrency = concurrency;
+    RunContext::EachResult result = co_await context.each(std::move(request));
+    co_return std::move(result.step);
+  }
+  ActionPtr pages;
+  std::uint32_t concurrency = 1;
+
+ private:
+  StepList list_;
+  std::size_t item_slot_;
 };
 
 class Member final : public json::Program {

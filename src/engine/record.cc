@@ -109,7 +109,6 @@ std::optional<Hold> hold_of_summary(std::string_view summary) {
 
 RecordBody RecordBody::conclusion() const {
   RecordBody out;
-  out.start = start;
   out.call = call;
   out.items = items;
   out.action = action;
@@ -127,11 +126,6 @@ RecordBody RecordBody::conclusion() const {
   out.pages = pages;
   out.next = next;
   out.result = result;
-  out.hold = hold;
-  out.answer = answer;
-  out.by = by;
-  out.redo = redo;
-  out.published = published;
   return out;
 }
 

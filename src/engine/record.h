@@ -99,7 +99,7 @@ struct RecordBody {
   std::optional<json::Document> data;     // the edited data
   std::vector<PublishedEvent> published;  // with the record that ends the run
 
-  // Without the exchange: what a run goes on with.
+  // Of an outcome: what a run goes on with. Neither the exchange, nor what a person said.
   RecordBody conclusion() const;
 };
 
