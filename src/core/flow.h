@@ -289,7 +289,8 @@ struct Flow {
   std::vector<ScheduleTrigger> schedules;
   bool manual = false;                                // a person may start it
   bool pauses_when_gone = false;                      // a call that ends with kGoneCode pauses it
-  std::vector<std::string> publishes;                 // the topics of its steps
+  std::vector<std::string> publishes;                 // the topics of its steps, and on_dead
+  std::string on_dead;                                // the topic that tells of its dead letters; or empty
   std::vector<std::string> variables;                 // names by slot
   std::shared_ptr<const json::Program> key, version;  // may be null
   std::vector<IndexKey> index;

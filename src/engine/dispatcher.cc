@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "engine/flow_cache.h"
+#include "engine/outbox.h"
 #include "engine/runner.h"
 
 namespace tieline::engine {
@@ -234,6 +235,7 @@ asio::awaitable<void> Dispatcher::load(Ready ready) {
     draft.body = stop->body;
     draft.state = stop->state;
     draft.summary = stop->summary;
+    publish_with(draft, death_notice(shard_, resumed, *stop));
     auto written = co_await append_record(shard_, resumed, std::move(draft), Sync::kWait);
     if (!written) stop->kind = Transition::Kind::kRefused;
   }

@@ -113,6 +113,62 @@ TEST_F(EngineTopicsTest, NothingIsPublishedWhileTheRunWaitsNorWhenItDies) {
   EXPECT_TRUE(published().empty());
 }
 
+TEST_F(EngineTopicsTest, ADeadLetterIsToldOfEachTimeItBecomesOne) {
+  auto from = named("from", {publish("t"), step("a")});
+  from->on_dead = "dead.from";
+  start({from, named("ops", {step("ops")}, "dead.*")});
+  transport_.by_path["/a"] = status(422, {}, R"({"why":"no"})");
+  const Position event = post(R"({"n":1})");
+  advance(1s);
+  ASSERT_EQ(published().size(), 1u);
+  const EventPtr told = published()[0];
+  EXPECT_EQ(told->source, "topic/dead.from");
+  EXPECT_EQ(told->subject, "from/1");
+  EXPECT_EQ(told->hops, 1u);
+  const auto data = json::parse(*told->data);
+  EXPECT_EQ(data->root()["run"].as_string(), "from/1");
+  EXPECT_EQ(data->root()["cause"].as_string(), run_of(event)->summary);
+  EXPECT_EQ(data->root()["event"]["type"].as_string(), "order");
+  EXPECT_EQ(json::print(data->root()["data"]), R"({"n":1})");
+  EXPECT_EQ(transport_.count("/ops"), 1u);
+  EXPECT_EQ(decode(records(event).back().body)->published[0].id, told->id);
+  crash();
+  advance(1s);
+  EXPECT_EQ(published().size(), 1u);
+  const std::size_t before = transport_.count("/ops");
+  Result<void> replayed;
+  await(keep(engine_->replay(RunId{FlowId(1), event}, Replay{}), &replayed));
+  advance(1s);
+  ASSERT_EQ(published().size(), 2u);
+  EXPECT_NE(published()[1]->id, told->id);
+  EXPECT_EQ(transport_.count("/ops"), before + 1);
+}
+
+TEST_F(EngineTopicsTest, ADeadLetterThatTellsOfItselfEnds) {
+  auto round = named("round", {step("a")}, "dead.>");
+  round->on_dead = "dead.round";
+  auto first = named("first", {step("a")});
+  first->on_dead = "dead.first";
+  start({first, round});
+  transport_.by_path["/a"] = status(422);
+  post("{}");
+  advance(1min);
+  EXPECT_EQ(dead().size(), limits_.hops_max + 1u);
+  EXPECT_EQ(published().size(), limits_.hops_max);
+}
+
+TEST_F(EngineTopicsTest, WhatIsHeldForTooLongIsToldOf) {
+  auto from = named("from", {step("a", kUnsafeSpec)});
+  from->on_dead = "dead.from";
+  start({from});
+  transport_.script = {lost()};
+  post("{}");
+  advance(limits_.held_keep + 1h);
+  ASSERT_EQ(dead().size(), 1u);
+  ASSERT_EQ(published().size(), 1u);
+  EXPECT_NE(published()[0]->data->find("held for too long"), std::string::npos);
+}
+
 TEST_F(EngineTopicsTest, ARunThatRetriedPublishesOnce) {
   start({named("from", {publish("t"), step("a")})});
   transport_.script = {status(503)};

@@ -6,6 +6,8 @@
 namespace tieline::engine {
 namespace {
 
+constexpr std::size_t kNoticeDataMax = 256 << 10;  // an event with more data is told of without it
+
 // "1042-3-9f86d081884c7d65": the event whose run publishes, the step, and a hash that tells flows and stores apart, so
 // that a subscriber elsewhere never meets one id twice. All but the run's first one are counted: "1042-3.1-…".
 std::string event_id(const Run& run, std::uint16_t step, std::size_t before) {
@@ -53,6 +55,40 @@ std::vector<NewEvent> take_published(const Shard& shard, Run& run) {
   const Time now = shard.now();
   for (NewEvent& event : run.published) event.time = event.received = now;
   return std::exchange(run.published, {});
+}
+
+std::vector<NewEvent> death_notice(const Shard& shard, const Run& run, const Transition& end) {
+  if (end.state != RunState::kDead || run.flow == nullptr || run.flow->on_dead.empty()) return {};
+  if (run.event == nullptr || run.event->hops >= shard.limits.hops_max || run.flow->mode == FlowMode::kShadow) return {};
+  const Event& event = *run.event;
+  const std::string name = run.flow->name + '/' + std::to_string(run.id.event.value);
+  json::Builder out;
+  out.begin_object().key("run").string(name).key("flow").string(run.flow->name);
+  out.key("cause").string(end.summary);
+  if (end.step != 0) out.key("step").integer(end.step);
+  out.key("key").copy(run.key.root());
+  out.key("event").begin_object().key("id").string(event.id).key("source").string(event.source);
+  out.key("type").string(event.type).key("subject").string(event.subject);
+  out.key("time").string(format_time(event.time)).end_object();
+  const bool whole = !run.data.root().is_null() && event.data != nullptr && event.data->size() <= kNoticeDataMax;
+  if (whole) out.key("data").copy(run.data.root());
+  NewEvent notice;
+  notice.data = std::make_shared<const std::string>(json::print(out.end_object().finish().root()));
+  notice.source = std::string(kTopicSource) + run.flow->on_dead;
+  // Each time that it becomes one is another event; a crash in between makes none of a second.
+  notice.id = event_id(run, 0, run.history.replays());
+  notice.type = run.flow->on_dead;
+  notice.subject = name;
+  notice.hops = event.hops + 1;
+  notice.time = notice.received = shard.now();
+  std::vector<NewEvent> all;
+  all.push_back(std::move(notice));
+  return all;
+}
+
+void publish_with(RecordDraft& draft, std::vector<NewEvent> events) {
+  draft.events = std::move(events);
+  for (const NewEvent& event : draft.events) draft.body.published.push_back({event.source, event.id});
 }
 
 void forget_published(Run& run) {

@@ -116,8 +116,7 @@ asio::awaitable<void> journal_end(Shard& shard, Run& run, Transition& end, Endin
     draft.body = end.body;
   }
   draft.puts = std::move(ending.puts);
-  draft.events = std::move(ending.events);
-  for (const NewEvent& event : draft.events) draft.body.published.push_back({event.source, event.id});
+  publish_with(draft, end.state == RunState::kDead ? death_notice(shard, run, end) : std::move(ending.events));
   draft.state = end.state;
   draft.due = end.due;
   draft.summary = end.summary;
@@ -139,6 +138,7 @@ asio::awaitable<void> journal_end(Shard& shard, Run& run, Transition& end, Endin
   bare.body = end.body;
   bare.state = end.state;
   bare.summary = end.summary;
+  publish_with(bare, death_notice(shard, run, end));
   auto ended_at_last = co_await append_record(shard, run, std::move(bare), Sync::kWait);
   if (!ended_at_last) end.kind = Transition::Kind::kRefused;
 }

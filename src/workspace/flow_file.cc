@@ -1,6 +1,7 @@
 #include "workspace/flow_file.h"
 
 #include "base/text.h"
+#include "core/topic.h"
 
 namespace tieline {
 
@@ -74,6 +75,20 @@ const spec::Table<BrakeFile>& describe(const BrakeFile*) {
                  {.doc = "Of what: `runs`; `creates`, `updates` or `deletes`, by the events' op; or an action, as "
                          "CONNECTION.RESOURCE.ACTION",
                   .example = "deletes"});
+  return table;
+}
+
+const spec::Table<OnDeadFile>& describe(const OnDeadFile*) {
+  static const auto table =
+      spec::Table<OnDeadFile>("on_dead", "What follows when a run becomes a dead letter")
+          .field("publish", &OnDeadFile::topic,
+                 {.doc = "The topic of an event that tells of it, committed together with the run's end",
+                  .example = "dead.orders",
+                  .required = true})
+          .check([](const OnDeadFile& file, const spec::Node&, spec::Problems& problems) {
+            if (!file.topic.place.known()) return;
+            if (const auto ok = check_topic(file.topic.value); !ok) problems.error(file.topic.place, ok.error().message);
+          });
   return table;
 }
 
@@ -232,6 +247,8 @@ const spec::Table<FlowFile>& describe(const FlowFile*) {
           .field("brake", &FlowFile::brake,
                  {.doc = "Holds the flow when it does too much at once", .example = "{ max: 50/5m, of: deletes }"})
           .field("history", &FlowFile::history, {.doc = "What is kept of each call for people to read"})
+          .field("on_dead", &FlowFile::on_dead,
+                 {.doc = "Tells other flows of its dead letters", .example = "{ publish: dead.orders }"})
           .field("batch", &FlowFile::batch,
                  {.doc = "Gathers calls of several runs into one request", .example = "{ count: 1000, time: 5s }"})
           .check([](const FlowFile& flow, const spec::Node& node, spec::Problems& problems) {

@@ -71,6 +71,11 @@ struct BatchFile {
 };
 const spec::Table<BatchFile>& describe(const BatchFile*);
 
+struct OnDeadFile {
+  spec::At<std::string> topic;
+};
+const spec::Table<OnDeadFile>& describe(const OnDeadFile*);
+
 struct FlowFile {
   std::vector<TriggerFile> on;
   spec::ProgramText key, version;
@@ -82,6 +87,7 @@ struct FlowFile {
   bool coalesce = false;
   std::optional<BrakeFile> brake;
   std::optional<BatchFile> batch;
+  std::optional<OnDeadFile> on_dead;
   StartFrom from;
   std::optional<spec::At<std::string>> was;
   Priority priority = Priority::kNormal;
