@@ -16,9 +16,10 @@ namespace tieline::json {
 
 // What of a document does not fit, and where.
 struct SchemaFault {
-  std::string instance;  // JSON pointer into the document: "/lines/3/qty"; empty: the document itself
-  std::string schema;    // the keyword that says so: "schemas/order.json#/$defs/line/properties/qty/minimum"
-  std::string message;   // "must be at least 1, is 0"; holds no text of the document's strings
+  // JSON pointer into the document: "/lines/3/qty"; empty: the document itself. Long names and long pointers are cut.
+  std::string instance;
+  std::string schema;   // the keyword that says so: "schemas/order.json#/$defs/line/properties/qty/minimum"
+  std::string message;  // "must be at least 1, is 0"; holds no text of the document's strings
 
   std::string text() const;  // "/lines/3/qty: must be at least 1, is 0"
 };

@@ -65,7 +65,8 @@ class Walk {
     if (c.of_objects && value.is_object()) good = object(c, value, path, scope, seen) && good;
     if (c.of_arrays && value.is_array()) good = array(c, value, path, scope, seen) && good;
     if (!good && enough()) return false;
-    if (c.in_place) good = in_place(c, value, path, scope, seen) && good;
+    // What a part that failed has looked at is not known: `unevaluated…` would blame all of it again.
+    if (c.in_place && !in_place(c, value, path, scope, seen)) return false;
     if (!good && enough()) return false;
     if (c.unevaluated_properties != nullptr && value.is_object())
       good = unevaluated_members(c, value, path, scope, *seen) && good;
