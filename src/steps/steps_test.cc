@@ -331,6 +331,17 @@ TEST(Call, RefusesArgumentsAndKeysThatAreNone) {
   EXPECT_TRUE(context.calls.empty());
 }
 
+TEST(Validate, GivesUpWhereItTakesTooLong) {
+  const Built built = build("- validate: { schema: { items: { allOf: [ { type: integer }, { type: integer } ] } } }\n");
+  ASSERT_EQ(built.problems, "");
+  std::string many = "[1";
+  for (int i = 1; i < 400'000; ++i) many += ",1";
+  TestRun context(many + "]", built.variables.size());
+  const StepResult result = run(*built.steps[0], context);
+  EXPECT_EQ(result.error.code, Code::kInvalid);
+  EXPECT_NE(result.error.message.find("takes more than 1000000 steps"), std::string::npos) << result.error.message;
+}
+
 TEST(Validate, FailsWithThePathsOfWhatDoesNotFit) {
   const Built built = build(
       "- validate: { schema: { properties: { lines: { items: { properties: { qty: { minimum: 1 } } } } } } }\n"
@@ -564,7 +575,10 @@ TEST(Check, SaysWhatIsWrongAndWhere) {
        "f.yaml:1:25: warning: \"propertys\" is no keyword"},
       {"wrong type in a schema", "- validate:\n    schema:\n      properties:\n        id: { type: sting }\n",
        "f.yaml:4:15: error: a type is one of"},
-      {"no schema file", "- validate: { schema: 'file:schemas/x.json' }\n", "there is no schema file:schemas/x.json"},
+      {"no schema file", "- validate: { schema: 'file:schemas/x.json' }\n",
+       "there is no file schemas/x.json; schemas/ is empty"},
+      {"no schema", "- validate: { schema: order.json }\n",
+       "\"order.json\" is no schema: write `file:schemas/NAME.json`"},
       {"two ids", "- { lookup: { a.b: 1, c.d: 2 }, to: e.f, as: x }\n", "`lookup` takes one id"},
       {"one link", "- { link: { a.b: 1 } }\n", "`link` joins ids of two or more systems"},
       {"no system", "- { link: { a b: 1, c.d: 2 } }\n", "\"a b\" is no name of a system"},

@@ -125,7 +125,7 @@ std::shared_ptr<const Schema> Compiler::run(const Document& schema) {
   }
   if (compiled_->checks.size() > kSchemasMax)
     problem(0, "", "the schema and what it refers to have more than " + std::to_string(kSchemasMax) + " parts");
-  if (!ok()) return nullptr;
+  if (!ok() || unreadable_) return nullptr;
   return compiled_;
 }
 

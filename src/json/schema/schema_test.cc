@@ -119,6 +119,9 @@ TEST(Schema, SaysNoTextOfTheDocument) {
   EXPECT_EQ(faults(R"({"oneOf": [{"type": "integer"}, {"properties": {"a": {"const": 1}}, "type": "object"}]})",
                    R"({"a": "DE89"})"),
             "must be one of 2 things, and is none; nearest: /a: must be 1");
+  // Names and numbers stand in it: who reads an error must find the place.
+  EXPECT_EQ(faults(R"({"additionalProperties": {"multipleOf": 10}})", R"({"amount": 49.9})"),
+            "/amount: must be a multiple of 10, is 49.9");
 }
 
 TEST(Schema, IsExactAtAnySize) {
