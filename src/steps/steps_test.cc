@@ -489,6 +489,17 @@ TEST(Foreach, AsksTheRunForItsItems) {
   EXPECT_EQ(pages.pages->timeout, Duration(3s));
 }
 
+TEST(Foreach, PassesASecretToThePagesThatItAsksFor) {
+  const Built built = build(
+      "- { secret: { generate: token }, as: t }\n"
+      "- foreach: { call: crm.contacts.search, with: { email: =$t } }\n  collect: found\n");
+  ASSERT_EQ(built.problems, "");
+  TestRun context("{}", built.variables.size());
+  for (const auto& step : built.steps) EXPECT_EQ(run(*step, context).kind, Kind::kNext);
+  ASSERT_EQ(context.each_requests.size(), 1u);
+  EXPECT_EQ(context.each_requests[0].pages->args.root()["email"].as_string(), context.concealed[0].handle);
+}
+
 TEST(Check, KnowsWhatIsBoundInsideOfSteps) {
   struct Case {
     const char *name, *yaml, *said;
@@ -512,6 +523,8 @@ TEST(Check, KnowsWhatIsBoundInsideOfSteps) {
       {"no source", "- { foreach: {}, collect: a }\n", "`foreach` is a program, or"},
       {"unsafe", "- { foreach: { call: crm.contacts.make, with: { email: a } }, collect: a }\n",
        "f.yaml:1:22: error: `crm.contacts.make` does more than read"},
+      {"a misspelled `with`", "- { foreach: { call: crm.contacts.search, wiht: { email: a } }, collect: a }\n",
+       "f.yaml:1:43: error: unknown key \"wiht\" in foreach items; did you mean \"with\"?\n"},
       {"no arm", "- { branch: [] }\n", "`branch` has no arm"},
       {"empty parallel", "- { parallel: {} }\n", "`parallel` has no arm"},
       {"empty arm", "- parallel: { a: [], b: [ { stop: x } ] }\n", "f.yaml:1:15: error: the arm \"a\" has no steps"},
@@ -680,6 +693,12 @@ TEST(Approve, SilenceMustBeSpelledOut) {
             std::string::npos);
   EXPECT_EQ(build("- approve: { who: finance, after: 2d -> fail }\n").problems, "");
   EXPECT_NE(build("- approve: { who: finance, after: 2d → yes }\n").problems, "");
+  for (const char* const after : {"0s", "30s", "367d", "4000d"}) {
+    const std::string said = build("- approve: { who: finance, after: " + std::string(after) + " → skip }\n").problems;
+    EXPECT_NE(said.find("f.yaml:1:35: error: `after` is from 1m to 366d, found " + std::string(after)),
+              std::string::npos)
+        << said;
+  }
   EXPECT_NE(build("- wait: { for: 1h, until: '2026-12-24' }\n").problems.find("and not both"), std::string::npos);
   EXPECT_NE(build("- wait: {}\n").problems.find("one of the two"), std::string::npos);
 }
