@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "json/node.h"
 #include "json/number.h"
 #include "json/schema/check_parts.h"
 
@@ -227,12 +228,8 @@ class Walk {
     }
     if (known && seen != nullptr) seen->member(index);
     if (c.property_names != nullptr) {
-      const Document name = make_string(key);
-      Walk quiet(limits_, nullptr);
-      quiet.steps_ = steps_;
-      quiet.depth_ = depth_;
-      const bool fits = quiet.run(*c.property_names, name.root(), nullptr, scope, nullptr);
-      steps_ = quiet.steps_;
+      const Node name = string_node(key, false);
+      const bool fits = quietly(*c.property_names, Value(&name), scope, nullptr);
       if (!fits) good = fail(c, "propertyNames", &here, [] { return "is a name that is not allowed here"; });
     }
     return good;
