@@ -639,6 +639,8 @@ TEST(Wait, ReadsMomentsAsTheyAreWritten) {
       {"{ for: 2d }", "2026-12-01T12:00:00Z"},
       {"{ until: =.at }", "2026-12-24T18:30:00Z"},
       {"{ until: '2026-12-24T18:30:00+02:00' }", "2026-12-24T16:30:00Z"},
+      {"{ until: '2026-12-24T18:30:00.25-05:30' }", "2026-12-25T00:00:00.250000Z"},
+      {"{ until: 20261224T1830Z }", "2026-12-24T18:30:00Z"},
       {"{ until: '2026-12-24' }", "2026-12-24T00:00:00Z"},
       {"{ until: '2026-12-24 09:15', zone: Europe/Berlin }", "2026-12-24T08:15:00Z"},
       {"{ until: =.day + \"T09:00\", zone: =.zone }", "2026-12-24T14:00:00Z"},
@@ -671,6 +673,21 @@ TEST(Wait, ForNoMomentIsAnError) {
     const StepResult result = run(*built.steps[0], context);
     EXPECT_EQ(result.kind, Kind::kFail) << input;
     EXPECT_NE(result.error.message.find(message), std::string::npos) << result.error.message;
+  }
+}
+
+TEST(Wait, WhatIsWrittenOutIsCheckedBeforeItRuns) {
+  const std::vector<std::pair<std::string, std::string>> cases{
+      {"{ until: soon }", "f.yaml:1:18: error: `until` is no moment like 2026-11-29T09:00: \"soon\": ISO 8601 begins"},
+      {"{ until: 2026-02-30 }", "f.yaml:1:18: error: `until` is no moment like 2026-11-29T09:00: \"2026-02-30\""},
+      {"{ until: 20261224 }", "f.yaml:1:18: error: `until` is a moment like"},
+      {"{ until: =.at, zone: Europe/Berln }",
+       "f.yaml:1:30: error: there is no time zone \"Europe/Berln\"; did you mean"},
+      {"{ until: =.at, zone: { a: 1 } }", "f.yaml:1:30: error: `zone` is the name of a time zone"},
+  };
+  for (const auto& [yaml, said] : cases) {
+    const std::string problems = build("- wait: " + yaml + "\n").problems;
+    EXPECT_EQ(problems.find(said), 0u) << problems;
   }
 }
 
