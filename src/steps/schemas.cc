@@ -4,37 +4,13 @@
 #include <utility>
 
 #include "base/text.h"
-#include "spec/table.h"
+#include "spec/literal.h"
 
 namespace tieline::steps {
 namespace {
 
 constexpr std::string_view kFile = "file:", kFolder = "schemas/";
 constexpr std::size_t kFilesShown = 8;
-
-void write(json::Builder& out, const spec::Data& data) {
-  using Kind = spec::Data::Kind;
-  switch (data.kind) {
-    case Kind::kNull: out.null(); return;
-    case Kind::kBool: out.boolean(data.text == "true"); return;
-    case Kind::kNumber: out.number(data.text); return;
-    case Kind::kText:
-    case Kind::kProgram: out.string(data.node.text()); return;
-    case Kind::kList:
-      out.begin_array();
-      for (const spec::Data& item : data.items) write(out, item);
-      out.end_array();
-      return;
-    case Kind::kMap:
-      out.begin_object();
-      for (const auto& [key, value] : data.entries) {
-        out.key(key);
-        write(out, value);
-      }
-      out.end_object();
-      return;
-  }
-}
 
 std::string unescaped(std::string_view part) {
   std::string out;
@@ -76,16 +52,6 @@ Place place_of(const spec::Node& root, std::string_view pointer) {
 
 }  // namespace
 
-json::Document literal_document(const spec::Node& node) {
-  spec::Problems ignored;  // of texts that are programs elsewhere
-  spec::Context context{ignored};
-  spec::Data data;
-  spec::read_data(context, node, data);
-  json::Builder out;
-  write(out, data);
-  return out.finish();
-}
-
 const Schemas::File* Schemas::load(const std::string& path) {
   if (const auto known = files_.find(path); known != files_.end()) return &known->second;
   if (texts_ == nullptr) return nullptr;
@@ -103,7 +69,7 @@ const Schemas::File* Schemas::load(const std::string& path) {
       file.problems.error(std::move(place), document.error().message);
     }
   } else if (const auto node = spec::parse_yaml(text->second, shown, file.problems)) {
-    file.document = literal_document(*node);
+    file.document = spec::literal_document(*node);
   }
   if (file.problems.ok() && file.document.root().is_null())
     file.problems.error({shown, 1, 1}, "a schema is a map, true or false, not null");
@@ -166,7 +132,7 @@ std::shared_ptr<const json::Schema> Schemas::compile(const spec::Node& written, 
     options.uri = path;
     paths_[path] = path;
   } else {
-    document = literal_document(written);
+    document = spec::literal_document(written);
   }
   std::vector<json::SchemaProblem> found;
   auto schema = json::compile_schema(document, options, found);

@@ -46,7 +46,4 @@ class Schemas {
   std::map<std::string, std::string> paths_;  // of what was asked for, by its URI
 };
 
-// The document that a YAML tree without programs is: unquoted true, false, null and numbers are typed, as in data.
-json::Document literal_document(const spec::Node& node);
-
 }  // namespace tieline::steps
