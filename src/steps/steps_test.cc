@@ -587,7 +587,7 @@ TEST(Check, SaysWhatIsWrongAndWhere) {
       {"misspelled keyword", "- validate: { schema: { propertys: {} } }\n",
        "f.yaml:1:25: warning: \"propertys\" is no keyword"},
       {"wrong type in a schema", "- validate:\n    schema:\n      properties:\n        id: { type: sting }\n",
-       "f.yaml:4:15: error: a type is one of"},
+       "f.yaml:4:15: error: \"sting\" is no type"},
       {"no schema file", "- validate: { schema: 'file:schemas/x.json' }\n",
        "there is no file schemas/x.json; schemas/ is empty"},
       {"no schema", "- validate: { schema: order.json }\n",

@@ -309,8 +309,10 @@ void Compiler::read_types(Check& check, Value value) {
   const auto add = [&](Value name) {
     const auto found = std::ranges::find(known, name.as_string());
     if (!name.is_string() || found == known.end()) {
-      wrong("type", "a type is one of " + join(known, ", ") +
-                        (name.is_string() ? did_you_mean(name.as_string(), known) : ", not " + is_a(name)));
+      const std::string said =
+          name.is_string() ? "\"" + truncated(name.as_string(), 60) + "\"" + " is no type" : is_a(name) + " is no type";
+      wrong("type", said + ": write one of " + join(known, ", ") +
+                        (name.is_string() ? did_you_mean(name.as_string(), known) : ""));
       return;
     }
     check.types = static_cast<std::uint8_t>(check.types | (1u << (found - known.begin())));

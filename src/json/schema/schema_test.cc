@@ -217,7 +217,10 @@ TEST(Schema, SaysWhatIsWrongWithItself) {
        "\"properties\"?"},
       {R"({"x-note": 1})", ""},
       {R"({"type": "sting"})",
-       "/type: a type is one of null, boolean, number, string, array, object, integer; did you mean \"string\"?"},
+       "/type: \"sting\" is no type: write one of null, boolean, number, string, array, object, integer; did you mean "
+       "\"string\"?"},
+      {R"({"type": [7]})",
+       "/type: a number is no type: write one of null, boolean, number, string, array, object, integer"},
       {R"({"properties": {"a": 1}})", "/properties/a: a schema is a map, true or false, not a number"},
       {R"({"minimum": "1"})", "/minimum: `minimum` is a number, not a string"},
       {R"({"exclusiveMinimum": true})",
