@@ -31,8 +31,22 @@ class CallStep final : public Step {
   }
 
  private:
+  // Of an action that takes items: what the flow works on is the one that is not named.
+  json::Document with_item(json::Value args, json::Value item) const {
+    const std::string& name = options_.target.action->items_arg();
+    json::Builder out;
+    out.begin_object();
+    for (const json::KeyValue member : args.members()) {
+      if (member.key != name) out.key(member.key).copy(member.value);
+    }
+    out.key(name).begin_array().copy(item).end_array().end_object();
+    return out.finish();
+  }
   Result<CallRequest> make_request(RunContext& context) const {
     TRY(CallRequest request, options_.target.make_request(context, place()));
+    const std::string& items = options_.target.action->items_arg();
+    request.one_item = !items.empty() && request.args.root()[items].is_null();
+    if (request.one_item) request.args = with_item(request.args.root(), context.input().root());
     if (options_.once != nullptr) {
       auto key = options_.once->run_one(context.input(), context.variables());
       if (!key) return failure(std::move(key.error()).in("once"));
@@ -78,6 +92,7 @@ struct CallSpec final : StepSpec, CallTarget {
   }
   std::shared_ptr<Step> compile(FlowBuilder& builder) const override {
     std::optional<Target> target = compile_target(builder, whole);
+    if (!target || target->action == nullptr || !target->action->items_arg().empty()) builder.takes_items();
     if (target && target->action != nullptr) check_wait(builder.problems(), *target->action);
     std::shared_ptr<const json::Program> key;
     if (!once.empty()) key = builder.compile(once);
