@@ -213,8 +213,7 @@ std::vector<BudgetReading> BoundAction::observe(const Exchange& exchange, const 
       reading.used = number(seen.root()["used"]);
       reading.left = number(seen.root()["left"]);
       reading.restore = number(seen.root()["restore"]);
-      if (const json::Value reset = seen.root()["reset"]; reset.is_number())
-        reading.reset = Duration(static_cast<std::int64_t>(std::clamp(reset.as_double(), 0.0, 1e11) * 1e6));
+      if (const json::Value reset = seen.root()["reset"]; reset.is_number()) reading.reset = reset.as_double();
     }
     if (reading.reset || reading.actual || reading.limit || reading.used || reading.left || reading.restore)
       out.push_back(std::move(reading));

@@ -266,6 +266,26 @@ TEST(Limits, PointsAreEstimatedAndCorrected) {
   EXPECT_TRUE(shopify->action("shop", "get")->observe(answered(200, "{}"), doc("{}")).empty());
 }
 
+TEST(Limits, TellWhenTheWindowEndsAsTheVendorWritesIt) {
+  spec::Problems problems;
+  const auto connector = Connector::load(
+      "connector: x\ntitle: X\ncategory: crm\nbase_url: https://x.example.com\n"
+      "limits: [ { name: all, rate: 100/h, window: fixed, observe: '{ reset: (header.X-Reset | tonumber) }' } ]\n"
+      "resources: { things: { actions: { get: { get: /things } } } }\n",
+      "x.yaml", problems);
+  ASSERT_NE(connector, nullptr) << problems.text();
+  ConnectionSettings settings;
+  settings.name = "x";
+  const auto connection = connector->bind(settings);
+  ASSERT_TRUE(connection) << connection.error().text();
+  for (const char* written : {"30", "1796040045", "1796040045250"}) {
+    const auto readings =
+        (*connection)->action("things", "get")->observe(answered(200, "{}", {{"X-Reset", written}}), doc("{}"));
+    ASSERT_EQ(readings.size(), 1u) << written;
+    EXPECT_EQ(readings[0].reset, std::stod(written));
+  }
+}
+
 TEST(Pages, FollowTheCursorUntilItIsEmpty) {
   const ActionPtr list = action_of("slack", "conversations.list");
   const Request first = *list->render(doc("{}"), {"a"});

@@ -4,34 +4,12 @@
 
 #include "base/text.h"
 #include "connect/encode.h"
+#include "spec/literal.h"
 
 namespace tieline::connect {
 namespace {
 
 constexpr std::size_t kShownMax = 60;
-
-void build(json::Builder& out, const spec::Data& data) {
-  switch (data.kind) {
-    case spec::Data::Kind::kNull: out.null(); break;
-    case spec::Data::Kind::kBool: out.boolean(data.text == "true"); break;
-    case spec::Data::Kind::kNumber: out.number(data.text); break;
-    case spec::Data::Kind::kText:
-    case spec::Data::Kind::kProgram: out.string(data.text); break;
-    case spec::Data::Kind::kList:
-      out.begin_array();
-      for (const spec::Data& item : data.items) build(out, item);
-      out.end_array();
-      break;
-    case spec::Data::Kind::kMap:
-      out.begin_object();
-      for (const auto& [key, value] : data.entries) {
-        out.key(key);
-        build(out, value);
-      }
-      out.end_object();
-      break;
-  }
-}
 
 // The value as one number, if it is that.
 std::optional<json::Document> as_number(std::string_view text) {
@@ -108,9 +86,9 @@ ArgPlan plan_one(const std::string& name, const ArgSpec& spec, spec::Problems& p
       problems.error(spec.place, "pattern of `" + name + "`: " + pattern.error().message);
     }
   }
-  for (const spec::Data& choice : spec.choices) plan.choices.push_back(literal_value(choice));
+  for (const spec::Data& choice : spec.choices) plan.choices.push_back(spec::literal_document(choice));
   if (spec.fallback) {
-    const json::Document given = literal_value(*spec.fallback);
+    const json::Document given = spec::literal_document(*spec.fallback);
     auto fallback = check_one(plan, name, given.root());
     if (fallback) {
       plan.fallback = fallback->value_or(given);
@@ -127,12 +105,6 @@ std::string_view arg_type_name(ArgType type) {
   constexpr std::string_view kTypeNames[] = {"string", "integer", "number", "boolean",
                                              "array",  "object",  "any",    "refused"};
   return kTypeNames[static_cast<std::size_t>(type)];
-}
-
-json::Document literal_value(const spec::Data& data) {
-  json::Builder out;
-  build(out, data);
-  return out.finish();
 }
 
 const ArgPlan* ArgsPlan::find(std::string_view name) const {

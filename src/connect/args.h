@@ -33,9 +33,6 @@ struct ArgsPlan {
 
 std::string_view arg_type_name(ArgType type);
 
-// A literal of the manifest as a JSON value.
-json::Document literal_value(const spec::Data& data);
-
 // Reports broken patterns and defaults that do not fit at their places.
 ArgsPlan plan_args(const spec::Map<ArgSpec>& specs, spec::Problems& problems);
 

@@ -1,6 +1,7 @@
 #include "connect/data_plan.h"
 
 #include "connect/args.h"
+#include "spec/literal.h"
 
 namespace tieline::connect {
 
@@ -46,7 +47,7 @@ DataPlan DataPlan::compile(const spec::Data& data, const How& how, spec::Problem
         break;
       }
       [[fallthrough]];
-    default: out.literal_ = literal_value(data);
+    default: out.literal_ = spec::literal_document(data);
   }
   return out;
 }

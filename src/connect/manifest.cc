@@ -217,7 +217,7 @@ const spec::Table<LimitSpec>& describe(const LimitSpec*) {
           .field("shared_with", &LimitSpec::shared_with, {.doc = "Who else spends it"})
           .field("zone", &LimitSpec::zone,
                  {.doc = "The zone whose midnight begins a day's window", .example = "America/Los_Angeles"})
-          .reserved("reset", "Told by `observe`")
+          .reserved("reset", "Told by `observe`", "`reset` is told by the answer: write `observe: { reset: PROGRAM }`")
           .reserved("tighten", "Whether an observed limit replaces this one")
           .reserved("cost", "What one action takes")
           .place(&LimitSpec::place)

@@ -50,6 +50,8 @@ class SubscriberAction final : public Action {
     verdict.wait = retry_after(exchange.response.headers, now, kRetryAfterMax);
     if (exchange.phase != Phase::kAnswered) {
       verdict.message = exchange.error.message;
+      // A certificate that is refused, or an address, is mended by the subscriber, as a 404 is.
+      if (exchange.error.code == Code::kDenied) verdict.category = Category::kTransient;
       return verdict;
     }
     const int status = exchange.response.status;

@@ -64,5 +64,18 @@ TEST(StandardWebhooks, JudgesAnswersAsASenderMust) {
   EXPECT_EQ(judged(410).code, "gone");
 }
 
+TEST(StandardWebhooks, TriesAgainWhatTheSubscriberCanMend) {
+  const auto judged_unsent = [](Code code) {
+    Exchange exchange;
+    exchange.phase = Phase::kNotSent;
+    exchange.error = {code, "why"};
+    return subscriber({kSecret})->judge(exchange, from_unix_us(0));
+  };
+  EXPECT_EQ(judged_unsent(Code::kDenied).category, Category::kTransient);  // its certificate, its address
+  EXPECT_EQ(judged_unsent(Code::kDenied).message, "why");
+  EXPECT_EQ(judged_unsent(Code::kUnavailable).category, Category::kTransient);
+  EXPECT_EQ(judged_unsent(Code::kInvalid).category, Category::kPermanent);
+}
+
 }  // namespace
 }  // namespace tieline::connect

@@ -208,6 +208,35 @@ TEST(Webhook, StripeTakesAnySignatureOfItsHeader) {
   EXPECT_EQ(to_unix_us(reception->events[0].time), 1'790'000'000'000'000);
 }
 
+TEST(Webhook, StandardWebhooksTakesOneOfSixteenSignatures) {
+  const std::string key = "0123456789abcdef", body = R"({"type":"a.b","timestamp":"2026-09-21T14:13:20Z","data":{}})";
+  ConnectionSettings settings;
+  settings.name = "c";
+  settings.webhook_secrets = {{"secret", "whsec_" + auth::encode(auth::Encoding::kBase64, key)}};
+  const auto source = bound("standard-webhooks", settings)->webhook();
+  ASSERT_NE(source, nullptr);
+  const std::string t = "1790000000", good = "v1," + base64(key, "msg_1." + t + "." + body);
+  const auto many = [](int count) {
+    std::string out;
+    for (int i = 0; i < count; ++i) out += "v1," + base64("other", std::to_string(i)) + " ";
+    return out;
+  };
+  struct Case {
+    std::string header;
+    const char* expected;
+  };
+  for (const Case& one :
+       {Case{good, "ok"}, Case{"v1a,AAAA  " + good + " ", "ok"}, Case{many(15) + good, "ok"},
+        Case{many(16) + good, "bad_signature"}, Case{good.substr(3), "bad_signature"},
+        Case{"v2," + good.substr(3), "bad_signature"}, Case{" ", "missing_signature"}, Case{many(3), "bad_signature"}})
+    EXPECT_EQ(
+        outcome(*source,
+                request(body, {{"webhook-id", "msg_1"}, {"webhook-timestamp", t}, {"webhook-signature", one.header}})),
+        one.expected)
+        << one.header;
+  EXPECT_EQ(outcome(*source, request(body, {{"webhook-timestamp", t}, {"webhook-signature", good}})), "bad_signature");
+}
+
 TEST(Webhook, SlackAnswersItsHandshake) {
   const auto source = bound("slack")->webhook();
   // Slack's own example of a signature.

@@ -24,14 +24,16 @@ std::vector<std::string_view> pair_values(std::string_view header, std::string_v
 // What each piece costs is an HMAC's decoding; nobody has more secrets than that at once.
 constexpr std::size_t kSignaturesMax = 16;
 
-std::vector<std::string_view> pieces(std::string_view text, std::string_view between) {
+// The first `count_max` of them.
+std::vector<std::string_view> pieces(std::string_view text, std::string_view between, std::size_t count_max) {
   std::vector<std::string_view> out;
-  while (true) {
+  while (out.size() < count_max) {
     const std::size_t end = std::min(text.find(between), text.size());
     if (const std::string_view piece = trim(text.substr(0, end)); !piece.empty()) out.push_back(piece);
     if (end == text.size()) return out;
     text.remove_prefix(end + between.size());
   }
+  return out;
 }
 
 Result<std::string> fixed(const TextTemplate& text, const Binding& binding, const SchemeSpec& spec) {
@@ -136,8 +138,7 @@ std::optional<Unverified> BoundScheme::check_signature(const InboundRequest& req
   }
   std::vector<std::string_view> signatures;
   if (!split_.empty()) {
-    signatures = pieces(header, split_);
-    if (signatures.size() > kSignaturesMax) signatures.resize(kSignaturesMax);
+    signatures = pieces(header, split_, kSignaturesMax);
   } else if (pair_.empty()) {
     signatures.push_back(trim(header));
   } else {

@@ -50,7 +50,7 @@ struct BudgetReading {
   std::optional<double> actual;
   std::optional<double> limit, used, left;
   std::optional<double> restore;  // per second
-  std::optional<Duration> reset;  // until the vendor's window ends
+  std::optional<double> reset;    // when the vendor's window ends, as it writes it: until_reset (core/reset_header.h)
 };
 
 // Who the call is for: what an idempotency key is derived from. The key is the same for every attempt of one call of

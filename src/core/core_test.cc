@@ -1,5 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <limits>
+
 #include "core/category.h"
 #include "core/event.h"
 #include "core/flow.h"
@@ -131,6 +134,18 @@ TEST(ResetHeader, ReadsWaitsAndMomentsAndClamps) {
   };
   for (const Case& c : cases)
     EXPECT_EQ(reset_after({{c.name, c.value}}, now, 1h), c.expected) << c.name << ": " << c.value;
+}
+
+TEST(ResetHeader, ReadsTheFormsOfANumber) {
+  const Time now = from_unix_us(1'796'040'000'000'000);
+  EXPECT_EQ(until_reset(0, now), Duration(0));
+  EXPECT_EQ(until_reset(30.5, now), Duration(30'500'000));
+  EXPECT_EQ(until_reset(1'796'040'045, now), Duration(45s));
+  EXPECT_EQ(until_reset(1'796'040'045'250, now), Duration(45'250'000));
+  EXPECT_EQ(until_reset(1'796'039'999, now), Duration(-1s));
+  EXPECT_FALSE(until_reset(-1, now));
+  EXPECT_FALSE(until_reset(std::numeric_limits<double>::infinity(), now));
+  EXPECT_FALSE(until_reset(std::nan(""), now));
 }
 
 TEST(Event, EnvelopeHasEveryField) {

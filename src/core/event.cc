@@ -14,6 +14,15 @@ std::string_view op_name(Op op) {
   return index < kOpNames.size() ? kOpNames[index] : kOpNames[0];
 }
 
+const std::vector<std::string>& op_names() {
+  static const std::vector<std::string> all = [] {
+    std::vector<std::string> names(kOpNames.begin() + 1, kOpNames.end());
+    names.emplace_back(kOpNames[0]);
+    return names;
+  }();
+  return all;
+}
+
 Op op_from_name(std::string_view name) {
   for (std::size_t i = 0; i < kOpNames.size(); ++i) {
     if (kOpNames[i] == name) return static_cast<Op>(i);

@@ -17,8 +17,9 @@ namespace tieline {
 using Position = StrongId<struct PositionTag, std::uint64_t>;
 
 enum class Op : std::uint8_t { kOther, kCreated, kUpdated, kDeleted, kSnapshot };
-std::string_view op_name(Op op);         // "other", "created", …
-Op op_from_name(std::string_view name);  // kOther when unknown
+std::string_view op_name(Op op);             // "other", "created", …
+Op op_from_name(std::string_view name);      // kOther when unknown
+const std::vector<std::string>& op_names();  // for people: "other" last
 
 // What is about to be appended. `source` and `id` together are the dedupe key.
 struct NewEvent {

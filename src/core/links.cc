@@ -125,7 +125,8 @@ Result<LinkChange> join_links(std::span<const LinkId> ids, std::span<const std::
     groups.push_back(std::move(*group));
   }
   if (all.size() > kLinkSystemsMax)
-    return failure(Code::kFull, named(ids[0]) + " would be linked to more than 16 systems");
+    return failure(Code::kFull,
+                   named(ids[0]) + " would be linked to more than " + std::to_string(kLinkSystemsMax) + " systems");
   std::ranges::sort(all, {}, &LinkId::system);
   change.group.at = order.at;
   change.group.by = order.by;

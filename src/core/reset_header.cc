@@ -20,13 +20,8 @@ std::optional<Duration> read(std::string_view text, Time now) {
   text = trim(text);
   double number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error == std::errc() && end == text.data() + text.size() && std::isfinite(number)) {
-    if (number < 0) return std::nullopt;
-    if (number >= kMillisecondsFrom) number /= 1'000;
-    // What is beyond all clocks is a very long wait.
-    const auto us = static_cast<std::int64_t>(std::min(number, 1e12) * 1e6);
-    return number < kEpochFrom ? Duration(us) : Duration(from_unix_us(us) - now);
-  }
+  if (error == std::errc() && end == text.data() + text.size() && std::isfinite(number))
+    return until_reset(number, now);
   const auto moment = parse_time(text);
   return moment ? std::optional(Duration(*moment - now)) : std::nullopt;
 }
@@ -44,6 +39,14 @@ std::string_view member(std::string_view text) {
 }
 
 }  // namespace
+
+std::optional<Duration> until_reset(double number, Time now) {
+  if (!std::isfinite(number) || number < 0) return std::nullopt;
+  if (number >= kMillisecondsFrom) number /= 1'000;
+  // What is beyond all clocks is a very long wait.
+  const auto us = static_cast<std::int64_t>(std::min(number, 1e12) * 1e6);
+  return number < kEpochFrom ? Duration(us) : Duration(from_unix_us(us) - now);
+}
 
 std::optional<Duration> reset_after(const Headers& headers, Time now, Duration wait_max) {
   constexpr std::array<std::string_view, 4> kNames{"RateLimit-Reset", "X-RateLimit-Reset", "X-Rate-Limit-Reset",

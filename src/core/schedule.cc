@@ -97,12 +97,6 @@ Result<std::uint64_t> field_bits(const Field& field, std::string_view text) {
 
 bool has(std::uint64_t bits, int value) { return (bits >> value & 1) != 0; }
 
-int days_in(std::int64_t year, int month) {
-  constexpr std::array<int, 12> kDays{31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-  const bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-  return month == 2 && leap ? 29 : kDays[static_cast<std::size_t>(month - 1)];
-}
-
 int weekday_of(const json::ClockTime& clock) {
   const std::chrono::year_month_day day(std::chrono::year(static_cast<int>(clock.year)),
                                         std::chrono::month(static_cast<unsigned>(clock.month)),
@@ -128,7 +122,7 @@ void next_month(json::ClockTime& clock) {
 void carry(json::ClockTime& clock) {
   if (clock.minute > 59) next_hour(clock);
   if (clock.hour > 23) next_day(clock);
-  if (clock.month <= 12 && clock.day > days_in(clock.year, clock.month)) next_month(clock);
+  if (clock.month <= 12 && clock.day > json::days_in(clock.year, clock.month)) next_month(clock);
   if (clock.month > 12) {
     ++clock.year;
     clock.month = 1;

@@ -3,6 +3,8 @@
 
 #include <cmath>
 
+#include "core/reset_header.h"
+
 namespace tieline::engine {
 namespace {
 
@@ -149,12 +151,8 @@ std::optional<Instant> Budget::ends(State& state) const {
 
 // The vendor says how long its window still lasts: ours follow, and what is spent in it stays spent until then.
 void Budget::tell_end(State& state, Duration left) const {
-  // So long that it is no wait but a moment: seconds or milliseconds since 1970, as vendors write it.
-  const Duration now = clock_.instant().time_since_epoch() + wall_offset_;
-  if (left > std::chrono::seconds(1'000'000'000'000)) left /= 1'000;
-  if (left > std::chrono::seconds(1'000'000'000)) left -= now;
   if (left < Duration(0) || left > state.limit.window) return;
-  const Duration phase = (now + left) % state.limit.window;
+  const Duration phase = (clock_.instant().time_since_epoch() + wall_offset_ + left) % state.limit.window;
   // The vendor counts in whole seconds; and what it says of a window's last moment may be of the next one.
   if (std::chrono::abs(phase - state.phase) <= Duration(1'500'000)) return;
   state.phase = phase;
@@ -166,8 +164,10 @@ void Budget::correct(State& state, const BudgetReading& reading, double ended_si
   prune(state);
   if (reading.limit && *reading.limit > 0) state.told_size = reading.limit;
   if (reading.restore && *reading.restore > 0) state.told_restore = reading.restore;
-  if (reading.reset && state.limit.kind == Bucket::Kind::kFixed && state.limit.zone == nullptr)
-    tell_end(state, *reading.reset);
+  if (reading.reset && state.limit.kind == Bucket::Kind::kFixed && state.limit.zone == nullptr) {
+    const Time now(clock_.instant().time_since_epoch() + wall_offset_);
+    if (const auto left = until_reset(*reading.reset, now)) tell_end(state, *left);
+  }
   std::optional<double> used = reading.used;
   if (reading.left) used = std::max(used.value_or(0), reading.limit.value_or(state.whole()) - *reading.left);
   if (!used || !std::isfinite(*used)) return;

@@ -340,6 +340,26 @@ TEST_F(BudgetTest, AReadingDoesNotForgetWhatEndedSinceItsCallLeft) {
   EXPECT_EQ(budget_->snapshot()[1].used, 10);
 }
 
+TEST_F(BudgetTest, AFixedWindowEndsWhenTheVendorSaysSoInWhateverForm) {
+  clock_.jump_wall(from_unix_us(1'796'040'020'000'000) - clock_.now());  // twenty seconds into a minute
+  for (const double reset : {10.0, 1'796'040'030.0, 1'796'040'030'000.0}) {
+    if (budget_) TearDown();
+    make({bucket("a", 2, 60s, Bucket::Kind::kFixed)});
+    ask({"a"});
+    BudgetReading told = reading({}, 2.0, {});
+    told.reset = reset;
+    permits_.front().observed({told});
+    permits_.clear();
+    ask({"a"});
+    advance(9s);
+    EXPECT_EQ(permits_.size(), 0u) << reset;
+    advance(1s);
+    EXPECT_EQ(permits_.size(), 1u) << reset;
+    permits_.clear();
+    clock_.jump_wall(-Duration(10s));
+  }
+}
+
 TEST_F(BudgetTest, ActualReplacesTheEstimateAndAToldLimitTheSize) {
   make({bucket("a", 2, 2s, Bucket::Kind::kRestore)});
   ask({"a"});

@@ -16,9 +16,10 @@ namespace tieline::json {
 
 // What of a document does not fit, and where.
 struct SchemaFault {
-  std::string instance;  // JSON pointer into the document: "/lines/3/qty"; empty: the document itself
-  std::string schema;    // the keyword that says so: "schemas/order.json#/$defs/line/properties/qty/minimum"
-  std::string message;   // "must be at least 1, is 0"; holds no text of the document's strings
+  // JSON pointer into the document: "/lines/3/qty"; empty: the document itself. Long names and long pointers are cut.
+  std::string instance;
+  std::string schema;   // the keyword that says so: "schemas/order.json#/$defs/line/properties/qty/minimum"
+  std::string message;  // "must be at least 1, is 0"; of the document's: names and numbers, no text
 
   std::string text() const;  // "/lines/3/qty: must be at least 1, is 0"
 };
@@ -53,7 +54,8 @@ struct SchemaOptions {
   // `format` is an annotation unless this asks for it, or the schema's metaschema does (format-assertion).
   bool assert_formats = false;
   // The document that a reference names, by its absolute URI without a fragment; nothing where there is none. Asked
-  // once for each. The metaschemas of 2020-12 are known without it.
+  // once for each. The metaschemas of 2020-12 are known without it. One that is null stands for a document that is
+  // there and cannot be read: who asks gets no schema, and no other problem for it.
   std::function<std::optional<Document>(const std::string& uri)> documents = {};
 };
 

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <string_view>
 
 #include "base/result.h"
@@ -48,5 +50,18 @@ struct Moments {
   std::int64_t second = 0;  // kTwo only
 };
 Moments moments_of(const Zone& zone, const ClockTime& clock);
+
+// What a text says, before any zone comes in.
+struct IsoTime {
+  ClockTime clock;
+  std::string fraction;       // the digits behind the point, at most nine
+  std::optional<int> offset;  // seconds east of UTC
+};
+// ISO 8601: `2026-11-23T21:44:00.5+01:00`; a date alone, no seconds, a space for the T, and the basic form
+// `20261123T214400Z` are as good. kInvalid says what is wrong first, without the text.
+Result<IsoTime> read_iso(std::string_view text);
+
+// Of a month from 1 to 12.
+int days_in(std::int64_t year, int month);
 
 }  // namespace tieline::json

@@ -91,6 +91,8 @@ class Writer {
       case Shape::Kind::kMap: return "map of " + type_of(*shape.element);
       case Shape::Kind::kTable: return mention(shape.table());
       case Shape::Kind::kUnion: return mention(shape.one_of());
+      case Shape::Kind::kCustom:
+        return cell(shape.word) + (shape.table ? " or " + mention(shape.table()) : std::string());
       default: return cell(shape.word);
     }
   }

@@ -145,11 +145,12 @@ void TableInfo::add(std::string_view name, const Field& field, Shape shape, std:
   add_inherited(make_field(name, field, std::move(shape), std::move(default_text)));
 }
 
-void TableInfo::add_reserved(std::string_view name, std::string_view doc) {
+void TableInfo::add_reserved(std::string_view name, std::string_view doc, std::string_view instead) {
   FieldInfo info;
   info.name = name;
   info.doc = doc;
   info.reserved = true;
+  info.instead = instead;
   add_inherited(info);
 }
 
@@ -186,7 +187,8 @@ bool TableInfo::walk(const Node& node, Context& context, const ReadField& read, 
       Context field_context = inner(*field);
       if (!read(static_cast<std::size_t>(field - fields_.data()), entry.value, field_context)) ok = false;
     } else if (field != nullptr) {
-      context.problems.error(entry.key_place, unavailable(entry.key), Code::kUnsupported);
+      context.problems.error(entry.key_place, field->instead.empty() ? unavailable(entry.key) : field->instead,
+                             Code::kUnsupported);
       ok = false;
     } else if (rest_) {
       Context field_context = inner(*rest_);

@@ -50,7 +50,7 @@ struct Shape {
   std::vector<Choice> choices;           // of kChoice
   std::string schema;                    // of kCustom: its JSON Schema, a JSON object; empty: anything
   std::shared_ptr<const Shape> element;  // of kList and kMap
-  // Called late: tables may refer to each other and to themselves.
+  // Called late: tables may refer to each other and to themselves. Of kCustom: what a map is read with, or empty.
   std::function<const TableInfo&()> table;
   std::function<const UnionInfo&()> one_of;
 };
@@ -88,6 +88,7 @@ struct FieldInfo {
   bool required = false;
   bool secret = false;
   bool reserved = false;
+  std::string instead;  // of a reserved one: what is said of it, where there is more to say than its name
   Shape shape;
   Rules rules;
 };
@@ -122,7 +123,7 @@ class TableInfo {
 
   // Adds a field; CHECKs that the name is new and that limits, pattern and choices fit the shape.
   void add(std::string_view name, const Field& field, Shape shape, std::string default_text);
-  void add_reserved(std::string_view name, std::string_view doc);
+  void add_reserved(std::string_view name, std::string_view doc, std::string_view instead = {});
   void set_rest(std::string_view placeholder, const Field& field, Shape shape);
   void set_shorthand(std::string_view name);
   void add_inherited(const FieldInfo& field);

@@ -93,6 +93,7 @@ struct Custom {
   std::string schema;  // JSON Schema, an object; empty: anything
   std::function<std::optional<X>(const Node&, Problems&)> read;
   std::function<std::string(const X&)> print = {};  // for defaults in the docs
+  std::function<const TableInfo&()> table = {};     // what a map is read with, where it may be one: for the docs
 };
 
 template <class X>
@@ -132,9 +133,10 @@ class Table : public TableInfo {
     for (const auto& mark : base.marks()) marks_.push_back([mark](const Node& node, T& out) { mark(node, out); });
     return std::move(*this);
   }
-  // A key of the language that this version does not have: refused by name, listed in the docs as such.
-  Table&& reserved(std::string_view name, std::string_view doc) {
-    add_reserved(name, doc);
+  // A key of the language that this version does not have: refused by name, or with `instead`, which says what to
+  // write; listed in the docs as such.
+  Table&& reserved(std::string_view name, std::string_view doc, std::string_view instead = {}) {
+    add_reserved(name, doc, instead);
     readers_.push_back(nullptr);
     return std::move(*this);
   }

@@ -88,6 +88,7 @@ struct By<Custom<X>, X> {
     const Custom<X>& custom = description_of<X>();
     Shape shape = scalar_shape(Shape::Kind::kCustom, custom.word, custom.what);
     shape.schema = custom.schema;
+    shape.table = custom.table;
     return shape;
   }
   static bool read(Context& context, const Node& node, X& out) {
@@ -290,6 +291,7 @@ requires std::derived_from<T, Owner> Table<T> &&
   const T defaults{};
   Shape shape = scalar_shape(Shape::Kind::kCustom, custom.word, custom.what);
   shape.schema = custom.schema;
+  shape.table = custom.table;
   add(name, field, std::move(shape), custom.print && !field.required ? custom.print(defaults.*member) : std::string());
   readers_.push_back([member, read = std::move(custom.read)](Context& context, const Node& node, T& out) {
     std::optional<X> value = read(node, context.problems);

@@ -5,6 +5,8 @@
 namespace tieline::steps {
 namespace {
 
+constexpr Duration kAfterMin = std::chrono::minutes(1), kAfterMax = std::chrono::days(366);
+
 // `after: 2d → fail`
 struct Expiry {
   Duration after{0};
@@ -18,6 +20,11 @@ std::optional<Expiry> read_expiry(const spec::Node& node, spec::Problems& proble
     if (at == std::string::npos) continue;
     const auto after = parse_duration(trim(std::string_view(text).substr(0, at)));
     const std::string_view then = trim(std::string_view(text).substr(at + arrow.size()));
+    if (after && (*after < kAfterMin || *after > kAfterMax)) {
+      problems.error(node.place(), "`after` is from " + format_duration(kAfterMin) + " to " +
+                                       format_duration(kAfterMax) + ", found " + format_duration(*after));
+      return std::nullopt;
+    }
     if (!after || (then != "fail" && then != "skip")) break;
     return Expiry{*after, then == "fail" ? Pause::Then::kFail : Pause::Then::kSkip};
   }
@@ -50,7 +57,7 @@ const spec::Table<ApproveBody>& describe(const ApproveBody*) {
           .field("who", &ApproveBody::who,
                  {.doc = "Who is asked: a name that people know", .example = "finance", .required = true})
           .field("after", &ApproveBody::after,
-                 {.doc = "When nobody has answered after so long: `skip` or `fail`",
+                 {.doc = "When nobody has answered after so long: `skip` or `fail`; 1m to 366d",
                   .example = "2d → fail",
                   .fallback = "it waits"})
           .shorthand("who");

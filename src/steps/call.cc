@@ -1,7 +1,6 @@
 // `call`: performs an action of a connection. It says what is to be called; how it is sent, repeated, limited and
 // journaled is the engine's, and nothing here may know that a system speaks HTTP.
-#include "steps/answers.h"
-#include "steps/flow_builder.h"
+#include "steps/call_target.h"
 #include "steps/policy.h"
 
 namespace tieline::steps {
@@ -10,13 +9,9 @@ namespace {
 constexpr std::size_t kOnceBytesMax = 1'024;
 
 struct CallOptions {
-  ActionPtr action;
-  Template with;
+  Target target;
   std::shared_ptr<const json::Program> once;
   std::optional<std::size_t> slot;
-  std::vector<AnswerRule> on;
-  std::optional<RetryPolicy> retry;
-  std::optional<Duration> timeout;
   OnUnknown on_unknown = OnUnknown::kHold;
   OnReplay on_replay = OnReplay::kAgain;
 };
@@ -38,7 +33,7 @@ class CallStep final : public Step {
  private:
   // Of an action that takes items: what the flow works on is the one that is not named.
   json::Document with_item(json::Value args, json::Value item) const {
-    const std::string& name = options_.action->items_arg();
+    const std::string& name = options_.target.action->items_arg();
     json::Builder out;
     out.begin_object();
     for (const json::KeyValue member : args.members()) {
@@ -48,16 +43,10 @@ class CallStep final : public Step {
     return out.finish();
   }
   Result<CallRequest> make_request(RunContext& context) const {
-    CallRequest request;
-    request.action = options_.action;
-    TRY(json::Document args, options_.with.evaluate(context.input(), context.variables(), "with"));
-    if (!args.root().is_object()) {
-      return failure(Code::kInvalid,
-                     "`with` gave " + std::string(json::kind_name(args.root().kind())) + ", a call takes an object",
-                     place());
-    }
-    request.one_item = !options_.action->items_arg().empty() && args.root()[options_.action->items_arg()].is_null();
-    request.args = request.one_item ? with_item(args.root(), context.input().root()) : std::move(args);
+    TRY(CallRequest request, options_.target.make_request(context, place()));
+    const std::string& items = options_.target.action->items_arg();
+    request.one_item = !items.empty() && request.args.root()[items].is_null();
+    if (request.one_item) request.args = with_item(request.args.root(), context.input().root());
     if (options_.once != nullptr) {
       auto key = options_.once->run_one(context.input(), context.variables());
       if (!key) return failure(std::move(key.error()).in("once"));
@@ -73,9 +62,6 @@ class CallStep final : public Step {
                        place());
       }
     }
-    request.on = &options_.on;
-    request.retry = options_.retry ? &*options_.retry : nullptr;
-    request.timeout = options_.timeout;
     request.on_unknown = options_.on_unknown;
     request.on_replay = options_.on_replay;
     return request;
@@ -84,14 +70,9 @@ class CallStep final : public Step {
   CallOptions options_;
 };
 
-struct CallSpec final : StepSpec {
-  spec::At<std::string> path;
-  spec::Data with;
+struct CallSpec final : StepSpec, CallTarget {
   std::optional<spec::At<std::string>> as;
   spec::ProgramText once;
-  Answers on;
-  std::optional<RetryPolicy> retry;
-  std::optional<Duration> timeout;
   OnUnknown on_unknown = OnUnknown::kHold;
   OnReplay replay = OnReplay::kAgain;
 
@@ -110,26 +91,17 @@ struct CallSpec final : StepSpec {
     }
   }
   std::shared_ptr<Step> compile(FlowBuilder& builder) const override {
-    std::optional<ActionInfo> info;
-    if (!path.value.empty()) info = builder.resolve(path);
-    // A misspelled `with` is one mistake: its arguments are not missing, too.
-    if (info && (whole || with.kind == spec::Data::Kind::kMap)) builder.check_arguments(with, *info, path);
-    if (!info || info->action == nullptr || !info->action->items_arg().empty()) builder.takes_items();
-    if (info && info->action != nullptr) check_wait(builder.problems(), *info->action);
-    std::optional<Template> arguments =
-        with.kind == spec::Data::Kind::kNull ? std::optional(Template::map({})) : builder.compile_arguments(with);
+    std::optional<Target> target = compile_target(builder, whole);
+    if (!target || target->action == nullptr || !target->action->items_arg().empty()) builder.takes_items();
+    if (target && target->action != nullptr) check_wait(builder.problems(), *target->action);
     std::shared_ptr<const json::Program> key;
     if (!once.empty()) key = builder.compile(once);
     std::optional<std::size_t> slot;
     if (as) slot = builder.bind({as->value, as->place});
-    if (!info || !arguments || (!once.empty() && key == nullptr) || (as && !slot)) return nullptr;
-    return std::make_shared<CallStep>(CallOptions{.action = std::move(info->action),
-                                                  .with = std::move(*arguments),
+    if (!target || (!once.empty() && key == nullptr) || (as && !slot)) return nullptr;
+    return std::make_shared<CallStep>(CallOptions{.target = std::move(*target),
                                                   .once = std::move(key),
                                                   .slot = slot,
-                                                  .on = on.rules(),
-                                                  .retry = retry,
-                                                  .timeout = timeout,
                                                   .on_unknown = on_unknown,
                                                   .on_replay = replay});
   }

@@ -108,13 +108,10 @@ void FlowBuilder::warn_of_unknown_members(const spec::ProgramText& text, std::si
 bool FlowBuilder::uses_unbound(const spec::ProgramText& text) {
   bool reported = false;
   for (std::size_t slot = kFixedSlots; slot < variables_.size(); ++slot) {
-    if (states_[slot].bound || !mentions(text.source, variables_[slot])) continue;
-    // The name may be one that the program binds itself (`. as $x`): only a compilation without it can tell.
-    std::vector<std::string> without = variables_;
-    without[slot] = "__unbound";
-    Result<std::unique_ptr<const json::Program>> program = json::compile(text.source, without, kInSource, options_);
-    if (program) continue;
-    Error error = text.located(std::move(program.error()));
+    if (states_[slot].bound) continue;
+    std::optional<Error> use = use_of(text, slot);
+    if (!use) continue;
+    Error error = text.located(std::move(*use));
     const Place& bound_at = states_[slot].place;
     error.message = "`$" + variables_[slot] + "` is not bound yet: " + position(bound_at) +
                     " binds it, and steps see only what steps before them bound";
@@ -128,18 +125,20 @@ bool FlowBuilder::uses_unbound(const spec::ProgramText& text) {
   return reported;
 }
 
-bool FlowBuilder::uses(const spec::ProgramText& text, std::size_t slot) const {
-  if (!mentions(text.source, variables_[slot])) return false;
+std::optional<Error> FlowBuilder::use_of(const spec::ProgramText& text, std::size_t slot) const {
+  if (!mentions(text.source, variables_[slot])) return std::nullopt;
+  // The name may be one that the program binds itself (`. as $x`): only a compilation without it can tell.
   std::vector<std::string> without = variables_;
   without[slot] = "__unbound";
-  return !json::compile(text.source, without, kInSource, options_).has_value();
+  auto program = json::compile(text.source, without, kInSource, options_);
+  return program ? std::nullopt : std::optional(std::move(program.error()));
 }
 
 bool FlowBuilder::uses_secret(const spec::ProgramText& text) {
   for (const std::string& name : secrets_) {
     if (secrets_allowed_ && trim(text.source) == "$" + name) continue;
     const auto slot = static_cast<std::size_t>(std::ranges::find(variables_, name) - variables_.begin());
-    if (!uses(text, slot)) continue;
+    if (!use_of(text, slot)) continue;
     problems_.error(text.place(), "`$" + name +
                                       "` is a secret, which no program sees: pass it as a whole leaf of a "
                                       "call's `with`, as in `password: =$" +

@@ -103,8 +103,9 @@ class FlowBuilder {
   bool uses_unbound(const spec::ProgramText& text);
   // True after reporting that the program looks into a secret.
   bool uses_secret(const spec::ProgramText& text);
-  // Whether the program uses the variable of that slot, and not one of its own by that name.
-  bool uses(const spec::ProgramText& text, std::size_t slot) const;
+  // Where the program, which compiles, uses the variable of that slot, and not one of its own by that name: the error
+  // that it would be without it.
+  std::optional<Error> use_of(const spec::ProgramText& text, std::size_t slot) const;
   // Warns of `$event.NAME` where no event has such a member, and likewise of `$vars`.
   void warn_of_unknown_members(const spec::ProgramText& text, std::size_t slot, std::span<const std::string> known);
 

@@ -1,19 +1,13 @@
 // `foreach`: steps for each item of a list, or of what a call gives page by page. It must never let an item see what
 // another one did.
-#include "steps/answers.h"
-#include "steps/flow_builder.h"
+#include "steps/call_target.h"
 
 namespace tieline::steps {
 namespace {
 
 // Where the items come from: a program, or a call.
-struct Items {
+struct Items : CallTarget {
   spec::ProgramText program;
-  spec::At<std::string> path;
-  spec::Data with;
-  Answers on;
-  std::optional<RetryPolicy> retry;
-  std::optional<Duration> timeout;
 
   bool is_call() const { return !path.value.empty(); }
 };
@@ -58,11 +52,7 @@ const spec::Table<Items>& describe(const Items*) {
 
 struct ForeachOptions {
   std::shared_ptr<const json::Program> program;  // or:
-  ActionPtr action;
-  Template with;
-  std::vector<AnswerRule> on;
-  std::optional<RetryPolicy> retry;
-  std::optional<Duration> timeout;
+  Target pages;
 
   StepList list;
   std::size_t item_slot = 0, index_slot = 0;
@@ -91,17 +81,8 @@ class ForeachStep final : public Step {
       if (!list) return failure(std::move(list.error()).in("foreach"));
       request.list = std::move(*list);
     } else {
-      TRY(json::Document args, options_.with.evaluate(context.input(), context.variables(), "with"));
-      if (!args.root().is_object())
-        return failure(Code::kInvalid,
-                       "`with` gave " + std::string(json::kind_name(args.root().kind())) + ", a call takes an object",
-                       place());
-      CallRequest& pages = request.pages.emplace();
-      pages.action = options_.action;
-      pages.args = std::move(args);
-      pages.on = &options_.on;
-      pages.retry = options_.retry ? &*options_.retry : nullptr;
-      pages.timeout = options_.timeout;
+      TRY(CallRequest pages, options_.pages.make_request(context, place()));
+      request.pages = std::move(pages);
     }
     request.steps = &options_.list;
     request.item_slot = options_.item_slot;
@@ -165,12 +146,9 @@ bool ForeachSpec::compile_items(FlowBuilder& builder, ForeachOptions& out) const
     out.program = builder.compile(items.program);
     return out.program != nullptr;
   }
-  std::optional<ActionInfo> info = builder.resolve(items.path);
-  if (info) builder.check_arguments(items.with, *info, items.path);
-  std::optional<Template> with =
-      items.with.kind == spec::Data::Kind::kNull ? std::optional(Template::map({})) : builder.compile(items.with);
-  if (!info || info->action == nullptr || !with) return false;
-  if (info->action->safety() != Safety::kSafe) {
+  std::optional<Target> pages = items.compile_target(builder, whole);
+  if (!pages || pages->action == nullptr) return false;
+  if (pages->action->safety() != Safety::kSafe) {
     builder.problems().error(
         items.path.place,
         "`" + items.path.value + "` does more than read: `foreach` takes its items from a safe action");
@@ -181,11 +159,7 @@ bool ForeachSpec::compile_items(FlowBuilder& builder, ForeachOptions& out) const
     builder.problems().error(rule->place, "`wait` is for a `call` step: let one wait, and `foreach` over what it gave");
     return false;
   }
-  out.action = std::move(info->action);
-  out.with = std::move(*with);
-  out.on = items.on.rules();
-  out.retry = items.retry;
-  out.timeout = items.timeout;
+  out.pages = std::move(*pages);
   return true;
 }
 

@@ -68,7 +68,7 @@ struct LinkAnswers {
 };
 const spec::Table<LinkAnswers>& describe(const LinkAnswers*) {
   static const auto table =
-      spec::Table<LinkAnswers>("on", "What it means that an id is linked to another one")
+      spec::Table<LinkAnswers>("on of a link", "What it means that an id is linked to another one")
           .field(
               "conflict", &LinkAnswers::conflict,
               {.doc = "One of the ids is linked to another id of the same system: `fail` makes the run a dead letter, "
@@ -88,8 +88,9 @@ struct LinkSpec final : StepSpec {
     LinkOptions options{.ids = {}, .replace = replace, .conflict = on.conflict};
     const spec::Node* const map = node.find("link");
     if (map != nullptr && map->is_map() && (ids.size() < 2 || ids.size() > kLinkSystemsMax)) {
-      builder.problems().error(map->place(), ids.size() < 2 ? "`link` joins ids of two or more systems"
-                                                            : "`link` joins ids of at most 16 systems");
+      builder.problems().error(
+          map->place(), ids.size() < 2 ? "`link` joins ids of two or more systems"
+                                       : "`link` joins ids of at most " + std::to_string(kLinkSystemsMax) + " systems");
     }
     for (std::size_t i = 0; i < ids.size(); ++i) {
       check_link_system(builder.problems(), ids[i].first, map->entries()[i].key_place);

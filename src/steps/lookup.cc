@@ -13,7 +13,7 @@ struct LookupAnswers {
 };
 const spec::Table<LookupAnswers>& describe(const LookupAnswers*) {
   static const auto table =
-      spec::Table<LookupAnswers>("on", "What it means that there is no link")
+      spec::Table<LookupAnswers>("on of a lookup", "What it means that there is no link")
           .field("empty", &LookupAnswers::empty,
                  {.doc = "Nothing is linked to the id: `continue` binds null, `skip` ends the run as skipped, `fail` "
                          "makes it a dead letter, and `{ wait: 10m, for: 24h }` looks again",

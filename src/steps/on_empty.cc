@@ -1,6 +1,4 @@
 // `{ wait: 10m }` where a step may find nothing: what is not there yet is looked for again.
-#include <algorithm>
-
 #include "base/text.h"
 #include "steps/policy.h"
 
@@ -15,7 +13,7 @@ struct WaitOption {
 };
 const spec::Table<WaitOption>& describe(const WaitOption*) {
   static const auto table =
-      spec::Table<WaitOption>("wait", "Looks again, durably, until it is there")
+      spec::Table<WaitOption>("wait of on", "Looks again, durably, until it is there; at most 10,000 times")
           .field("wait", &WaitOption::wait,
                  {.doc = "How long until the next look", .example = "10m", .min = "1s", .max = "24h", .required = true})
           .field("for", &WaitOption::keep_for,
@@ -23,8 +21,9 @@ const spec::Table<WaitOption>& describe(const WaitOption*) {
           .check([](const WaitOption& option, const spec::Node& node, spec::Problems& problems) {
             if (option.keep_for / option.wait > kLooksMax)
               problems.error(node.place(), "every " + format_duration(option.wait) + " for " +
-                                               format_duration(option.keep_for) +
-                                               " is more than 10000 looks: make `wait` longer or `for` shorter");
+                                               format_duration(option.keep_for) + " is more than " +
+                                               std::to_string(kLooksMax) +
+                                               " looks: make `wait` longer or `for` shorter");
           });
   return table;
 }
@@ -39,16 +38,9 @@ std::optional<OnEmpty> read_on_empty(const spec::Node& node, spec::Problems& pro
     out.place = node.place();
     return out;
   }
-  static const std::vector<std::string> words{"skip", "continue", "fail"};
-  const auto found = std::find(words.begin(), words.end(), node.text());
-  if (!node.is_scalar() || found == words.end()) {
-    problems.error(node.place(), "expected skip, continue, fail or { wait: 10m }, found " +
-                                     (node.is_scalar() ? "\"" + node.text() + "\"" + did_you_mean(node.text(), words)
-                                                       : std::string(node.kind_name())));
-    return std::nullopt;
-  }
-  constexpr OnAnswer kAnswers[] = {OnAnswer::kSkip, OnAnswer::kContinue, OnAnswer::kFail};
-  out.then = kAnswers[found - words.begin()];
+  const auto then = read_answer(node, "skip, continue, fail or { wait: 10m }", problems);
+  if (!then) return std::nullopt;
+  out.then = *then;
   return out;
 }
 
@@ -57,17 +49,13 @@ std::optional<OnEmpty> read_on_empty(const spec::Node& node, spec::Problems& pro
 const spec::Custom<OnEmpty>& describe(const OnEmpty*) {
   static const spec::Custom<OnEmpty> custom{
       .what = "skip, continue, fail or { wait: 10m }",
-      .word = "skip, continue, fail, { wait, for }",
+      .word = "skip, continue, fail",
       .schema = R"({"anyOf": [{"enum": ["skip", "continue", "fail"]}, {"type": "object", "required": ["wait"],)"
                 R"( "properties": {"wait": {"type": "string"}, "for": {"type": "string"}},)"
                 R"( "additionalProperties": false}]})",
       .read = read_on_empty,
-      .print =
-          [](const OnEmpty& empty) {
-            return std::string(empty.then == OnAnswer::kSkip   ? "skip"
-                               : empty.then == OnAnswer::kFail ? "fail"
-                                                               : "continue");
-          },
+      .print = [](const OnEmpty& empty) { return answer_word(empty.then); },
+      .table = []() -> const spec::TableInfo& { return describe(static_cast<const WaitOption*>(nullptr)); },
   };
   return custom;
 }

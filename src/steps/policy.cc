@@ -49,24 +49,33 @@ const spec::Names<OnReplay>& describe(const OnReplay*) {
   return names;
 }
 
+namespace steps {
+
+std::string answer_word(OnAnswer answer) {
+  return answer == OnAnswer::kSkip ? "skip" : answer == OnAnswer::kFail ? "fail" : "continue";
+}
+
+std::optional<OnAnswer> read_answer(const spec::Node& node, std::string_view what, spec::Problems& problems) {
+  static const std::vector<std::string> words{"skip", "continue", "fail"};
+  for (const OnAnswer answer : {OnAnswer::kSkip, OnAnswer::kContinue, OnAnswer::kFail}) {
+    if (node.is_scalar() && node.text() == answer_word(answer)) return answer;
+  }
+  problems.error(node.place(), "expected " + std::string(what) + ", found " +
+                                   (node.is_scalar() ? "\"" + node.text() + "\"" + did_you_mean(node.text(), words)
+                                                     : std::string(node.kind_name())));
+  return std::nullopt;
+}
+
+}  // namespace steps
+
 namespace {
 
 std::optional<OnAnswer> read_on_answer(const spec::Node& node, spec::Problems& problems) {
-  static const std::vector<std::string> words{"skip", "continue", "fail"};
   if (node.is_map() && node.find("wait") != nullptr) {
     problems.error(node.place(), "`wait` is for what is not there yet: `empty`, `missing`");
     return std::nullopt;
   }
-  if (node.is_scalar()) {
-    if (node.text() == "skip") return OnAnswer::kSkip;
-    if (node.text() == "continue") return OnAnswer::kContinue;
-    if (node.text() == "fail") return OnAnswer::kFail;
-    problems.error(node.place(),
-                   "expected skip, continue or fail, found \"" + node.text() + "\"" + did_you_mean(node.text(), words));
-    return std::nullopt;
-  }
-  problems.error(node.place(), "expected skip, continue or fail, found " + std::string(node.kind_name()));
-  return std::nullopt;
+  return steps::read_answer(node, "skip, continue or fail", problems);
 }
 
 }  // namespace
@@ -77,15 +86,7 @@ const spec::Custom<OnAnswer>& describe(const OnAnswer*) {
       .word = "skip, continue, fail",
       .schema = R"({"enum": ["skip", "continue", "fail"]})",
       .read = read_on_answer,
-      .print =
-          [](const OnAnswer& answer) {
-            switch (answer) {
-              case OnAnswer::kSkip: return std::string("skip");
-              case OnAnswer::kContinue: return std::string("continue");
-              case OnAnswer::kFail: return std::string("fail");
-            }
-            return std::string();
-          },
+      .print = steps::answer_word,
   };
   return custom;
 }

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "core/flow.h"
 #include "spec/table.h"
@@ -16,6 +17,10 @@ const spec::Names<OnReplay>& describe(const OnReplay*);
 const spec::Custom<OnAnswer>& describe(const OnAnswer*);
 
 namespace steps {
+std::string answer_word(OnAnswer answer);  // "skip"
+// Nothing after reporting that `what` was expected.
+std::optional<OnAnswer> read_answer(const spec::Node& node, std::string_view what, spec::Problems& problems);
+
 // What it means that there is nothing: like any answer, or to wait for it.
 struct OnEmpty {
   OnAnswer then = OnAnswer::kContinue;

@@ -9,12 +9,7 @@
 namespace tieline::steps {
 namespace {
 
-const std::vector<std::string>& ops() {
-  static const std::vector<std::string> all{"created", "updated", "deleted", "snapshot", "other"};
-  return all;
-}
-
-bool is_op(std::string_view name) { return std::find(ops().begin(), ops().end(), name) != ops().end(); }
+bool is_op(std::string_view name) { return std::find(op_names().begin(), op_names().end(), name) != op_names().end(); }
 
 class PublishStep final : public Step {
  public:
@@ -56,7 +51,7 @@ class PublishStep final : public Step {
     TRY(out.type, text(options_.type, context, "type"));
     TRY(const std::string op, text(options_.op, context, "op"));
     if (!op.empty() && !is_op(op))
-      return failure(Code::kInvalid, "`op` gave \"" + op + "\", not one of " + join(ops(), ", "), place());
+      return failure(Code::kInvalid, "`op` gave \"" + op + "\", not one of " + join(op_names(), ", "), place());
     out.op = op_from_name(op);
     if (options_.key == nullptr) return out;
     auto key = options_.key->run_one(context.input(), context.variables());
@@ -136,7 +131,7 @@ const spec::Table<PublishSpec>& describe(const PublishSpec*) {
             check_text(step.op, "op", problems);
             if (step.op.kind == spec::Data::Kind::kText && !is_op(step.op.text))
               problems.error(step.op.node.place(), "\"" + step.op.text + "\" is no `op`: write one of " +
-                                                       join(ops(), ", ") + did_you_mean(step.op.text, ops()));
+                                                       join(op_names(), ", ") + did_you_mean(step.op.text, op_names()));
           });
   return table;
 }

@@ -1,38 +1,16 @@
 #include "steps/schemas.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/text.h"
-#include "spec/table.h"
+#include "spec/literal.h"
 
 namespace tieline::steps {
 namespace {
 
-constexpr std::string_view kFile = "file:";
-
-void write(json::Builder& out, const spec::Data& data) {
-  using Kind = spec::Data::Kind;
-  switch (data.kind) {
-    case Kind::kNull: out.null(); return;
-    case Kind::kBool: out.boolean(data.text == "true"); return;
-    case Kind::kNumber: out.number(data.text); return;
-    case Kind::kText:
-    case Kind::kProgram: out.string(data.node.text()); return;
-    case Kind::kList:
-      out.begin_array();
-      for (const spec::Data& item : data.items) write(out, item);
-      out.end_array();
-      return;
-    case Kind::kMap:
-      out.begin_object();
-      for (const auto& [key, value] : data.entries) {
-        out.key(key);
-        write(out, value);
-      }
-      out.end_object();
-      return;
-  }
-}
+constexpr std::string_view kFile = "file:", kFolder = "schemas/";
+constexpr std::size_t kFilesShown = 8;
 
 std::string unescaped(std::string_view part) {
   std::string out;
@@ -74,17 +52,7 @@ Place place_of(const spec::Node& root, std::string_view pointer) {
 
 }  // namespace
 
-json::Document literal_document(const spec::Node& node) {
-  spec::Problems ignored;  // of texts that are programs elsewhere
-  spec::Context context{ignored};
-  spec::Data data;
-  spec::read_data(context, node, data);
-  json::Builder out;
-  write(out, data);
-  return out.finish();
-}
-
-const Schemas::File* Schemas::load(const std::string& path, spec::Problems& problems) {
+const Schemas::File* Schemas::load(const std::string& path) {
   if (const auto known = files_.find(path); known != files_.end()) return &known->second;
   if (texts_ == nullptr) return nullptr;
   const auto text = texts_->find(path);
@@ -94,41 +62,59 @@ const Schemas::File* Schemas::load(const std::string& path, spec::Problems& prob
   if (path.ends_with(".json")) {
     auto document = json::parse(text->second);
     if (document) {
-      file = {std::move(*document), true};
+      file.document = std::move(*document);
     } else {
       Place place = document.error().place;
       place.file = shown;
-      problems.error(std::move(place), document.error().message);
+      file.problems.error(std::move(place), document.error().message);
     }
-    return &file;
+  } else if (const auto node = spec::parse_yaml(text->second, shown, file.problems)) {
+    file.document = spec::literal_document(*node);
   }
-  if (const auto node = spec::parse_yaml(text->second, shown, problems)) file = {literal_document(*node), true};
+  if (file.problems.ok() && file.document.root().is_null())
+    file.problems.error({shown, 1, 1}, "a schema is a map, true or false, not null");
   return &file;
+}
+
+json::Document Schemas::named(const std::string& uri, const std::string& path, spec::Problems& problems) {
+  used_.insert(path);
+  paths_[uri] = path;
+  File& file = files_.at(path);
+  if (!std::exchange(file.told, true)) problems.add(file.problems);
+  return file.document;
 }
 
 // By its path, or by the `$id` that it gives itself.
 std::optional<json::Document> Schemas::find(const std::string& uri, spec::Problems& problems) {
   std::string path = uri.starts_with(kFile) ? uri.substr(kFile.size()) : uri;
   path.erase(0, std::min(path.find_first_not_of('/'), path.size()));
-  if (const File* file = load(path, problems); file != nullptr) {
-    used_.insert(path);
-    paths_[uri] = path;
-    return file->good ? std::optional(file->document) : std::nullopt;
-  }
+  if (load(path) != nullptr) return named(uri, path, problems);
   if (texts_ == nullptr) return std::nullopt;
   for (const auto& [name, text] : *texts_) {
     if (text.find(uri) == std::string::npos) continue;
-    spec::Problems ignored;  // of a file that may not be meant
-    const File* const file = load(name, ignored);
-    if (file == nullptr || !file->good) continue;
-    std::string_view id = file->document.root()["$id"].as_string();
+    std::string_view id = load(name)->document.root()["$id"].as_string();
     if (id.ends_with('#')) id.remove_suffix(1);
-    if (id != uri) continue;
-    used_.insert(name);
-    paths_[uri] = name;
-    return file->document;
+    if (id == uri) return named(uri, name, problems);
   }
   return std::nullopt;
+}
+
+std::string Schemas::no_such_schema(const std::string& written) const {
+  if (!written.starts_with(kFile)) {
+    const bool path = texts_ != nullptr && texts_->contains(written);
+    return "\"" + written + "\" is no schema: write `file:" + (path ? written : "schemas/NAME.json") +
+           "`, or the schema as a map";
+  }
+  const std::string path = written.substr(kFile.size());
+  std::vector<std::string> known;
+  for (const auto& [name, text] : texts_ != nullptr ? *texts_ : SchemaTexts()) known.push_back(name);
+  const std::string message = "there is no file " + path, hint = did_you_mean(path, known);
+  if (!hint.empty()) return message + hint;
+  if (known.empty()) return message + "; schemas/ is empty";
+  for (std::string& name : known) name.erase(0, name.starts_with(kFolder) ? kFolder.size() : 0);
+  const std::size_t more = known.size() - std::min(known.size(), kFilesShown);
+  known.resize(known.size() - more);
+  return message + "; schemas/ has " + join(known, ", ") + (more == 0 ? "" : " and " + std::to_string(more) + " more");
 }
 
 std::shared_ptr<const json::Schema> Schemas::compile(const spec::Node& written, bool assert_formats,
@@ -140,22 +126,13 @@ std::shared_ptr<const json::Schema> Schemas::compile(const spec::Node& written, 
   if (written.is_scalar()) {
     const std::string path = written.text().starts_with(kFile) ? written.text().substr(kFile.size()) : "";
     const auto found = path.empty() ? std::nullopt : find(written.text(), problems);
-    if (!found) {
-      std::vector<std::string> known;
-      for (const auto& [name, text] : texts_ != nullptr ? *texts_ : SchemaTexts()) known.push_back("file:" + name);
-      if (problems.error_count() == before) {
-        const std::string hint = did_you_mean(written.text(), known);
-        problems.error(written.place(),
-                       "there is no schema " + written.text() +
-                           (hint.empty() ? ": write `file:schemas/NAME.json`, or the schema as a map" : hint));
-      }
-      return nullptr;
-    }
+    if (!found) problems.error(written.place(), no_such_schema(written.text()));
+    if (!found || found->root().is_null()) return nullptr;
     document = *found;
     options.uri = path;
     paths_[path] = path;
   } else {
-    document = literal_document(written);
+    document = spec::literal_document(written);
   }
   std::vector<json::SchemaProblem> found;
   auto schema = json::compile_schema(document, options, found);

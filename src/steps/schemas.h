@@ -22,18 +22,22 @@ class Schemas {
       : texts_(std::move(texts)), prefix_(std::move(prefix)) {}
 
   // The schema of `written`: "file:schemas/order.json", or a schema as a YAML map. Null after reporting, in the file
-  // where it is wrong.
+  // where it is wrong; what is wrong with reading a file is reported once, for all that name it.
   std::shared_ptr<const json::Schema> compile(const spec::Node& written, bool assert_formats, spec::Problems& problems);
   // The files that it took to compile: what a run must keep of them.
   SchemaTexts used() const;
 
  private:
   struct File {
-    json::Document document;
-    bool good = false;
+    json::Document document;  // null where there are problems
+    spec::Problems problems;  // of reading it, told once: when it is named
+    bool told = false;
   };
+  // A null document for a file that cannot be read, after telling why; nothing where there is no such file.
   std::optional<json::Document> find(const std::string& uri, spec::Problems& problems);
-  const File* load(const std::string& path, spec::Problems& problems);
+  json::Document named(const std::string& uri, const std::string& path, spec::Problems& problems);
+  const File* load(const std::string& path);
+  std::string no_such_schema(const std::string& written) const;
 
   std::shared_ptr<const SchemaTexts> texts_;  // may be null
   std::string prefix_;                        // of places: what stands before a path
@@ -41,8 +45,5 @@ class Schemas {
   std::set<std::string> used_;
   std::map<std::string, std::string> paths_;  // of what was asked for, by its URI
 };
-
-// The document that a YAML tree without programs is: unquoted true, false, null and numbers are typed, as in data.
-json::Document literal_document(const spec::Node& node);
 
 }  // namespace tieline::steps

@@ -331,6 +331,17 @@ TEST(Call, RefusesArgumentsAndKeysThatAreNone) {
   EXPECT_TRUE(context.calls.empty());
 }
 
+TEST(Validate, GivesUpWhereItTakesTooLong) {
+  const Built built = build("- validate: { schema: { items: { allOf: [ { type: integer }, { type: integer } ] } } }\n");
+  ASSERT_EQ(built.problems, "");
+  std::string many = "[1";
+  for (int i = 1; i < 400'000; ++i) many += ",1";
+  TestRun context(many + "]", built.variables.size());
+  const StepResult result = run(*built.steps[0], context);
+  EXPECT_EQ(result.error.code, Code::kInvalid);
+  EXPECT_NE(result.error.message.find("takes more than 1000000 steps"), std::string::npos) << result.error.message;
+}
+
 TEST(Validate, FailsWithThePathsOfWhatDoesNotFit) {
   const Built built = build(
       "- validate: { schema: { properties: { lines: { items: { properties: { qty: { minimum: 1 } } } } } } }\n"
@@ -478,6 +489,17 @@ TEST(Foreach, AsksTheRunForItsItems) {
   EXPECT_EQ(pages.pages->timeout, Duration(3s));
 }
 
+TEST(Foreach, PassesASecretToThePagesThatItAsksFor) {
+  const Built built = build(
+      "- { secret: { generate: token }, as: t }\n"
+      "- foreach: { call: crm.contacts.search, with: { email: =$t } }\n  collect: found\n");
+  ASSERT_EQ(built.problems, "");
+  TestRun context("{}", built.variables.size());
+  for (const auto& step : built.steps) EXPECT_EQ(run(*step, context).kind, Kind::kNext);
+  ASSERT_EQ(context.each_requests.size(), 1u);
+  EXPECT_EQ(context.each_requests[0].pages->args.root()["email"].as_string(), context.concealed[0].handle);
+}
+
 TEST(Check, KnowsWhatIsBoundInsideOfSteps) {
   struct Case {
     const char *name, *yaml, *said;
@@ -501,6 +523,8 @@ TEST(Check, KnowsWhatIsBoundInsideOfSteps) {
       {"no source", "- { foreach: {}, collect: a }\n", "`foreach` is a program, or"},
       {"unsafe", "- { foreach: { call: crm.contacts.make, with: { email: a } }, collect: a }\n",
        "f.yaml:1:22: error: `crm.contacts.make` does more than read"},
+      {"a misspelled `with`", "- { foreach: { call: crm.contacts.search, wiht: { email: a } }, collect: a }\n",
+       "f.yaml:1:43: error: unknown key \"wiht\" in foreach items; did you mean \"with\"?\n"},
       {"no arm", "- { branch: [] }\n", "`branch` has no arm"},
       {"empty parallel", "- { parallel: {} }\n", "`parallel` has no arm"},
       {"empty arm", "- parallel: { a: [], b: [ { stop: x } ] }\n", "f.yaml:1:15: error: the arm \"a\" has no steps"},
@@ -563,8 +587,11 @@ TEST(Check, SaysWhatIsWrongAndWhere) {
       {"misspelled keyword", "- validate: { schema: { propertys: {} } }\n",
        "f.yaml:1:25: warning: \"propertys\" is no keyword"},
       {"wrong type in a schema", "- validate:\n    schema:\n      properties:\n        id: { type: sting }\n",
-       "f.yaml:4:15: error: a type is one of"},
-      {"no schema file", "- validate: { schema: 'file:schemas/x.json' }\n", "there is no schema file:schemas/x.json"},
+       "f.yaml:4:15: error: \"sting\" is no type"},
+      {"no schema file", "- validate: { schema: 'file:schemas/x.json' }\n",
+       "there is no file schemas/x.json; schemas/ is empty"},
+      {"no schema", "- validate: { schema: order.json }\n",
+       "\"order.json\" is no schema: write `file:schemas/NAME.json`"},
       {"two ids", "- { lookup: { a.b: 1, c.d: 2 }, to: e.f, as: x }\n", "`lookup` takes one id"},
       {"one link", "- { link: { a.b: 1 } }\n", "`link` joins ids of two or more systems"},
       {"no system", "- { link: { a b: 1, c.d: 2 } }\n", "\"a b\" is no name of a system"},
@@ -612,6 +639,8 @@ TEST(Wait, ReadsMomentsAsTheyAreWritten) {
       {"{ for: 2d }", "2026-12-01T12:00:00Z"},
       {"{ until: =.at }", "2026-12-24T18:30:00Z"},
       {"{ until: '2026-12-24T18:30:00+02:00' }", "2026-12-24T16:30:00Z"},
+      {"{ until: '2026-12-24T18:30:00.25-05:30' }", "2026-12-25T00:00:00.250000Z"},
+      {"{ until: 20261224T1830Z }", "2026-12-24T18:30:00Z"},
       {"{ until: '2026-12-24' }", "2026-12-24T00:00:00Z"},
       {"{ until: '2026-12-24 09:15', zone: Europe/Berlin }", "2026-12-24T08:15:00Z"},
       {"{ until: =.day + \"T09:00\", zone: =.zone }", "2026-12-24T14:00:00Z"},
@@ -647,6 +676,21 @@ TEST(Wait, ForNoMomentIsAnError) {
   }
 }
 
+TEST(Wait, WhatIsWrittenOutIsCheckedBeforeItRuns) {
+  const std::vector<std::pair<std::string, std::string>> cases{
+      {"{ until: soon }", "f.yaml:1:18: error: `until` is no moment like 2026-11-29T09:00: \"soon\": ISO 8601 begins"},
+      {"{ until: 2026-02-30 }", "f.yaml:1:18: error: `until` is no moment like 2026-11-29T09:00: \"2026-02-30\""},
+      {"{ until: 20261224 }", "f.yaml:1:18: error: `until` is a moment like"},
+      {"{ until: =.at, zone: Europe/Berln }",
+       "f.yaml:1:30: error: there is no time zone \"Europe/Berln\"; did you mean"},
+      {"{ until: =.at, zone: { a: 1 } }", "f.yaml:1:30: error: `zone` is the name of a time zone"},
+  };
+  for (const auto& [yaml, said] : cases) {
+    const std::string problems = build("- wait: " + yaml + "\n").problems;
+    EXPECT_EQ(problems.find(said), 0u) << problems;
+  }
+}
+
 TEST(Approve, AsksOnlyWhereItsConditionHolds) {
   const Built built = build("- approve: { if: .amount > 50, who: finance, after: 2d → skip }\n");
   ASSERT_EQ(built.problems, "");
@@ -666,6 +710,12 @@ TEST(Approve, SilenceMustBeSpelledOut) {
             std::string::npos);
   EXPECT_EQ(build("- approve: { who: finance, after: 2d -> fail }\n").problems, "");
   EXPECT_NE(build("- approve: { who: finance, after: 2d → yes }\n").problems, "");
+  for (const char* const after : {"0s", "30s", "367d", "4000d"}) {
+    const std::string said = build("- approve: { who: finance, after: " + std::string(after) + " → skip }\n").problems;
+    EXPECT_NE(said.find("f.yaml:1:35: error: `after` is from 1m to 366d, found " + std::string(after)),
+              std::string::npos)
+        << said;
+  }
   EXPECT_NE(build("- wait: { for: 1h, until: '2026-12-24' }\n").problems.find("and not both"), std::string::npos);
   EXPECT_NE(build("- wait: {}\n").problems.find("one of the two"), std::string::npos);
 }

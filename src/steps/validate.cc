@@ -5,11 +5,15 @@
 namespace tieline::steps {
 namespace {
 
+// A tenth of a second at most of a shard that others wait for; an order of a thousand lines takes some 20,000.
+constexpr std::size_t kStepsMax = 1'000'000;
+
 class ValidateStep final : public Step {
  public:
   ValidateStep(std::shared_ptr<const json::Schema> schema, std::optional<Template> of, std::size_t faults_max)
       : schema_(std::move(schema)), of_(std::move(of)) {
     limits_.faults_max = faults_max;
+    limits_.steps_max = kStepsMax;
   }
   asio::awaitable<StepResult> run(RunContext& context) const override {
     json::Document document = context.input();

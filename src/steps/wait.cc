@@ -43,42 +43,15 @@ const spec::Table<WaitBody>& describe(const WaitBody*) {
   return table;
 }
 
-bool is_date(const json::ClockTime& clock) {
-  return std::chrono::year_month_day(std::chrono::year(static_cast<int>(clock.year)),
-                                     std::chrono::month(static_cast<unsigned>(clock.month)),
-                                     std::chrono::day(static_cast<unsigned>(clock.day)))
-      .ok();
-}
-
-// "2026-11-29", "2026-11-29T09:00", with seconds or a space instead of the T.
-std::optional<json::ClockTime> read_clock(std::string_view text) {
-  json::ClockTime clock;
-  int year = 0, used = 0;
-  const std::string copy(text);
-  const int date = std::sscanf(copy.c_str(), "%4d-%2d-%2d%n", &year, &clock.month, &clock.day, &used);
-  if (date != 3 || used != 10) return std::nullopt;
-  clock.year = year;
-  if (!is_date(clock)) return std::nullopt;
-  if (copy.size() == 10) return clock;
-  if (copy[10] != 'T' && copy[10] != ' ') return std::nullopt;
-  int rest = 0;
-  if (std::sscanf(copy.c_str() + 11, "%2d:%2d%n", &clock.hour, &clock.minute, &rest) != 2) return std::nullopt;
-  std::size_t at = 11 + static_cast<std::size_t>(rest);
-  if (at < copy.size() && std::sscanf(copy.c_str() + at, ":%2d%n", &clock.second, &rest) == 1)
-    at += static_cast<std::size_t>(rest);
-  const bool in_range = clock.hour >= 0 && clock.hour <= 23 && clock.minute >= 0 && clock.minute <= 59 &&
-                        clock.second >= 0 && clock.second <= 60;
-  if (at != copy.size() || !in_range) return std::nullopt;
-  return clock;
-}
-
 Result<Time> moment(std::string_view text, std::string_view zone_name) {
-  if (const auto exact = parse_time(text)) return *exact;
-  const auto clock = read_clock(text);
-  if (!clock)
-    return failure(Code::kInvalid, "`until` is no moment like 2026-11-29T09:00: \"" + std::string(text) + "\"");
-  TRY(const json::Zone* zone, json::find_zone(zone_name));
-  return from_unix_us(json::moment_of(*zone, *clock) * 1'000'000);
+  const auto written = json::read_iso(text);
+  if (!written)
+    return failure(Code::kInvalid, "`until` is no moment like 2026-11-29T09:00: \"" + truncated(text, 100) +
+                                       "\": " + written.error().message);
+  TRY(const json::Zone* zone, json::find_zone(written->offset ? "UTC" : zone_name));
+  const std::int64_t seconds = json::moment_of(*zone, written->clock) - written->offset.value_or(0);
+  const std::string micros = (written->fraction + "000000").substr(0, 6);
+  return from_unix_us(seconds * 1'000'000 + std::stoi(micros));
 }
 
 struct WaitOptions {
@@ -129,6 +102,25 @@ struct WaitSpec final : StepSpec {
   WaitBody body;
 
   std::string kind() const override { return "wait"; }
+  // What is no program is wrong now, or never. True after reporting.
+  bool refused(FlowBuilder& builder) const {
+    using Kind = spec::Data::Kind;
+    const auto wrong = [&](const spec::Data& data, std::string message) {
+      builder.problems().error(data.node.place(), std::move(message));
+      return true;
+    };
+    if (body.zone.kind == Kind::kText) {
+      if (const auto found = json::find_zone(body.zone.text); !found) return wrong(body.zone, found.error().message);
+    } else if (body.zone.kind != Kind::kNull && body.zone.kind != Kind::kProgram) {
+      return wrong(body.zone, "`zone` is the name of a time zone, or a program that gives one");
+    }
+    if (body.until.kind == Kind::kText) {
+      if (const auto at = moment(body.until.text, "UTC"); !at) return wrong(body.until, at.error().message);
+    } else if (body.until.kind != Kind::kNull && body.until.kind != Kind::kProgram) {
+      return wrong(body.until, "`until` is a moment like 2026-11-29T09:00, or a program that gives one");
+    }
+    return false;
+  }
   std::shared_ptr<Step> compile(FlowBuilder& builder) const override {
     WaitOptions options;
     options.for_ = body.for_;
@@ -137,6 +129,7 @@ struct WaitSpec final : StepSpec {
     const auto given = [](const spec::Data& data) { return data.kind != spec::Data::Kind::kNull; };
     if (given(body.until)) options.until = builder.compile(body.until);
     if (given(body.zone)) options.zone = builder.compile(body.zone);
+    if (refused(builder)) return nullptr;
     if ((given(body.until) && !options.until) || (given(body.zone) && !options.zone)) return nullptr;
     return std::make_shared<WaitStep>(std::move(options));
   }

@@ -141,12 +141,13 @@ std::shared_ptr<Flow> compile_parts(const FlowFile& file, const std::string& zon
   flow->key = program(file.key);
   flow->version = program(file.version);
   for (const auto& [name, text] : file.index) flow->index.push_back({name, builder.compile(text)});
-  for (const steps::StepDraft& draft : file.steps) flow->steps.push_back(builder.build(draft.spec()));
+  // Before the steps bind their names, which no trigger sees.
   for (const TriggerFile& trigger : file.on) add_trigger(trigger, zone, builder, *flow);
   if (file.on_dead) {
     flow->on_dead = file.on_dead->topic.value;
     builder.publishes(flow->on_dead);
   }
+  for (const steps::StepDraft& draft : file.steps) flow->steps.push_back(builder.build(draft.spec()));
   flow->publishes.assign(builder.topics().begin(), builder.topics().end());
   flow->retry = file.retry;
   flow->mode = file.mode;

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/text.h"
+#include "spec/literal.h"
 #include "workspace/compile.h"
 #include "workspace/connection_file.h"
 #include "workspace/subscription_file.h"
@@ -59,29 +60,6 @@ class WorkspaceActions final : public steps::Actions {
   }
   Drafts drafts_;
 };
-
-void write_literal(json::Builder& out, const spec::Data& data) {
-  switch (data.kind) {
-    case spec::Data::Kind::kNull: out.null(); return;
-    case spec::Data::Kind::kBool: out.boolean(data.text == "true"); return;
-    case spec::Data::Kind::kNumber: out.number(data.text); return;
-    case spec::Data::Kind::kText:
-    case spec::Data::Kind::kProgram: out.string(data.text); return;
-    case spec::Data::Kind::kList:
-      out.begin_array();
-      for (const spec::Data& item : data.items) write_literal(out, item);
-      out.end_array();
-      return;
-    case spec::Data::Kind::kMap:
-      out.begin_object();
-      for (const auto& [key, value] : data.entries) {
-        out.key(key);
-        write_literal(out, value);
-      }
-      out.end_object();
-      return;
-  }
-}
 
 bool is_object_name(std::string_view name) {
   const auto ok = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_'; };
@@ -187,7 +165,7 @@ class Loader {
     variables.begin_object();
     for (const auto& [name, value] : workspace.settings.variables) {
       variables.key(name);
-      write_literal(variables, value);
+      spec::write_literal(variables, value);
     }
     workspace.variables = variables.end_object().finish();
   }

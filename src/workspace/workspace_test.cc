@@ -364,8 +364,38 @@ TEST(Schemas, HaveTheirMistakesInTheirOwnFiles) {
   files.texts["schemas/order.json"] = "{\n  \"properties\": {\n    \"id\": {\"type\": \"sting\"}\n  }\n}\n";
   files.texts["schemas/customer.json"] = "{\"$id\": \"https://acme.example/customer\",\n \"requierd\": []}";
   const std::string said = load(files, catalog(), all_secrets()).problems.text();
-  EXPECT_NE(said.find("schemas/order.json:3:12: error: a type is one of"), std::string::npos) << said;
+  EXPECT_NE(said.find("schemas/order.json:3:12: error: \"sting\" is no type"), std::string::npos) << said;
   EXPECT_NE(said.find("schemas/customer.json:2:2: warning: \"requierd\" is no keyword"), std::string::npos) << said;
+}
+
+TEST(Schemas, SayOnceWhyTheyCannotBeRead) {
+  Files files = with_schemas();
+  files.texts["schemas/broken.json"] = "{\"$id\": \"https://acme.example/broken\",\n \"type\": }";
+  files.texts["schemas/none.yaml"] = "";
+  files.texts["schemas/refers.json"] = R"({"$ref": "broken.json#/$defs/x"})";
+  files.texts["flows/orders.yaml"] =
+      "on: { webhook: shopify }\nsteps:\n"
+      "  - validate: { schema: { $ref: 'https://acme.example/broken' } }\n"
+      "  - validate: { schema: 'file:schemas/broken.json' }\n"
+      "  - validate: { schema: 'file:schemas/broken.json' }\n"
+      "  - validate: { schema: 'file:schemas/refers.json' }\n"
+      "  - validate: { schema: 'file:schemas/none.yaml' }\n"
+      "  - validate: { schema: 'file:schemas/ordr.json' }\n"
+      "  - validate: { schema: 'file:schemas/nothing-of-the-kind.json' }\n"
+      "  - validate: { schema: schemas/order.json }\n"
+      "  - { call: hubspot.contacts.search, with: { email: =.email } }\n";
+  const std::string said = load(files, catalog(), all_secrets()).problems.text();
+  EXPECT_EQ(
+      said,
+      "flows/orders.yaml:3:27: error: there is no schema https://acme.example/broken: references lead to the "
+      "workspace's schemas/ only\n"
+      "flows/orders.yaml:8:25: error: there is no file schemas/ordr.json; did you mean \"schemas/order.json\"?\n"
+      "flows/orders.yaml:9:25: error: there is no file schemas/nothing-of-the-kind.json; schemas/ has broken.json, "
+      "customer.json, none.yaml, order.json, refers.json, unused.json\n"
+      "flows/orders.yaml:10:25: error: \"schemas/order.json\" is no schema: write `file:schemas/order.json`, or the "
+      "schema as a map\n"
+      "schemas/broken.json:2:10: error: expected a value after a key, found \"}\"\n"
+      "schemas/none.yaml:1:1: error: a schema is a map, true or false, not null\n");
 }
 
 // Each block of docs/steps.md is the steps of a flow that loads, or a whole flow.

@@ -31,7 +31,7 @@ SchemePlan hmac(std::string_view header, std::string_view encoding, std::string_
   return plan;
 }
 
-// As the vendors do it: Shopify, Stripe, Slack, HubSpot, and a token.
+// As the vendors do it: Shopify, Stripe, Slack, HubSpot, Standard Webhooks, and a token.
 std::vector<BoundScheme> schemes() {
   std::vector<SchemePlan> plans;
   plans.push_back(hmac("X-Shopify-Hmac-Sha256", "base64", "{body}"));
@@ -45,6 +45,11 @@ std::vector<BoundScheme> schemes() {
   SchemePlan& hubspot = plans.emplace_back(hmac("X-HubSpot-Signature-v3", "base64", "{method}{url}{body}{timestamp}"));
   hubspot.spec.timestamp.emplace().unit = connect::TimestampUnit::kMilliseconds;
   hubspot.timestamp_header = text("X-HubSpot-Request-Timestamp");
+  SchemePlan& standard = plans.emplace_back(hmac("webhook-signature", "base64", "{timestamp}.{body}"));
+  standard.prefix = text("v1,");
+  standard.spec.split = " ";
+  standard.spec.timestamp.emplace();
+  standard.timestamp_header = text("webhook-timestamp");
   SchemePlan& token = plans.emplace_back();
   token.spec.name = "token";
   token.spec.token.emplace();

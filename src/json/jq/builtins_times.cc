@@ -21,113 +21,13 @@ struct Moment {
   std::string fraction;      // the digits behind the point
 };
 
-// What a text says, before any zone comes in.
-struct Written {
-  ClockTime clock;
-  std::string fraction;
-  std::optional<int> offset;  // seconds east of UTC
-};
-
-bool is_leap_year(std::int64_t year) { return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0; }
-
-int days_of(std::int64_t year, int month) {
-  constexpr std::array kDays = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-  return month == 2 && is_leap_year(year) ? 29 : kDays[static_cast<std::size_t>(month - 1)];
-}
-
-// Reads `2026-11-23T21:44:00.5+01:00`: a date alone, no seconds, a space for the T, and the basic form
-// `20261123T214400Z` are as good. Of what is wrong, the first thing is kept.
-class IsoReader {
- public:
-  explicit IsoReader(std::string_view text) : text_(text) {}
-
-  bool read(Written& out) { return date(out) && (text_.empty() || (time(out) && zone(out) && ended())); }
-  const std::string& problem() const { return problem_; }
-
- private:
-  bool wrong(std::string what) {
-    problem_ = std::move(what);
-    return false;
-  }
-  bool eat(char c) {
-    if (text_.empty() || text_.front() != c) return false;
-    text_.remove_prefix(1);
-    return true;
-  }
-  bool digits(std::size_t count, int& value) {
-    if (text_.size() < count) return false;
-    value = 0;
-    for (const char c : text_.substr(0, count)) {
-      if (c < '0' || c > '9') return false;
-      value = value * 10 + (c - '0');
-    }
-    text_.remove_prefix(count);
-    return true;
-  }
-  bool part(std::string_view name, int most, int& value) {
-    if (!digits(2, value)) return wrong("its " + std::string(name) + " has two digits in ISO 8601");
-    return value <= most || wrong("there is no " + std::string(name) + ' ' + std::to_string(value));
-  }
-
-  bool date(Written& out) {
-    int year = 0;
-    ClockTime& c = out.clock;
-    if (!digits(4, year)) return wrong("ISO 8601 begins with the four digits of a year");
-    c.year = year;
-    const bool dashes = eat('-');
-    if (!part("month", 12, c.month)) return false;
-    if (dashes && !eat('-')) return wrong("ISO 8601 has a dash behind the month");
-    if (!part("day", 31, c.day)) return false;
-    if (c.month == 0) return wrong("there is no month 0");
-    if (c.day >= 1 && c.day <= days_of(c.year, c.month)) return true;
-    return wrong("there is no day " + std::to_string(c.day) + " in that month");
-  }
-
-  bool time(Written& out) {
-    ClockTime& c = out.clock;
-    if (!eat('T') && !eat('t') && !eat(' ')) return wrong("ISO 8601 has a T between date and time");
-    if (!part("hour", 23, c.hour)) return false;
-    const bool colons = eat(':');
-    if (!part("minute", 59, c.minute)) return false;
-    const bool more = colons ? eat(':') : !text_.empty() && text_.front() >= '0' && text_.front() <= '9';
-    if (!more) return true;
-    if (!part("second", 60, c.second)) return false;  // 60 is a leap second: the next minute's 0
-    if (!eat('.') && !eat(',')) return true;
-    const std::size_t size = std::min(text_.find_first_not_of("0123456789"), text_.size());
-    if (size == 0) return wrong("there are no digits behind the point of its seconds");
-    out.fraction = text_.substr(0, std::min(size, kFractionMax));
-    text_.remove_prefix(size);
-    return true;
-  }
-
-  bool zone(Written& out) {
-    if (eat('Z') || eat('z')) {
-      out.offset = 0;
-      return true;
-    }
-    const bool west = eat('-');
-    if (!west && !eat('+')) return true;
-    int hours = 0, minutes = 0, seconds = 0;
-    if (!part("offset's hour", 23, hours)) return false;
-    const bool colons = eat(':');
-    if ((colons || !text_.empty()) && !part("offset's minute", 59, minutes)) return false;
-    if (eat(':') && !part("offset's second", 59, seconds)) return false;
-    const int offset = hours * 3600 + minutes * 60 + seconds;
-    out.offset = west ? -offset : offset;
-    return true;
-  }
-
-  bool ended() { return text_.empty() || wrong("nothing may stand behind it"); }
-
-  std::string_view text_;
-  std::string problem_;
-};
-
-bool read_text(Machine& m, Node in, std::string_view name, Written& out) {
+bool read_text(Machine& m, Node in, std::string_view name, IsoTime& out) {
   if (!m.spend(in.length / 8)) return false;
-  IsoReader reader(in.view());
-  return reader.read(out) ||
-         m.fail_type(in, "is not an ISO-8601 time, which " + std::string(name) + " wants: " + reader.problem());
+  auto read = read_iso(in.view());
+  if (!read)
+    return m.fail_type(in, "is not an ISO-8601 time, which " + std::string(name) + " wants: " + read.error().message);
+  out = std::move(*read);
+  return true;
 }
 
 const Zone* utc() { return *find_zone("UTC"); }
@@ -144,7 +44,7 @@ const Zone* zone_of(Machine& m, Node name) {
   return nullptr;
 }
 
-Moment moment_in(const Written& written, const Zone* zone) {
+Moment moment_in(const IsoTime& written, const Zone* zone) {
   const std::int64_t seconds = moment_of(written.offset ? *utc() : *zone, written.clock);
   return {seconds - written.offset.value_or(0), written.fraction};
 }
@@ -179,7 +79,7 @@ bool read_moment(Machine& m, Node in, std::string_view name, Moment& out) {
   if (!is_string(in)) {
     return m.fail_type(in, "is not a time (unix seconds or an ISO-8601 text), which " + std::string(name) + " wants");
   }
-  Written written;
+  IsoTime written;
   if (!read_text(m, in, name, written)) return false;
   if (!written.offset) {
     return m.fail_type(
@@ -248,7 +148,7 @@ Node seconds_node(Machine& m, Moment moment) {
 bool from_iso8601_in(Machine& m, Node in, const Zone* zone, Node& out) {
   if (zone == nullptr) return false;
   if (!is_string(in)) return m.fail_type(in, "is not a text, which from_iso8601 wants");
-  Written written;
+  IsoTime written;
   if (!read_text(m, in, "from_iso8601", written)) return false;
   out = seconds_node(m, moment_in(written, zone));
   return true;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "json/node.h"
 #include "json/number.h"
 #include "json/schema/check_parts.h"
 
@@ -44,8 +45,10 @@ class Walk {
     return true;
   }
 
+  // Out of line: inlined, its thirty uses make the frames of all that recurses three times as large.
   template <class Message>
-  bool fail(const Check& check, std::string_view keyword, const Path* path, Message message) {
+  [[gnu::noinline, gnu::cold]] bool fail(const Check& check, std::string_view keyword, const Path* path,
+                                         Message message) {
     if (faults_ == nullptr || gave_up_ || faults_->size() >= limits_.faults_max) return false;
     std::string location = check.location;
     if (!keyword.empty()) location += "/" + std::string(keyword);
@@ -56,16 +59,17 @@ class Walk {
   bool enough() const { return faults_ == nullptr || gave_up_ || faults_->size() >= limits_.faults_max; }
 
   bool parts(const Check& c, Value value, const Path* path, const Scope* scope, Evaluated* seen) {
+    if (seen == nullptr && (c.unevaluated_properties != nullptr || c.unevaluated_items != nullptr)) {
+      Evaluated own;
+      return parts(c, value, path, scope, &own);
+    }
     bool good = simple(c, value, path);
     if (!good && (enough() || (c.types != 0 && !has_type(c, value)))) return false;
-    Evaluated own;
-    if (seen == nullptr && ((c.unevaluated_properties != nullptr && value.is_object()) ||
-                            (c.unevaluated_items != nullptr && value.is_array())))
-      seen = &own;
     if (c.of_objects && value.is_object()) good = object(c, value, path, scope, seen) && good;
     if (c.of_arrays && value.is_array()) good = array(c, value, path, scope, seen) && good;
     if (!good && enough()) return false;
-    if (c.in_place) good = in_place(c, value, path, scope, seen) && good;
+    // What a part that failed has looked at is not known: `unevaluated…` would blame all of it again.
+    if (c.in_place && !in_place(c, value, path, scope, seen)) return false;
     if (!good && enough()) return false;
     if (c.unevaluated_properties != nullptr && value.is_object())
       good = unevaluated_members(c, value, path, scope, *seen) && good;
@@ -77,7 +81,8 @@ class Walk {
   static bool has_type(const Check& c, Value value) {
     static constexpr std::uint8_t kBits[] = {kNullBit, kBooleanBit, kNumberBit, kStringBit, kArrayBit, kObjectBit};
     if ((c.types & kBits[static_cast<std::size_t>(value.kind())]) != 0) return true;
-    return value.is_number() && (c.types & kIntegerBit) != 0 && is_whole(value.number_text());
+    if (!value.is_number() || (c.types & kIntegerBit) == 0) return false;
+    return (value.node()->flags & Node::kInteger) != 0 || is_whole(value.number_text());
   }
 
   bool simple(const Check& c, Value value, const Path* path) {
@@ -109,15 +114,14 @@ class Walk {
   }
 
   bool numbers(const Check& c, Value value, const Path* path) {
+    if (!c.of_numbers) return true;
     bool good = true;
+    const std::optional<std::int64_t> number = value.as_int64();
     const auto bound = [&](const std::optional<Bound>& limit, auto fits, std::string_view keyword,
                            std::string_view words) {
       if (!limit || (!good && enough())) return;
-      const auto integer = limit->integer ? value.as_int64() : std::nullopt;
-      const int order = integer ? (*integer < *limit->integer   ? -1
-                                   : *integer > *limit->integer ? 1
-                                                                : 0)
-                                : compare_numbers(value.number_text(), limit->text);
+      const int order = number && limit->integer ? int{*number > *limit->integer} - int{*number < *limit->integer}
+                                                 : compare_numbers(value.number_text(), limit->text);
       if (fits(order)) return;
       good = fail(c, keyword, path, [&] {
         return "must be " + std::string(words) + " " + std::string(limit->text) + ", is " + shown(value);
@@ -140,7 +144,9 @@ class Walk {
 
   bool strings(const Check& c, std::string_view text, const Path* path) {
     bool good = true;
-    if (c.min_length || c.max_length) {
+    // A character has one to four bytes: mostly their number decides.
+    const std::size_t most = text.size(), least = (text.size() + 3) / 4;
+    if ((c.min_length && least < *c.min_length) || (c.max_length && most > *c.max_length)) {
       const std::size_t length = characters(text);
       if (c.min_length && length < *c.min_length) {
         good = fail(c, "minLength", path, [&] {
@@ -183,12 +189,13 @@ class Walk {
         return "must have at most " + counted(*c.max_properties, "member") + ", has " + std::to_string(size);
       });
     }
-    std::size_t required = 0, index = 0;
+    Progress progress;
     for (const auto [key, member] : value.members()) {
       if (!good && enough()) return false;
-      good = one_member(c, key, member, path, scope, seen, index++, required) && good;
+      good = one_member(c, key, member, path, scope, seen, progress) && good;
+      ++progress.member;
     }
-    if (required != c.required.size()) {
+    if (progress.required != c.required.size()) {
       for (const std::string_view name : c.required) {
         if (!value.has(name)) good = fail(c, "required", path, [&] { return quoted(name) + " is missing"; });
       }
@@ -196,19 +203,35 @@ class Walk {
     return (good || !enough()) && dependent(c, value, path) && good;
   }
 
+  // Of an object's members: how many were looked at, how many of them are required, and the place of the property
+  // behind the last one.
+  struct Progress {
+    std::size_t member = 0, required = 0, property = 0;
+  };
+  // Members mostly come in the order of the schema: the next name is tried before any is looked for.
+  static const Property* property_of(const Check& c, std::string_view key, Progress& progress) {
+    if ((c.lengths >> std::min<std::size_t>(key.size(), 63) & 1) == 0) return nullptr;
+    const Property* found = nullptr;
+    if (progress.property < c.in_order.size() && c.in_order[progress.property]->first == key) {
+      found = &c.in_order[progress.property]->second;
+    } else {
+      const auto at = c.properties.find(key);
+      if (at == c.properties.end()) return nullptr;
+      found = &at->second;
+    }
+    progress.property = found->place + 1;
+    if (found->required) ++progress.required;
+    return found;
+  }
+
   bool one_member(const Check& c, std::string_view key, Value member, const Path* path, const Scope* scope,
-                  Evaluated* seen, std::size_t index, std::size_t& required) {
+                  Evaluated* seen, Progress& progress) {
     const Path here{path, key, 0, false};
     bool good = true, known = false;
-    if ((c.lengths >> std::min<std::size_t>(key.size(), 63) & 1) != 0) {
-      const auto found = c.properties.find(key);
-      if (found != c.properties.end()) {
-        if (found->second.required) ++required;
-        if (found->second.check != nullptr) {
-          known = true;
-          good = run(*found->second.check, member, &here, scope, nullptr);
-        }
-      }
+    const Property* const property = property_of(c, key, progress);
+    if (property != nullptr && property->check != nullptr) {
+      known = true;
+      good = run(*property->check, member, &here, scope, nullptr);
     }
     for (const auto& [pattern, check] : c.pattern_properties) {
       if (!matches(pattern, key, c, path)) continue;
@@ -224,14 +247,10 @@ class Walk {
         good = run(more, member, &here, scope, nullptr) && good;
       }
     }
-    if (known && seen != nullptr) seen->member(index);
+    if (known && seen != nullptr) seen->member(progress.member);
     if (c.property_names != nullptr) {
-      const Document name = make_string(key);
-      Walk quiet(limits_, nullptr);
-      quiet.steps_ = steps_;
-      quiet.depth_ = depth_;
-      const bool fits = quiet.run(*c.property_names, name.root(), nullptr, scope, nullptr);
-      steps_ = quiet.steps_;
+      const Node name = string_node(key, false);
+      const bool fits = quietly(*c.property_names, Value(&name), scope, nullptr);
       if (!fits) good = fail(c, "propertyNames", &here, [] { return "is a name that is not allowed here"; });
     }
     return good;

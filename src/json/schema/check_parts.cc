@@ -3,6 +3,7 @@
 #include <bit>
 
 #include "base/text.h"
+#include "json/schema/compiler.h"
 
 namespace tieline::json {
 
@@ -11,7 +12,7 @@ std::string SchemaFault::text() const { return instance.empty() ? message : inst
 namespace schema {
 namespace {
 
-constexpr std::size_t kShownBytesMax = 60;
+constexpr std::size_t kShownBytesMax = 60, kKeyBytesMax = 200, kPointerBytesMax = 2'000;
 
 std::uint64_t mixed(std::uint64_t hash, std::uint64_t more) {
   hash = (hash ^ more) * 0x9E3779B97F4A7C15ull;
@@ -22,18 +23,15 @@ std::uint64_t mixed(std::uint64_t hash, std::uint64_t more) {
 
 std::string pointer_of(const Path* path) {
   if (path == nullptr) return {};
-  std::string out = pointer_of(path->outer) + '/';
-  if (path->element) return out + std::to_string(path->index);
-  for (const char c : path->key) {
-    if (c == '~') {
-      out += "~0";
-    } else if (c == '/') {
-      out += "~1";
-    } else {
-      out += c;
-    }
+  std::string out = pointer_of(path->outer);
+  if (out.size() > kPointerBytesMax) return out;
+  out += '/';
+  if (path->element) {
+    out += std::to_string(path->index);
+  } else {
+    out += escape_pointer(truncated(path->key, kKeyBytesMax));
   }
-  return out;
+  return out.size() > kPointerBytesMax ? out + "/…" : out;
 }
 
 std::string_view kind_words(Kind kind) {
@@ -74,7 +72,11 @@ std::uint64_t hash_of(Value value) {
   switch (value.kind()) {
     case Kind::kNull: return kind;
     case Kind::kBool: return mixed(kind, value.as_bool() ? 1 : 2);
-    case Kind::kNumber: return mixed(kind, std::bit_cast<std::uint64_t>(value.as_double() + 0.0));
+    case Kind::kNumber: {
+      // A double alone would make ids of 19 digits equal by the thousand.
+      if (const auto integer = value.as_int64()) return mixed(kind, static_cast<std::uint64_t>(*integer));
+      return mixed(kind, std::bit_cast<std::uint64_t>(value.as_double() + 0.0));
+    }
     case Kind::kString: return mixed(kind, std::hash<std::string_view>()(value.as_string()));
     case Kind::kArray: {
       std::uint64_t hash = kind;

@@ -55,6 +55,7 @@ class Compiler {
                              Vocabularies inherited);
   Vocabularies vocabularies_of(Value root, std::size_t document, const std::string& pointer,
                                const Vocabularies& inherited);
+  std::optional<Document> ask(const std::string& uri);
   std::optional<std::size_t> find_resource(const std::string& uri);
   std::optional<Target> find_target(std::size_t from, std::string_view reference, const std::string& pointer,
                                     std::string_view keyword);
@@ -95,6 +96,7 @@ class Compiler {
   std::unordered_map<const json::Node*, Check*> checks_;
   std::vector<std::pair<Check*, Value>> pending_;  // made, not read
   const Place* here_ = nullptr;
+  bool unreadable_ = false;  // a document that was asked for
 };
 
 // What a keyword of 2020-12 holds: schemas, or something else.

@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "json/schema/ecma_pattern.h"
+#include "json/zone.h"
 
 namespace tieline::json::schema {
 namespace {
@@ -33,10 +34,7 @@ std::optional<int> number(std::string_view text, std::size_t from, std::size_t c
 bool date(std::string_view text) {
   const auto year = number(text, 0, 4), month = number(text, 5, 2), day = number(text, 8, 2);
   if (text.size() != 10 || text[4] != '-' || text[7] != '-' || !year || !month || !day) return false;
-  constexpr std::array<int, 12> kDays{31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-  if (*month < 1 || *month > 12 || *day < 1) return false;
-  const bool leap = (*year % 4 == 0 && *year % 100 != 0) || *year % 400 == 0;
-  return *day <= kDays[static_cast<std::size_t>(*month - 1)] + (*month == 2 && leap ? 1 : 0);
+  return *month >= 1 && *month <= 12 && *day >= 1 && *day <= days_in(*year, *month);
 }
 
 bool time(std::string_view text) {

@@ -125,7 +125,7 @@ std::shared_ptr<const Schema> Compiler::run(const Document& schema) {
   }
   if (compiled_->checks.size() > kSchemasMax)
     problem(0, "", "the schema and what it refers to have more than " + std::to_string(kSchemasMax) + " parts");
-  if (!ok()) return nullptr;
+  if (!ok() || unreadable_) return nullptr;
   return compiled_;
 }
 
@@ -251,6 +251,8 @@ void Compiler::read_core(Check& check, Value value) {
   check.of_objects = check.min_properties || check.max_properties || !check.properties.empty() ||
                      !check.pattern_properties.empty() || check.additional_properties != nullptr ||
                      check.property_names != nullptr || !check.dependent_required.empty();
+  check.of_numbers =
+      check.minimum || check.maximum || check.exclusive_minimum || check.exclusive_maximum || check.multiple_of;
   check.of_arrays = check.min_items || check.max_items || check.unique_items || !check.prefix_items.empty() ||
                     check.items != nullptr || check.contains != nullptr;
   check.in_place = check.reference != nullptr || check.dynamic_reference != nullptr || !check.all_of.empty() ||
@@ -290,10 +292,8 @@ void Compiler::read_objects(Check& check, Value value) {
       use(name, compile(schema, here_->draft, here_->pointer + "/" + below), below);
     }
   };
-  map("properties", [&](std::string_view name, const Check* schema, const std::string&) {
-    check.properties[name].check = schema;
-    check.lengths |= std::uint64_t(1) << std::min<std::size_t>(name.size(), 63);
-  });
+  map("properties",
+      [&](std::string_view name, const Check* schema, const std::string&) { check.property(name).check = schema; });
   map("patternProperties", [&](std::string_view name, const Check* schema, const std::string& below) {
     if (auto compiled = pattern(name, below)) check.pattern_properties.emplace_back(std::move(*compiled), schema);
   });
@@ -309,8 +309,10 @@ void Compiler::read_types(Check& check, Value value) {
   const auto add = [&](Value name) {
     const auto found = std::ranges::find(known, name.as_string());
     if (!name.is_string() || found == known.end()) {
-      wrong("type", "a type is one of " + join(known, ", ") +
-                        (name.is_string() ? did_you_mean(name.as_string(), known) : ", not " + is_a(name)));
+      const std::string said =
+          name.is_string() ? "\"" + truncated(name.as_string(), 60) + "\"" + " is no type" : is_a(name) + " is no type";
+      wrong("type", said + ": write one of " + join(known, ", ") +
+                        (name.is_string() ? did_you_mean(name.as_string(), known) : ""));
       return;
     }
     check.types = static_cast<std::uint8_t>(check.types | (1u << (found - known.begin())));
@@ -357,10 +359,7 @@ void Compiler::read_validation(Check& check, Value value) {
     }
   }
   if (value.has("required")) check.required = names(value["required"], "required");
-  for (const std::string_view name : check.required) {
-    check.properties[name].required = true;
-    check.lengths |= std::uint64_t(1) << std::min<std::size_t>(name.size(), 63);
-  }
+  for (const std::string_view name : check.required) check.property(name).required = true;
   if (!value.has("dependentRequired")) return;
   if (!value["dependentRequired"].is_object())
     wrong("dependentRequired", "`dependentRequired` is a map of lists of names");

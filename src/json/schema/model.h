@@ -1,7 +1,8 @@
-// A compiled schema: one Node for each schema that can be reached, with its keywords read and its references resolved.
+// A compiled schema: one Check for each schema that can be reached, with its keywords read and its references resolved.
 // Immutable once compiled.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -51,6 +52,7 @@ struct Pattern {
 struct Property {
   const Check* check = nullptr;
   bool required = false;
+  std::size_t place = 0;  // in Check::in_order
 };
 
 // One schema.
@@ -77,7 +79,8 @@ struct Check {
   const Check* contains = nullptr;
 
   std::optional<std::size_t> min_properties, max_properties;
-  std::unordered_map<std::string_view, Property> properties;  // those of `properties` and `required`
+  std::unordered_map<std::string_view, Property> properties;                 // those of `properties` and `required`
+  std::vector<const std::pair<const std::string_view, Property>*> in_order;  // the same, as the schema names them
   std::vector<std::string_view> required;
   std::uint64_t lengths = 0;  // bit n: a property's name has n bytes (63: or more)
   std::vector<std::pair<Pattern, const Check*>> pattern_properties;
@@ -97,8 +100,18 @@ struct Check {
   const Check* unevaluated_items = nullptr;
   const Check* unevaluated_properties = nullptr;
 
-  // Whether there is anything to ask of an array or an object besides its type.
-  bool of_arrays = false, of_objects = false, in_place = false;
+  // Whether there is anything to ask of an array, an object or a number besides its type.
+  bool of_arrays = false, of_objects = false, of_numbers = false, in_place = false;
+
+  Property& property(std::string_view name) {
+    const auto [at, added] = properties.try_emplace(name);
+    if (added) {
+      at->second.place = in_order.size();
+      in_order.push_back(&*at);
+      lengths |= std::uint64_t(1) << std::min<std::size_t>(name.size(), 63);
+    }
+    return at->second;
+  }
 };
 
 // What compile_schema gives.

@@ -199,12 +199,7 @@ Vocabularies Compiler::vocabularies_of(Value root, std::size_t document, const s
             "only JSON Schema 2020-12 is read: write \"" + std::string(kDialect) + "\" and what it asks for");
     return inherited;
   }
-  std::optional<Document> custom;
-  if (const Document* known = metaschema(uri); known != nullptr) {
-    custom = *known;
-  } else if (options_.documents) {
-    custom = options_.documents(std::string(uri));
-  }
+  const std::optional<Document> custom = ask(std::string(uri));
   if (!custom) {
     problem(document, pointer + "/$schema", "there is no metaschema " + std::string(uri) + " among the schemas");
     return inherited;
@@ -267,16 +262,19 @@ void Compiler::index_below(Value value, std::size_t draft, const std::string& po
   }
 }
 
+std::optional<Document> Compiler::ask(const std::string& uri) {
+  if (const Document* known = metaschema(uri); known != nullptr) return *known;
+  if (!options_.documents) return std::nullopt;
+  std::optional<Document> document = options_.documents(uri);
+  unreadable_ = unreadable_ || (document && document->root().is_null());
+  return document;
+}
+
 std::optional<std::size_t> Compiler::find_resource(const std::string& uri) {
   if (const auto known = by_uri_.find(uri); known != by_uri_.end()) return known->second;
   if (const auto asked = asked_.find(uri); asked != asked_.end()) return asked->second;
   std::optional<std::size_t>& out = asked_[uri];
-  std::optional<Document> document;
-  if (const Document* known = metaschema(uri); known != nullptr) {
-    document = *known;
-  } else if (options_.documents) {
-    document = options_.documents(uri);
-  }
+  const std::optional<Document> document = ask(uri);
   if (!document) return std::nullopt;
   add_document(*document, uri);
   const auto added = by_uri_.find(uri);
@@ -319,6 +317,7 @@ std::optional<Compiler::Target> Compiler::find_target(std::size_t from, std::str
     return std::nullopt;
   }
   std::optional<Target> target;
+  if (drafts_[*resource].root.is_null()) return std::nullopt;  // it cannot be read
   if (fragment && fragment->empty()) {
     target = Target{drafts_[*resource].root, *resource, {}};
   } else if (fragment && fragment->front() == '/') {

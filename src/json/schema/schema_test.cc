@@ -78,6 +78,40 @@ TEST(Schema, SaysWhereAndWhat) {
   EXPECT_EQ(found[0].schema, "order.json#/$defs/line/properties/qty/minimum");
 }
 
+TEST(Schema, BlamesNothingForWhatAnotherPartRefused) {
+  const std::string in_parts = R"({"allOf": [{"properties": {"a": {"type": "integer"}, "b": {}}}],
+                                   "properties": {"c": {"minimum": 1}}, "unevaluatedProperties": false})";
+  EXPECT_EQ(faults(in_parts, R"({"a": "x", "b": 1})"), "/a: must be a whole number, is a string");
+  EXPECT_EQ(faults(in_parts, R"({"a": 1, "c": 0, "d": 1})"), "/c: must be at least 1, is 0; /d: is not allowed here");
+  EXPECT_EQ(faults(R"({"$ref": "#/$defs/t", "unevaluatedItems": false,
+                       "$defs": {"t": {"prefixItems": [{"type": "integer"}, {}]}}})",
+                   R"(["x", 1])"),
+            "/0: must be a whole number, is a string");
+}
+
+TEST(Schema, CutsWhatIsTooLongToSay) {
+  const std::string key(900'000, 'k');
+  std::string said =
+      faults(R"({"additionalProperties": {"properties": {"a": {"maximum": 1}}}})", "{\"" + key + "\": {\"a\": 2}}");
+  EXPECT_LT(said.size(), 400u);
+  EXPECT_NE(said.find("kk… (899800 bytes more)/a: must be at most 1, is 2"), std::string::npos) << said;
+  said = faults(R"({"additionalProperties": false})", "{\"" + key + "\": 1, \"" + key + "1\": 1}");
+  EXPECT_LT(said.size(), 800u);
+  const std::string name(150, 'n');
+  std::string deep = "2";
+  for (int i = 0; i < 100; ++i) deep = "{\"" + name + "\": " + deep + "}";
+  said = faults(R"({"maximum": 1, "additionalProperties": {"$ref": "#"}})", deep);
+  EXPECT_LT(said.size(), 2'500u);
+  EXPECT_NE(said.find("n/…: must be at most 1, is 2"), std::string::npos) << said;
+}
+
+TEST(Schema, ManyLongIdsAreToldApart) {
+  std::string ids = "[";
+  for (std::int64_t id = 1'000'000'000'000'000'000; ids.size() < 600'000; ++id)
+    ids += (ids.size() > 1 ? "," : "") + std::to_string(id);
+  EXPECT_EQ(faults(R"({"uniqueItems": true})", ids + "]", {.steps_max = 10'000}), "");
+}
+
 TEST(Schema, SaysNoTextOfTheDocument) {
   EXPECT_EQ(faults(R"({"properties": {"iban": {"maxLength": 2, "type": "string"}}})", R"({"iban": "DE89"})"),
             "/iban: must have at most 2 characters, has 4");
@@ -85,6 +119,9 @@ TEST(Schema, SaysNoTextOfTheDocument) {
   EXPECT_EQ(faults(R"({"oneOf": [{"type": "integer"}, {"properties": {"a": {"const": 1}}, "type": "object"}]})",
                    R"({"a": "DE89"})"),
             "must be one of 2 things, and is none; nearest: /a: must be 1");
+  // Names and numbers stand in it: who reads an error must find the place.
+  EXPECT_EQ(faults(R"({"additionalProperties": {"multipleOf": 10}})", R"({"amount": 49.9})"),
+            "/amount: must be a multiple of 10, is 49.9");
 }
 
 TEST(Schema, IsExactAtAnySize) {
@@ -180,7 +217,10 @@ TEST(Schema, SaysWhatIsWrongWithItself) {
        "\"properties\"?"},
       {R"({"x-note": 1})", ""},
       {R"({"type": "sting"})",
-       "/type: a type is one of null, boolean, number, string, array, object, integer; did you mean \"string\"?"},
+       "/type: \"sting\" is no type: write one of null, boolean, number, string, array, object, integer; did you mean "
+       "\"string\"?"},
+      {R"({"type": [7]})",
+       "/type: a number is no type: write one of null, boolean, number, string, array, object, integer"},
       {R"({"properties": {"a": 1}})", "/properties/a: a schema is a map, true or false, not a number"},
       {R"({"minimum": "1"})", "/minimum: `minimum` is a number, not a string"},
       {R"({"exclusiveMinimum": true})",
