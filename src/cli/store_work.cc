@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "async/waiter.h"
+#include "cli/secret_key.h"
 
 namespace tieline::cli {
 namespace {
@@ -15,6 +16,17 @@ void put(json::Builder& out, const char* name, std::uint64_t value) {
 }
 
 }  // namespace
+
+store::StoreOptions store_options(const workspace::StoreSettings& settings, const std::string& directory) {
+  store::StoreOptions options{.directory = directory};
+  options.beside = {std::string(kSecretKeyFile)};
+  options.keep = settings.history();
+  options.keep_payloads = settings.payloads();
+  options.dedupe_window = settings.dedupe();
+  options.bytes_max = static_cast<std::uint64_t>(settings.max.bytes);
+  options.headroom_bytes = static_cast<std::uint64_t>(settings.reserve.bytes);
+  return options;
+}
 
 json::Document verify_document(const store::VerifyReport& report) {
   json::Builder out;

@@ -11,8 +11,12 @@
 #include "async/async.h"
 #include "json/value.h"
 #include "store/sqlite_store.h"
+#include "workspace/settings.h"
 
 namespace tieline::cli {
+
+// The store in `directory` as the workspace has it: the same for a server and for a command that opens it itself.
+store::StoreOptions store_options(const workspace::StoreSettings& settings, const std::string& directory);
 
 // What commands and the admin port say of it.
 json::Document verify_document(const store::VerifyReport& report);  // segments, events, records, corrupt, places
