@@ -1,10 +1,7 @@
-// What tests of the whole engine stand on: the store's fake, a scripted vendor, a clock that they move.
+// What tests of the whole engine stand on: a scripted vendor, and flows of steps that call it.
 #pragma once
 
-#include <gtest/gtest.h>
-
 #include <algorithm>
-#include <boost/asio/io_context.hpp>
 #include <deque>
 #include <map>
 #include <memory>
@@ -12,10 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "async/manual_clock.h"
-#include "async/task_group.h"
-#include "engine/engine.h"
-#include "store/memory_store.h"
+#include "engine/shard_fixture.h"
 
 namespace tieline::engine {
 
@@ -194,10 +188,8 @@ class NoSource final : public FlowSource {
   std::map<std::string, FlowPtr> known;
 };
 
-class EngineTest : public testing::Test {
+class EngineTest : public ShardTest {
  protected:
-  void TearDown() override { stop(); }
-
   std::shared_ptr<TestCall> step(std::string path, ActionSpec spec = {}) {
     return std::make_shared<TestCall>(std::move(path), spec);
   }
@@ -236,17 +228,9 @@ class EngineTest : public testing::Test {
     config.connections = {api};
     return config;
   }
-  void stop() {
-    if (!engine_) return;
-    await(engine_->halt());
-    engine_.reset();
-    await(store_->stop());
-  }
   // Kills the process and starts another one on what was durable.
   void crash() {
-    auto next = store_->crash();
-    stop();
-    store_ = std::move(next);
+    kill();
     start(flows_);
   }
   // The same; the engine looks at another clock from then on.
@@ -254,80 +238,19 @@ class EngineTest : public testing::Test {
     engine_clock_ = &clock;
     crash();
   }
-  template <class T>
-  static asio::awaitable<void> keep(Async<T> task, Result<T>* out) {
-    *out = co_await std::move(task);
-  }
-  void await(asio::awaitable<void> task) {
-    TaskGroup group(context_.get_executor());
-    group.spawn(std::move(task));
-    for (int i = 0; i < 10'000 && group.running() > 0; ++i) {
-      settle();
-      if (group.running() > 0 && clock_.next_wake()) clock_.advance_to(*clock_.next_wake());
-    }
-    ASSERT_EQ(group.running(), 0u);
-  }
-  void settle() {
-    context_.restart();
-    while (context_.poll() > 0) context_.restart();
-  }
-  void advance(Duration by) {
-    settle();
-    const Instant end = clock_.instant() + by;
-    while (clock_.next_wake() && *clock_.next_wake() <= end) {
-      clock_.advance_to(*clock_.next_wake());
-      settle();
-    }
-    clock_.advance_to(end);
-    settle();
-  }
-  Position post(std::string data, std::string type = "order") {
-    std::vector<NewEvent> events(1);
-    events[0].source = "shop";
-    events[0].id = "e" + std::to_string(++posted_);
-    events[0].type = std::move(type);
-    events[0].time = events[0].received = clock_.now();
-    events[0].data = std::make_shared<std::string>(std::move(data));
-    Result<std::vector<Appended>> appended;
-    const Deadline never;
-    await(keep(store_->append(std::move(events), never), &appended));
-    return appended->front().at;
-  }
-  std::optional<RunStatus> run_of(Position event) {
-    Result<std::optional<RunStatus>> found;
-    await(keep(store_->status(RunId{FlowId(1), event}), &found));
-    return *found;
-  }
   RunState state(Position event) {
     const auto found = run_of(event);
     EXPECT_TRUE(found.has_value()) << "no run on event " << event.value;
     return found ? found->state : RunState::kDiscarded;
   }
-  std::vector<Record> records(Position event) {
-    Result<std::vector<Record>> found;
-    await(keep(store_->read(RunId{FlowId(1), event}), &found));
-    return *found;
-  }
-  Result<void> settle_held(Position event, HeldAnswer answer) {
-    Result<void> done;
-    await(keep(engine_->settle_held(RunId{FlowId(1), event}, answer, Decision{"ada"}), &done));
-    settle();
-    return done;
-  }
 
-  asio::io_context context_;
-  ManualClock clock_{*parse_time("2026-11-23T00:00:00Z")};
   Clock* engine_clock_ = nullptr;  // where it is not that one
-  std::unique_ptr<store::MemoryStore> store_ = std::make_unique<store::MemoryStore>(context_.get_executor(), clock_);
   ScriptedTransport transport_{clock_};
   NoSource source_;
-  EngineLimits limits_;
   const SecretSource* secrets_ = nullptr;
   EngineFaults faults_;
   std::vector<FlowPtr> flows_;
   std::vector<Bucket> buckets_;
-  std::unique_ptr<Engine> engine_;
-  int posted_ = 0;
 };
 
 inline constexpr ActionSpec kUnsafeSpec{Safety::kUnsafe, false, false, 1, Duration(0)};

@@ -1,20 +1,14 @@
 // What many runs of several flows do to the systems that they call, and to each other: priorities within a budget, an
 // outage as one incident, and targets that are dead, slow or poisoned. On the store's fake, in simulated time.
-#include <gtest/gtest.h>
-
 #include <algorithm>
-#include <boost/asio/io_context.hpp>
 #include <cstdio>
 #include <deque>
 #include <functional>
 #include <map>
 
-#include "async/manual_clock.h"
-#include "async/task_group.h"
 #include "engine/connections.h"
-#include "engine/engine.h"
 #include "engine/record.h"
-#include "store/memory_store.h"
+#include "engine/shard_fixture.h"
 
 namespace tieline::engine {
 namespace {
@@ -154,10 +148,8 @@ class Seen final : public EngineObserver {
   Clock& clock_;
 };
 
-class OutageTest : public testing::Test {
+class OutageTest : public ShardTest {
  protected:
-  void TearDown() override { stop(); }
-
   // Takes events of its own name, and calls each "CONNECTION/PATH" in turn.
   std::shared_ptr<Flow> flow(std::string name, std::vector<std::string> calls, Priority priority = Priority::kNormal) {
     auto out = std::make_shared<Flow>();
@@ -193,63 +185,15 @@ class OutageTest : public testing::Test {
     ASSERT_TRUE(started.has_value()) << started.error().message;
     settle();
   }
-  void stop() {
-    if (!engine_) return;
-    await(engine_->halt());
-    engine_.reset();
-    await(store_->stop());
-  }
   void crash() {
-    auto next = store_->crash();
-    stop();
-    store_ = std::move(next);
+    kill();
     start();
   }
-  template <class T>
-  static asio::awaitable<void> keep(Async<T> task, Result<T>* out) {
-    *out = co_await std::move(task);
-  }
-  void await(asio::awaitable<void> task) {
-    TaskGroup group(context_.get_executor());
-    group.spawn(std::move(task));
-    for (int i = 0; i < 100'000 && group.running() > 0; ++i) {
-      settle();
-      if (group.running() > 0 && clock_.next_wake()) clock_.advance_to(*clock_.next_wake());
-    }
-    ASSERT_EQ(group.running(), 0u);
-  }
-  void settle() {
-    context_.restart();
-    while (context_.poll() > 0) context_.restart();
-  }
-  void advance(Duration by) {
-    settle();
-    const Instant end = clock_.instant() + by;
-    while (clock_.next_wake() && *clock_.next_wake() <= end) {
-      clock_.advance_to(*clock_.next_wake());
-      settle();
-    }
-    clock_.advance_to(end);
-    settle();
-  }
   void post(const std::string& type, int count, const std::string& key = "null") {
-    std::vector<NewEvent> events(static_cast<std::size_t>(count));
-    for (NewEvent& event : events) {
-      event.source = "shop";
-      event.id = "e" + std::to_string(++posted_);
-      event.type = type;
-      event.time = event.received = clock_.now();
-      event.data = std::make_shared<std::string>("{\"n\":" + std::to_string(posted_) + ",\"key\":" + key + "}");
-    }
-    Result<std::vector<Appended>> appended;
-    const Deadline never;
-    await(keep(store_->append(std::move(events), never), &appended));
-  }
-  FlowSnapshot shown(const std::string& name) {
-    for (const FlowSnapshot& flow : engine_->snapshot().flows) {
-      if (flow.name == name) return flow;
-    }
-    return {};
+    std::vector<NewEvent> events;
+    for (int i = 0; i < count; ++i)
+      events.push_back(event("{\"n\":" + std::to_string(posted_ + 1) + ",\"key\":" + key + "}", type));
+    append(std::move(events));
   }
   ConnectionSnapshot connection(const std::string& name) {
     for (const ConnectionSnapshot& one : engine_->snapshot().connections) {
@@ -278,17 +222,11 @@ class OutageTest : public testing::Test {
     return static_cast<double>(all.at(at).count()) / 1e6;
   }
 
-  asio::io_context context_;
-  ManualClock clock_{*parse_time("2026-11-23T00:00:00Z")};
-  std::unique_ptr<store::MemoryStore> store_ = std::make_unique<store::MemoryStore>(context_.get_executor(), clock_);
   Systems systems_{clock_};
   OneSource source_;
   Seen seen_{clock_};
-  EngineLimits limits_;
   std::vector<FlowPtr> flows_;
   std::vector<ConnectionInfo> connections_;
-  std::unique_ptr<Engine> engine_;
-  int posted_ = 0;
 };
 
 // 10,000 events, three priorities, one connection of 50/10s and 20 at once, and a double that counts every window.

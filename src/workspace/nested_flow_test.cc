@@ -1,18 +1,12 @@
 // Flows with steps inside steps, as they are written, run by the engine on the store's fake and a scripted vendor.
-#include <gtest/gtest.h>
-
 #include <algorithm>
-#include <boost/asio/io_context.hpp>
 #include <deque>
 #include <fstream>
 #include <map>
 #include <set>
 
-#include "async/manual_clock.h"
-#include "async/task_group.h"
-#include "engine/engine.h"
 #include "engine/record.h"
-#include "store/memory_store.h"
+#include "engine/shard_fixture.h"
 #include "workspace/compile.h"
 
 namespace tieline::workspace {
@@ -152,10 +146,8 @@ class Sources final : public FlowSource {
   FlowPtr flow;
 };
 
-class NestedFlow : public testing::Test {
+class NestedFlow : public engine::ShardTest {
  protected:
-  void TearDown() override { stop(); }
-
   // A flow of these steps.
   void start(const std::string& steps) {
     FlowInput input;
@@ -182,17 +174,9 @@ class NestedFlow : public testing::Test {
     ASSERT_TRUE(started.has_value());
     settle();
   }
-  void stop() {
-    if (!engine_) return;
-    await(engine_->halt());
-    engine_.reset();
-    await(store_->stop());
-  }
   // `known_`: what is durable of the event's run by then.
   void crash(Position event = Position(1)) {
-    auto next = store_->crash();
-    stop();
-    store_ = std::move(next);
+    kill();
     known_.clear();
     for (const Record& record : records(event)) {
       const auto body = engine::decode(record.body);
@@ -201,76 +185,16 @@ class NestedFlow : public testing::Test {
     }
     begin();
   }
-  template <class T>
-  static asio::awaitable<void> keep(Async<T> task, Result<T>* out) {
-    *out = co_await std::move(task);
-  }
-  void await(asio::awaitable<void> task) {
-    TaskGroup group(context_.get_executor());
-    group.spawn(std::move(task));
-    for (int i = 0; i < 10'000 && group.running() > 0; ++i) {
-      settle();
-      if (group.running() > 0 && clock_.next_wake()) clock_.advance_to(*clock_.next_wake());
-    }
-    ASSERT_EQ(group.running(), 0u);
-  }
-  void settle() {
-    context_.restart();
-    while (context_.poll() > 0) context_.restart();
-  }
-  void advance(Duration by) {
-    settle();
-    const Instant end = clock_.instant() + by;
-    while (clock_.next_wake() && *clock_.next_wake() <= end) {
-      clock_.advance_to(*clock_.next_wake());
-      settle();
-    }
-    clock_.advance_to(end);
-    settle();
-  }
-  Position post(std::string data) {
-    std::vector<NewEvent> events(1);
-    events[0].source = "shop";
-    events[0].id = "e" + std::to_string(++posted_);
-    events[0].type = "order";
-    events[0].time = events[0].received = clock_.now();
-    events[0].data = std::make_shared<std::string>(std::move(data));
-    Result<std::vector<Appended>> appended;
-    const Deadline never;
-    await(keep(store_->append(std::move(events), never), &appended));
-    return appended->front().at;
-  }
-  RunStatus run_of(Position event) {
-    Result<std::optional<RunStatus>> found;
-    await(keep(store_->status(RunId{FlowId(1), event}), &found));
-    return found->value_or(RunStatus{});
-  }
-  std::vector<Record> records(Position event) {
-    Result<std::vector<Record>> found;
-    await(keep(store_->read(RunId{FlowId(1), event}), &found));
-    return *found;
-  }
-  Result<void> answer(Position event, engine::HeldAnswer answer) {
-    Result<void> done;
-    await(keep(engine_->settle_held(RunId{FlowId(1), event}, answer, engine::Decision{"ada"}), &done));
-    settle();
-    return done;
-  }
+  RunStatus run_of(Position event) { return ShardTest::run_of(event).value_or(RunStatus{}); }
   static std::string items(std::size_t count) {
     std::string out;
     for (std::size_t i = 0; i < count; ++i) out += (i == 0 ? "" : ",") + std::to_string(i);
     return "{\"list\":[" + out + "]}";
   }
 
-  asio::io_context context_;
-  ManualClock clock_{*parse_time("2026-11-23T00:00:00Z")};
-  std::unique_ptr<store::MemoryStore> store_ = std::make_unique<store::MemoryStore>(context_.get_executor(), clock_);
   Vendor vendor_{clock_};
   ApiActions actions_;
   Sources sources_;
-  engine::EngineLimits limits_;
-  std::unique_ptr<engine::Engine> engine_;
-  int posted_ = 0;
   std::set<std::string> known_;
 };
 
@@ -556,11 +480,11 @@ TEST_F(NestedFlow, AHeldItemWaitsForTheRetriesOfOthersThenForAPerson) {
   ASSERT_EQ(run_of(event).state, RunState::kHeld);
   EXPECT_NE(run_of(event).summary.find("item 2"), std::string::npos) << run_of(event).summary;
   crash();
-  ASSERT_TRUE(answer(event, engine::HeldAnswer::kDelivered));
+  ASSERT_TRUE(settle_held(event, engine::HeldAnswer::kDelivered));
   advance(1s);
   ASSERT_EQ(run_of(event).state, RunState::kHeld);
   EXPECT_NE(run_of(event).summary.find("item 5"), std::string::npos) << run_of(event).summary;
-  ASSERT_TRUE(answer(event, engine::HeldAnswer::kRepeat));
+  ASSERT_TRUE(settle_held(event, engine::HeldAnswer::kRepeat));
   advance(1s);
   EXPECT_EQ(run_of(event).state, RunState::kDelivered) << run_of(event).summary;
   EXPECT_EQ(vendor_.count(R"(make {"n":1})"), 1u);
@@ -578,7 +502,7 @@ TEST_F(NestedFlow, OneOnceKeyOfSeveralItemsIsMadeOnce) {
   advance(120s);
   ASSERT_EQ(run_of(event).state, RunState::kHeld) << run_of(event).summary;
   EXPECT_EQ(vendor_.sent.size(), 1u) << "an item of the same key must not make it while another may have";
-  ASSERT_TRUE(answer(event, engine::HeldAnswer::kRepeat));
+  ASSERT_TRUE(settle_held(event, engine::HeldAnswer::kRepeat));
   advance(60s);
   EXPECT_EQ(run_of(event).state, RunState::kDelivered) << run_of(event).summary;
   EXPECT_EQ(vendor_.sent.size(), 2u);

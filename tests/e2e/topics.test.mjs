@@ -77,8 +77,12 @@ test('one topic, three subscribers, one of which fails; outside by a signed webh
     assert.equal((await program.post('crm', signed(contact(id, country)))).status, 200);
   const at = (path) => target.requests.filter((request) => request.path === path);
   await until('all that can be delivered is', () => at('/good').length === 2 && at('/erp').length === 3);
+  // Two customers are two keys: which of them comes first is not said.
+  const by_id = (one, other) => one.id.localeCompare(other.id);
   assert.deepEqual(
-    at('/good').map(({ raw }) => JSON.parse(raw)),
+    at('/good')
+      .map(({ raw }) => JSON.parse(raw))
+      .sort(by_id),
     ['c-1', 'c-2'].map((id) => ({ id, topic: 'customer.created', op: 'created' })),
   );
   const ids = new Set();
@@ -96,12 +100,12 @@ test('one topic, three subscribers, one of which fails; outside by a signed webh
     ids.add(headers['webhook-id']);
   }
   assert.equal(ids.size, 1); // a repeat is known by its id
-  const { flows } = await program.status();
-  const flow = (name) => flows.find((one) => one.name === name);
-  assert.equal(flow('good').delivered, 2);
-  assert.equal(flow('bad').retrying, 2);
+  const flow = async (name) => (await program.status()).flows.find((one) => one.name === name);
+  await until('one flow delivers what the other tries again', async () => {
+    return (await flow('good')).delivered === 2 && (await flow('bad')).retrying === 2;
+  });
   await until('the subscription is at rest', async () => {
-    const now = (await program.status()).flows.find((one) => one.name === 'subscriptions/erp');
+    const now = await flow('subscriptions/erp');
     return now.delivered === 1 && now.lag === 0;
   });
   const shown = await tieline(['show', '-w', dir, 'publish/1'], { env });
