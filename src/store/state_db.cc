@@ -425,16 +425,8 @@ Result<void> StateDb::count_anew(Database& db) {
     while (true) {
       TRY(const bool row, runs.step());
       if (!row) break;
-      FlowCounts& of = counts[runs.integer(0)];
-      const auto n = runs.natural(2);
-      switch (static_cast<RunState>(runs.integer(1))) {
-        case RunState::kRunning: of.running = n; break;
-        case RunState::kRetrying: of.retrying = n; break;
-        case RunState::kParked: of.parked = n; break;
-        case RunState::kHeld: of.held = n; break;
-        case RunState::kDead: of.dead = n; break;
-        default: break;
-      }
+      std::uint64_t* const of = counter(counts[runs.integer(0)], static_cast<RunState>(runs.integer(1)));
+      if (of != nullptr) *of = runs.natural(2);
     }
   }
   TRY(Statement write, db.prepare("update flow set counts=? where id=?"));

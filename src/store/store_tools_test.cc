@@ -139,6 +139,7 @@ TEST_F(StoreTools, RepairMendsADamagedStateAndPages) {
   fill(1000, 60);
   ASSERT_TRUE(store_->maintain());
   ASSERT_GT(store_->stats().oldest_position, 10u);
+  const FlowCounts before = *run(shard_->counts(flow));
   close();
   {
     auto db = Database::open(file("state.db").string(), Database::Mode::kReadWrite);
@@ -162,6 +163,12 @@ TEST_F(StoreTools, RepairMendsADamagedStateAndPages) {
     EXPECT_EQ(run(shard_->get({Position(held)}))->size(), 1u);
     EXPECT_EQ(run(shard_->read(RunId{flow, Position(held)}))->size(), 2u);
   }
+  const FlowCounts after = *run(shard_->counts(flow));
+  EXPECT_EQ(after.held, before.held);
+  EXPECT_EQ(after.dead, before.dead);
+  EXPECT_EQ(after.waiting, before.waiting);
+  journal(make_state(flow, 13, 3, RunState::kDelivered));
+  EXPECT_EQ(run(shard_->counts(flow))->waiting, before.waiting - 1);
   expect_goes_on();
 }
 
