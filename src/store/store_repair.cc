@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <fstream>
 
 #include "json/value.h"
@@ -44,8 +46,10 @@ class Aside {
     end(out);
     ++records;
   }
+  // What was told so far is on disk; nothing may go before that. kFull, kInternal.
   Result<void> close() {
-    if (!file_.is_open()) return {};
+    if (!std::exchange(written_to_, false)) return {};
+    if (!file_.is_open()) return failure(Code::kInternal, "making " + path_ + " failed: " + std::strerror(failed_));
     file_.close();
     if (file_.fail()) return failure(Code::kFull, "writing " + path_ + " failed");
     return sync_file(path_);
@@ -60,8 +64,10 @@ class Aside {
     out.key("why").string(why);
   }
   void end(json::Builder& out) {
+    written_to_ = true;
     if (!file_.is_open()) {
       const int made = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+      if (made < 0) failed_ = errno;
       if (made >= 0) ::close(made);
       file_.open(path_, std::ios::app);
     }
@@ -70,6 +76,8 @@ class Aside {
 
   std::string path_;
   std::ofstream file_;
+  bool written_to_ = false;  // since it was closed
+  int failed_ = 0;
 };
 
 // One segment written anew: its intact rows, and the numbers of those that are not there.

@@ -32,6 +32,10 @@ class StoreTools : public WorkedStoreTest {
     EXPECT_TRUE(report->after.clean()) << report->after.places.front();
     return *report;
   }
+  static std::string bytes_of(const std::filesystem::path& path) {
+    std::ifstream in(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
   // Works on, and is whole afterwards.
   void expect_goes_on() {
     fill(5000, 30);
@@ -115,6 +119,28 @@ TEST_F(StoreTools, RepairSetsCorruptRowsAside) {
   EXPECT_EQ(repair().events_aside, 0u);
   open();
   expect_goes_on();
+}
+
+TEST_F(StoreTools, RepairThatCannotSetAsideChangesNothing) {
+  open();
+  work(40);
+  ASSERT_TRUE(store_->maintain());
+  close();
+  const auto damaged = files_like("sealed-")[1];
+  {
+    auto db = Database::open(damaged.string(), Database::Mode::kReadWrite);
+    ASSERT_TRUE(db->run("update event set crc=crc+1 where seq=(select min(seq) from event)"));
+  }
+  const auto before = bytes_of(damaged);
+  const auto taken = file("repair-" + std::to_string(to_unix_us(clock_.now()) / 1'000'000) + ".corrupt-records");
+  std::filesystem::create_directory(taken);
+  const auto refused = SqliteStore::repair(options_, clock_);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("corrupt-records failed: Is a directory"), std::string::npos)
+      << refused.error().message;
+  EXPECT_EQ(bytes_of(damaged), before);
+  std::filesystem::remove(taken);
+  EXPECT_EQ(repair().events_aside, 1u);
 }
 
 TEST_F(StoreTools, RepairLeavesAWholeStoreAsItIs) {
