@@ -26,6 +26,11 @@ std::optional<std::uint64_t> number_in(const std::string& name, std::string_view
   return number;
 }
 
+// The log and index, too, of a database that a crash cut short.
+bool is_unfinished(std::string_view name) {
+  return name.ends_with(".tmp") || name.ends_with(".tmp-wal") || name.ends_with(".tmp-shm");
+}
+
 // A crash while SQLite makes a segment's file leaves a journal to take its first page back by: only who may write can
 // read it then. Nothing is committed to such a file yet. What goes wrong here the reader will meet, and tell.
 void take_back(const std::string& database, const std::string& vfs) {
@@ -62,6 +67,7 @@ Result<void> StoreCore::open() {
 Result<void> StoreCore::open_files() {
   sample_time();
   TRY_VOID(lock_directory());
+  if (!options.read_only) TRY_VOID(put_in_place(options.directory));
   TRY(std::vector<Segment> found, list_segments());
   TRY_VOID(open_state(found));
   TRY_VOID(inspect(found));
@@ -124,7 +130,7 @@ Result<std::vector<Segment>> StoreCore::list_segments() {
   for (const auto& file : std::filesystem::directory_iterator(options.directory, failed)) {
     const std::string name = file.path().filename().string();
     // A sealing that a crash cut short, whose source still stands, and files that had not become a segment's yet.
-    if ((name.ends_with(".tmp") || name.starts_with(kNextSegment)) && !options.read_only) {
+    if ((is_unfinished(name) || name.starts_with(kNextSegment)) && !options.read_only) {
       std::filesystem::remove(file.path(), failed);
       continue;
     }
@@ -173,7 +179,7 @@ Result<void> StoreCore::open_state(const std::vector<Segment>& found) {
     auto opened = StateDb::open(file, {});
     if (!opened && opened.error().code == Code::kCorrupt) {
       report("state.db is corrupt and is rebuilt from the segments: " + opened.error().message);
-      set_aside(file, ".corrupt");
+      TRY_VOID(set_aside(file, ".corrupt"));
       opened = StateDb::open(file, {});
     }
     if (!opened) return failure(std::move(opened.error()).in("state.db"));

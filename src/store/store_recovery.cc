@@ -130,7 +130,7 @@ Result<void> StoreCore::leave_out(const Segment& segment, bool newest, const Err
   if (error.code == Code::kNotFound && newest && !segment.damaged) {
     report(segment.path + " was never finished and is set aside");
     never_finished.push_back(segment.path);
-    if (!options.read_only) set_aside(segment.path, ".unfinished");
+    if (!options.read_only) TRY_VOID(set_aside(segment.path, ".unfinished"));
     return {};
   }
   // An older one that nothing was ever committed to has lost what was.
@@ -140,7 +140,7 @@ Result<void> StoreCore::leave_out(const Segment& segment, bool newest, const Err
                         "): " + loss_behind(folded_seq_, segment.first_lsn - 1) + " may be lost",
                     true));
   report(segment.path + " is corrupt and is set aside: " + error.message);
-  if (newest && !options.read_only) set_aside(segment.path, ".corrupt");
+  if (newest && !options.read_only) TRY_VOID(set_aside(segment.path, ".corrupt"));
   unreadable.push_back(segment.path);
   return {};
 }

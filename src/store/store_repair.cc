@@ -277,6 +277,7 @@ class Repair {
     if (!fs::is_directory(options_.directory))
       return failure(Code::kNotFound, "there is no store at " + options_.directory.string());
     TRY_VOID(alone());
+    TRY_VOID(put_in_place(options_.directory));
     TRY(const bool sound, state_is_sound());
     if (!sound) TRY_VOID(rebuild_state());
     // Saves what can be had of a damaged log, seals and folds.
@@ -358,19 +359,19 @@ class Repair {
       if (from) TRY_VOID(save_state(*from, to, told));
       TRY_VOID(made.checkpoint());
     }
+    TRY_VOID(aside_.close());
     TRY_VOID(sync_file(fresh));
+    for (const char* suffix : {"-wal", "-shm"}) fs::remove(fresh + suffix);  // all of it stands in the file
+    TRY_VOID(keep_aside(old, ".corrupt"));
     std::error_code failed;
-    for (const char* suffix : {"-wal", "-shm", ""}) {
-      std::string to = old + (report_.state_rebuilt ? ".corrupt-2" : ".corrupt");
-      fs::rename(old + suffix, to + suffix, failed);
-    }
-    for (const char* suffix : {"-wal", "-shm"}) fs::remove(fresh + suffix, failed);
-    fs::rename(fresh, old, failed);
+    fs::rename(fresh, path(kMendedState), failed);
     if (failed) return failure(Code::kInternal, "renaming " + fresh + ": " + failed.message());
+    TRY_VOID(sync_directory(options_.directory.string()));
+    TRY_VOID(put_in_place(options_.directory));
     report_.state_rebuilt = true;
     report_.lines.push_back(
         "state.db is rebuilt from the segments; the counts of flows begin with the history that stands");
-    return sync_directory(options_.directory.string());
+    return {};
   }
 
   // What no segment tells any more.
@@ -411,10 +412,7 @@ class Repair {
       auto reader = SegmentReader::open(entry.path().string(), options_.vfs);
       if (!reader && reader.error().code == Code::kUnsupported) return failure(reader.error());
       if (!reader) {
-        for (const char* suffix : {"-wal", "-shm", ""}) {
-          std::error_code ignored;
-          fs::rename(entry.path().string() + suffix, entry.path().string() + ".corrupt" + suffix, ignored);
-        }
+        TRY_VOID(set_aside(entry.path().string(), ".corrupt"));
         continue;
       }
       Segment segment;

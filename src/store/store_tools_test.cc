@@ -198,6 +198,62 @@ TEST_F(StoreTools, RepairMendsADamagedStateAndPages) {
   expect_goes_on();
 }
 
+// A crash between the names of the damaged state.db and the mended one must not leave none, nor the one's log to the
+// other.
+TEST_F(StoreTools, ARepairIsEndedByTheNextStart) {
+  options_.keep = hours(24);
+  open();
+  work(40);
+  clock_.advance(hours(48));
+  fill(1000, 60);
+  ASSERT_TRUE(store_->maintain());
+  close();
+  change_state("update kept_event set crc=crc+1 where seq=20");
+  EXPECT_TRUE(repair().state_rebuilt);
+  open();
+  const std::string mended = picture();
+  EXPECT_NE(mended.find("1/10 held"), std::string::npos);
+  close();
+  {
+    auto db = Database::open(file("state.db").string(), Database::Mode::kReadWrite);
+    ASSERT_TRUE(db->number("pragma wal_checkpoint(truncate)"));
+  }
+  // As a crash leaves it: the damaged one in its place, with its log.
+  std::filesystem::rename(file("state.db"), file("state.db.mended"));
+  std::filesystem::copy_file(file("state.db.corrupt"), file("state.db"));
+  {
+    auto db = Database::open(file("state.db").string(), Database::Mode::kReadWrite);
+    ASSERT_TRUE(db->run("delete from kept_event"));
+  }
+  for (const char* name : {"state.db.tmp", "state.db.tmp-wal", "state.db.tmp-shm"}) std::ofstream(file(name)) << "x";
+  open();
+  EXPECT_EQ(picture(), mended);
+  EXPECT_TRUE(store_->verify()->clean());
+  for (const auto& entry : std::filesystem::directory_iterator(options_.directory)) {
+    const std::string name = entry.path().filename();
+    EXPECT_TRUE(name.find(".tmp") == std::string::npos && name.find(".mended") == std::string::npos) << name;
+  }
+  expect_goes_on();
+}
+
+TEST_F(StoreTools, WhatIsSetAsideIsNeverWrittenOver) {
+  open();
+  work(40);
+  ASSERT_TRUE(store_->maintain());
+  close();
+  const std::vector<std::string> names{"state.db.corrupt", "state.db.corrupt-2", "state.db.corrupt-3"};
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    change_state("update run set records=1 where seq=4");
+    change_state(("pragma user_version=" + std::to_string(i + 1)).c_str());
+    EXPECT_TRUE(repair().state_rebuilt);
+  }
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    auto aside = Database::open(file(names[i]).string(), Database::Mode::kReadWrite);
+    ASSERT_TRUE(aside) << aside.error().text();
+    EXPECT_EQ(*aside->number("pragma user_version"), static_cast<std::int64_t>(i + 1));
+  }
+}
+
 TEST_F(StoreTools, RepairKnowsAMissingSegment) {
   open();
   work(40);
