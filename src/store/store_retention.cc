@@ -40,12 +40,13 @@ std::vector<RunId> StoreCore::working_runs() const {
   return working;
 }
 
-// The oldest segment that holds more than it has to. Never one behind a younger one that holds less.
+// The oldest segment that holds more than it has to. None holds less than the one before it, whatever the clock said
+// when their events came: those before it go first.
 std::optional<StoreCore::Shedding> StoreCore::shedding_by_time() const {
   for (std::size_t i = 0; i + 1 < segments->size(); ++i) {
     const Segment& segment = (*segments)[i];
     auto to = holds_by_time(segment);
-    if (!to && i > 0) to = Holds::kKeys;  // those before it go first
+    if (i > 0) to = std::min(to.value_or(Holds::kKeys), (*segments)[i - 1].holds);
     if (to == Holds::kAll) return std::nullopt;
     if (to && *to <= segment.holds) continue;
     if (!may_go(segment)) return std::nullopt;

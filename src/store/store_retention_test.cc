@@ -104,6 +104,24 @@ TEST_F(StoreRetention, DuplicatesAreKnownLongerThanTheHistory) {
   }
 }
 
+// What state.db alone knows is what stands before the first segment that has records.
+TEST_F(StoreRetention, AClockThatIsPutBackLetsNothingGoOutOfTurn) {
+  options_.keep = hours(30);
+  options_.keep_payloads = hours(10);
+  open();
+  fill(1, 20);
+  clock_.jump_wall(-hours(30));
+  fill(100, 20);
+  clock_.jump_wall(hours(30));
+  pass(hours(12), 1000);
+  EXPECT_GT(segments_that_hold(Holds::kHistory), 3u);
+  EXPECT_EQ(segments_that_hold(Holds::kKeys), 0u);  // those that are older stand behind younger ones
+  EXPECT_TRUE(run(shard_->get({Position(25)}))->front()->data_expired);
+  pass(hours(20), 2000);
+  EXPECT_GT(segments_that_hold(Holds::kKeys), 3u);
+  EXPECT_TRUE(store_->verify()->clean()) << store_->verify()->places.front();
+}
+
 TEST_F(StoreRetention, LostStateIsNoticedWhereTheSegmentsDoNotTellIt) {
   options_.keep = hours(100);
   options_.keep_payloads = hours(10);
