@@ -215,7 +215,7 @@ struct Service::Impl {
     opened.accept_loss = options.accept_loss;
     opened.report = [this](std::string_view line) { log(LogLevel::kWarning, line); };
     TRY(store, store::SqliteStore::open(std::move(opened), clock));
-    TRY(secrets, open_secret_key(store_directory));
+    TRY(secrets, open_secret_key(store_directory, options.accept_loss));
     shard = store->shard(executor);
     return {};
   }
