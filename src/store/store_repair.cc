@@ -85,13 +85,12 @@ class Mending {
  public:
   // What it should hold goes up to these; `reader` may lack pages.
   Mending(const Segment& segment, SegmentReader& reader, std::uint64_t last_seq, std::uint64_t last_lsn, Aside& aside)
-      : segment_(segment), reader_(reader), last_seq_(last_seq), last_lsn_(last_lsn), aside_(aside) {}
+      : segment_(segment), reader_(reader), aside_(aside), events_(events(last_seq)), records_(records(last_lsn)) {}
 
   // Whether there is anything to mend; what is, goes to `aside` in the second pass only.
   bool faulty() {
-    const bool rows = std::ranges::any_of(events(), [](const auto& row) { return !row.second.empty(); }) ||
-                      std::ranges::any_of(records(), [](const auto& row) { return !row.second.empty(); });
-    return rows || !reader_.check();
+    const auto wrong = [](const auto& row) { return !row.second.empty(); };
+    return std::ranges::any_of(events_, wrong) || std::ranges::any_of(records_, wrong) || !reader_.check();
   }
 
   Result<void> write(const std::string& path) {
@@ -119,40 +118,25 @@ class Mending {
  private:
   using Faults = std::vector<std::pair<std::uint64_t, std::string>>;  // number, and why; empty: it is intact
 
-  bool known(const std::vector<std::uint64_t>& aside, std::uint64_t number) const {
-    return std::binary_search(aside.begin(), aside.end(), number);
-  }
-  Faults events() {
+  Faults events(std::uint64_t last_seq) {
     Faults all;
-    for (std::uint64_t seq = reader_.head().first_seq; seq <= last_seq_; ++seq) {
-      if (known(reader_.events_aside(), seq)) continue;
+    for (std::uint64_t seq = reader_.head().first_seq; seq <= last_seq; ++seq) {
+      const auto& aside = reader_.events_aside();
+      if (std::binary_search(aside.begin(), aside.end(), seq)) continue;
       const auto event = reader_.event(seq);
       all.emplace_back(seq, !event ? event.error().message : *event == nullptr ? "it is missing" : "");
     }
     return all;
   }
-  Faults records() {
+  Faults records(std::uint64_t last_lsn) {
     Faults all;
-    if (reader_.head().holds == Holds::kKeys) return all;
-    for (std::uint64_t lsn = reader_.head().first_lsn; lsn <= last_lsn_; ++lsn) {
-      if (known(reader_.records_aside(), lsn)) continue;
-      std::string why;
-      const auto row = reader_.raw_record(lsn, [&](const RawRecord& raw) -> Result<void> {
-        Bytes buffer;
-        const auto content = raw.content(buffer);
-        if (!content) why = content.error().message;
-        if (content && raw.kind < kRecPut) {
-          if (const auto record = raw.decode(); !record) why = record.error().message;
-        }
-        if (content && raw.kind >= kRecPut) {
-          if (const auto entry = decode_entry(*content); !entry) why = entry.error().message;
-        }
-        return {};
-      });
-      // A segment that no record went to leaves its first lsn out.
-      if (row && !*row && lsn == reader_.head().first_lsn && lsn == last_lsn_) continue;
-      all.emplace_back(lsn, !row ? row.error().message : !*row ? "it is missing" : why);
-    }
+    // What damage hides is told of row by row.
+    (void)reader_.each_lsn(last_lsn, [&](std::uint64_t lsn, const Result<RawRecord>& row) -> Result<void> {
+      Bytes buffer;
+      const auto told = row ? row->read(buffer) : failure(row.error());
+      all.emplace_back(lsn, told ? "" : told.error().message);
+      return {};
+    });
     return all;
   }
 
@@ -160,7 +144,7 @@ class Mending {
     TRY(Statement insert, to.prepare("insert into event values(?,?,?,?,?,?,?)"));
     TRY(Statement seen, to.prepare("insert into seen values(?,?)"));
     TRY(Statement time, to.prepare("insert into time values(?,?)"));
-    for (const auto& [seq, why] : events()) {
+    for (const auto& [seq, why] : events_) {
       if (!why.empty()) {
         Bytes meta, body;
         (void)reader_.raw_event(seq, [&](Statement& row) -> Result<void> {
@@ -186,7 +170,7 @@ class Mending {
 
   Result<void> write_records(Database& to) {
     TRY(Statement insert, to.prepare("insert into rec values(?,?,?,?,?,?,?,?,?,?,?)"));
-    for (const auto& [lsn, why] : records()) {
+    for (const auto& [lsn, why] : records_) {
       bool told = false;
       const auto row = reader_.raw_record(lsn, [&](const RawRecord& r) -> Result<void> {
         told = true;
@@ -227,8 +211,8 @@ class Mending {
 
   const Segment& segment_;
   SegmentReader& reader_;
-  const std::uint64_t last_seq_, last_lsn_;
   Aside& aside_;
+  const Faults events_, records_;
   Statement aside_row_;
 };
 

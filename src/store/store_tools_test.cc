@@ -79,6 +79,28 @@ TEST_F(StoreTools, VerifyComparesTheFoldWithTheRecords) {
   }
 }
 
+TEST_F(StoreTools, VerifyMissesARecordAsRepairDoes) {
+  open();
+  work(60);
+  ASSERT_TRUE(store_->maintain());
+  close();
+  const auto sealed = files_like("sealed-");
+  for (const char* which : {"min(lsn)+1", "max(lsn)"}) {
+    auto db = Database::open(sealed[sealed.size() - 2].string(), Database::Mode::kReadWrite);
+    ASSERT_TRUE(db->run(("delete from rec where lsn=(select " + std::string(which) + " from rec)").c_str()));
+  }
+  options_.read_only = true;
+  open();
+  const auto report = store_->verify();
+  EXPECT_EQ(report->corrupt_records, 2u);
+  EXPECT_NE(report->places.front().find(" is missing"), std::string::npos) << report->places.front();
+  close();
+  options_.read_only = false;
+  EXPECT_EQ(repair().records_aside, 2u);
+  open();
+  expect_goes_on();
+}
+
 TEST_F(StoreTools, RepairSetsCorruptRowsAside) {
   open();
   const FlowId flow = work(60);
