@@ -41,6 +41,8 @@ const Segment* first_with_data(const std::vector<Segment>& segments);
 // kFull, kInternal.
 Result<void> sync_file(const std::string& path);
 Result<void> sync_directory(const std::string& path);
+// What a file that is being made is called behind its name: an opening removes it.
+inline constexpr const char* kUnfinished = ".tmp";
 // Also its WAL and index.
 void remove_database(const std::string& path);
 // Out of the way, but not gone, as a person may want to look: a database, its WAL and index become "<path><why>", or

@@ -12,6 +12,8 @@ namespace {
 // 3: entries have an owner. 2 is read, and becomes 3 when it is opened for writing.
 constexpr std::int64_t kStateFormat = 3, kOldestStateFormat = 2;
 
+constexpr std::int64_t kFreePart = 8;  // of the file: as much of it may be free pages
+
 constexpr const char* kSchema =
     "create table if not exists applied(format int, lsn int, seq int);"
     "create table if not exists run(seq int, flow int, state int, open int, changed int, due int, lane int, records "
@@ -405,11 +407,16 @@ Result<std::size_t> StateDb::expire(Time now, const std::vector<RunId>& more, st
 
 Result<std::uint64_t> StateDb::give_back(std::uint64_t pages) {
   TRY(const std::int64_t mode, db_.number("pragma auto_vacuum"));
-  TRY(const std::int64_t before, db_.number("pragma freelist_count"));
+  // More than an eighth of the file as it is then.
+  const auto to_give = [this]() -> Result<std::uint64_t> {
+    TRY(const std::int64_t all, db_.number("pragma page_count"));
+    TRY(const std::int64_t free, db_.number("pragma freelist_count"));
+    return static_cast<std::uint64_t>(std::max<std::int64_t>(free - all / kFreePart, 0));
+  };
+  TRY(const std::uint64_t before, to_give());
   if (mode != 2 || before == 0) return std::uint64_t{0};
-  TRY_VOID(db_.run(("pragma incremental_vacuum(" + std::to_string(pages) + ")").c_str()));
-  TRY(const std::int64_t after, db_.number("pragma freelist_count"));
-  return static_cast<std::uint64_t>(after);
+  TRY_VOID(db_.run(("pragma incremental_vacuum(" + std::to_string(std::min(pages, before)) + ")").c_str()));
+  return to_give();
 }
 
 Result<void> StateDb::count_anew(Database& db) {
@@ -437,7 +444,12 @@ Result<void> StateDb::count_anew(Database& db) {
   return {};
 }
 
-Result<void> StateDb::compact() { return db_.run("pragma auto_vacuum=incremental; vacuum"); }
+Result<void> StateDb::compact(const std::atomic<bool>& give_up) {
+  db_.give_up_when(&give_up);
+  auto done = db_.run("pragma auto_vacuum=incremental; vacuum");
+  db_.give_up_when(nullptr);
+  return done;
+}
 
 Result<void> StateDb::checkpoint() {
   TRY_VOID(db_.run("pragma busy_timeout=0"));  // there is a next time: nothing else need wait for a reader

@@ -76,11 +76,13 @@ class StateDb {
   Result<void> forget_kept(const std::vector<RunId>& more);
   // Removes entries whose time is over, at most `count`; how many. What a run wrote that is open, or in `more`, stays.
   Result<std::size_t> expire(Time now, const std::vector<RunId>& more, std::size_t count);
-  // Gives free pages back to the disk, at most so many; how many are left. None while the file is one of an earlier
+  // Gives free pages back to the disk, at most so many, while they are more than an eighth of the file: moving pages
+  // costs more than their room is worth. How many are left to give back. None while the file is one of an earlier
   // program: compact() makes it one of today's.
   Result<std::uint64_t> give_back(std::uint64_t pages);
   // Writes the whole file anew, without free pages. Readers go on; it takes as much disk again for a while.
-  Result<void> compact();
+  // kUnavailable, and nothing is changed, when `give_up` became true.
+  Result<void> compact(const std::atomic<bool>& give_up);
   // For a state.db that was made of another's rows: what flows have in hand, by its runs; what ended is not counted.
   static Result<void> count_anew(Database& db);
   // Everything so far is on disk, in the file itself. kUnavailable while somebody reads on: nothing may go then.

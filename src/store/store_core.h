@@ -122,7 +122,7 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   void lost_records(const SegmentReader& reader, std::uint64_t first, std::uint64_t last);
   void sample_time() { now_us_.store(to_unix_us(clock.now()), std::memory_order_relaxed); }
   Result<void> maintain();
-  Result<void> compact();
+  Result<void> compact(const std::atomic<bool>* give_up);
   std::shared_ptr<void> hold_files();
   StoreStats stats() const;
   std::uint64_t folded_lsn() const { return folded_lsn_; }  // with the lock held
@@ -236,6 +236,7 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   std::vector<FlowState> newest_flows_;  // cursors as the newest segment has them; while it opens
   std::uint64_t suspects_ = 0;           // runs that are held as records of them may be lost; while it opens
   std::atomic<std::int64_t> now_us_{0};
+  std::atomic<bool> compact_given_up_{false};  // by who asked for it, or as the store closes
 
   // Guarded by `mutex`.
   Group queue_;

@@ -86,6 +86,7 @@ void StoreCore::close() {
   {
     const std::lock_guard lock(mutex);
     stopping_ = true;
+    compact_given_up_ = true;
   }
   wake_writer_.notify_all();
   wake_background_.notify_all();

@@ -6,6 +6,7 @@
 #include "store/files.h"
 #include "store/segment.h"
 #include "store/sql.h"
+#include "store/state_db.h"
 #include "store/store_fixture.h"
 
 namespace tieline::store {
@@ -328,6 +329,40 @@ TEST_F(StoreTools, BackupIsAStoreThatOpens) {
   open();
   EXPECT_EQ(all_ids().back(), "3019");  // nor has the store any of the copy's
   EXPECT_TRUE(store_->verify()->clean());
+}
+
+TEST_F(StoreTools, WhatTakesLongIsGivenUp) {
+  open();
+  work(40);
+  const std::atomic<bool> give_up = true;
+  const auto copy = directory_.path() / "copy";
+  EXPECT_EQ(store_->verify(&give_up).error().code, Code::kUnavailable);
+  EXPECT_EQ(store_->backup(copy, &give_up).error().code, Code::kUnavailable);
+  EXPECT_FALSE(std::filesystem::exists(copy));
+  EXPECT_FALSE(std::filesystem::exists(copy.string() + ".unfinished"));
+  EXPECT_TRUE(store_->compact());  // which may end before anybody looks
+  const auto compacted = store_->compact(&give_up);
+  EXPECT_TRUE(compacted || compacted.error().code == Code::kUnavailable);
+  EXPECT_TRUE(store_->compact());
+  EXPECT_EQ(store_->stats().background_error, "");
+  EXPECT_TRUE(store_->verify()->clean());
+}
+
+TEST_F(StoreTools, SqlIsGivenUpWhereItStands) {
+  open();
+  work(40);
+  ASSERT_TRUE(store_->maintain());
+  close();
+  auto opened = StateDb::open(file("state.db").string(), {});
+  ASSERT_TRUE(opened);
+  const auto given_up = opened->compact(true);
+  ASSERT_FALSE(given_up);
+  EXPECT_EQ(given_up.error().code, Code::kUnavailable);
+  EXPECT_TRUE(opened->compact(false));
+  auto db = Database::open(file("state.db").string(), Database::Mode::kRead);
+  const std::atomic<bool> flag = true;
+  db->give_up_when(&flag);
+  EXPECT_EQ(db->run(("vacuum into '" + file("copy.db").string() + "'").c_str()).error().code, Code::kUnavailable);
 }
 
 // Each copy has what was acknowledged before it began, whatever is written meanwhile.
