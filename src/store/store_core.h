@@ -169,7 +169,7 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   Result<bool> hold_owners(const Segment& segment, std::uint64_t last_lsn);  // false: who they are is not known
   Result<void> hold_open(std::uint64_t first_seq, std::uint64_t last_seq);
   Result<void> hold_begun(std::uint64_t first_seq, std::uint64_t last_seq);
-  Result<void> read_newest_marks(const Segment& newest);
+  Result<void> read_newest_marks();
   Result<const RecentRun*> latest(RunId run);  // in the hot generation; null: it is not known
   void suspect(RunId run, std::uint32_t lost, std::uint64_t last_lsn);
 
@@ -223,7 +223,9 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   std::optional<Shedding> shedding_by_size() const;
   bool may_go(const Segment& segment) const;
   std::optional<Holds> holds_by_time(const Segment& segment) const;
-  std::vector<RunId> working_runs() const;
+  std::vector<RunId> working_runs() const;  // without the lock
+  static bool all_known(const std::vector<RunId>& working, const Shedding& what);
+  bool held_back() const;
   Result<bool> shed(const Shedding& what);  // false: not now
   void shed_done(const Shedding& what, const std::optional<Segment>& less);
   Result<void> expire(bool asked);
@@ -233,8 +235,9 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   std::optional<LogEnd> known_end_;  // as the opening found it
   bool end_lost_ = false;            // it lacks something, and that is accepted, or it is only looked at
   bool has_state_ = false;
-  std::vector<FlowState> newest_flows_;  // cursors as the newest segment has them; while it opens
-  std::uint64_t suspects_ = 0;           // runs that are held as records of them may be lost; while it opens
+  const Segment* newest_ = nullptr;                     // while it opens
+  std::optional<std::vector<FlowState>> newest_flows_;  // cursors as it has them, once somebody asked; while it opens
+  std::uint64_t suspects_ = 0;  // runs that are held as records of them may be lost; while it opens
   std::atomic<std::int64_t> now_us_{0};
   std::atomic<bool> compact_given_up_{false};  // by who asked for it, or as the store closes
 
@@ -280,6 +283,7 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   std::unique_ptr<Files> background_files_;
   std::deque<Segment> leaving_;  // open forms of sealed segments, not removed yet
   Instant expired_at_ = Instant::min();
+  std::optional<std::uint64_t> forgotten_at_;  // the lsn that was folded when kept rows were last looked through
 
   NextSegment next_files_;
 

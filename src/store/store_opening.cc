@@ -193,8 +193,11 @@ Result<void> StoreCore::open_state(const std::vector<Segment>& found) {
   TRY(const std::uint64_t next, reader.next_seq());
   folded_seq_ = next - 1;
   TRY(flows, reader.flows());
+  if (found.empty() || options.read_only) return {};
+  // What was folded up to the hot segment is nobody else's to tell: the heads of all others need not be read.
+  if (!found.back().sealed && folded_lsn_ + 1 >= found.back().first_lsn) return {};
   TRY(const Told told, told_by(found));
-  if (found.empty() || folded_lsn_ + 1 >= told.all_from || options.read_only) return {};
+  if (folded_lsn_ + 1 >= told.all_from) return {};
   if (!options.accept_loss) {
     return failure(Code::kCorrupt,
                    "state.db lacks what was folded before record " + std::to_string(told.all_from) +

@@ -20,7 +20,7 @@ Result<void> StoreCore::recover(std::vector<Segment> found) {
   std::vector<Segment> standing;
   std::vector<std::uint64_t> gaps;
   TRY_VOID(take_standing(found, standing, gaps));
-  if (!standing.empty()) TRY_VOID(read_newest_marks(standing.back()));
+  newest_ = standing.empty() ? nullptr : &standing.back();
   for (std::size_t i = 0; i < standing.size(); ++i) {
     const bool newest = i + 1 == standing.size();
     next_lsn = std::max(next_lsn, standing[i].last_lsn + 1);
@@ -33,7 +33,8 @@ Result<void> StoreCore::recover(std::vector<Segment> found) {
     TRY_VOID(replay(standing[i], newest ? nullptr : &standing[i + 1]));
     if (!newest) TRY_VOID(end_recovered(standing[i], standing[i + 1]));
   }
-  newest_flows_.clear();
+  newest_ = nullptr;
+  newest_flows_.reset();
   if (suspects_ > 0)
     report("records of " + std::to_string(suspects_) +
            " runs may be lost: those of them that have not ended are held, and wait for a person");
