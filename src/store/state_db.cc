@@ -9,13 +9,13 @@
 namespace tieline::store {
 namespace {
 
-// 3: entries have an owner. 2 is read, and becomes 3 when it is opened for writing.
+// 3: entries have an owner, and the log's start is known. 2 is read, and becomes 3 when it is opened for writing.
 constexpr std::int64_t kStateFormat = 3, kOldestStateFormat = 2;
 
 constexpr std::int64_t kFreePart = 8;  // of the file: as much of it may be free pages
 
 constexpr const char* kSchema =
-    "create table if not exists applied(format int, lsn int, seq int);"
+    "create table if not exists applied(format int, lsn int, seq int, first_lsn int, first_seq int);"
     "create table if not exists run(seq int, flow int, state int, open int, changed int, due int, lane int, records "
     "int, "
     "last_lsn int, summary text, primary key(seq, flow)) without rowid;"
@@ -99,6 +99,16 @@ Result<std::uint64_t> StateReader::applied() {
 Result<std::uint64_t> StateReader::next_seq() {
   TRY(const std::int64_t seq, db_.number("select seq from applied"));
   return static_cast<std::uint64_t>(seq) + 1;
+}
+
+Result<LogStart> StateReader::start() {
+  TRY(const std::int64_t format, db_.number("select format from applied"));
+  LogStart start;
+  if (format < kStateFormat) return start;
+  TRY(Statement first, db_.prepare("select first_lsn, first_seq from applied"));
+  TRY(const bool row, first.step());
+  if (row) start = {first.natural(0), first.natural(1)};
+  return start;
 }
 
 Result<std::optional<FoldedRun>> StateReader::run(RunId run) {
@@ -215,7 +225,7 @@ Result<StateDb> StateDb::open(const std::string& path, const std::string& vfs) {
       state.db_.run("pragma page_size=4096; pragma auto_vacuum=incremental; pragma journal_mode=wal; "
                     "pragma synchronous=normal; pragma cache_size=-8192; begin immediate"));
   TRY_VOID(state.db_.run(kSchema));
-  const std::string first = "insert into applied select " + std::to_string(kStateFormat) +
+  const std::string first = "insert into applied(format, lsn, seq) select " + std::to_string(kStateFormat) +
                             ",0,0 where not exists (select 1 from applied); commit";
   TRY_VOID(state.db_.run(first.c_str()));
   TRY(const std::int64_t format, state.db_.number("select format from applied"));
@@ -226,7 +236,10 @@ Result<StateDb> StateDb::open(const std::string& path, const std::string& vfs) {
 
 Result<void> StateDb::upgrade() {
   return in_transaction([&]() -> Result<void> {
-    TRY_VOID(db_.run("alter table entry add column seq int; alter table entry add column flow int"));
+    TRY_VOID(
+        db_.run("alter table entry add column seq int; alter table entry add column flow int; "
+                "alter table applied add column first_lsn int default 0; "
+                "alter table applied add column first_seq int default 0"));
     const std::string stamp = "update applied set format=" + std::to_string(kStateFormat);
     return db_.run(stamp.c_str());
   });
@@ -240,6 +253,11 @@ Result<std::uint64_t> StateDb::applied() {
 Result<void> StateDb::skip_to(std::uint64_t lsn, std::uint64_t seq) {
   TRY(Statement done, db_.prepare("update applied set lsn=max(lsn,?), seq=max(seq,?)"));
   return done.bind(1, lsn).bind(2, seq).run();
+}
+
+Result<void> StateDb::start_at(LogStart start) {
+  TRY(Statement from, db_.prepare("update applied set first_lsn=?, first_seq=?"));
+  return from.bind(1, start.lsn).bind(2, start.seq).run();
 }
 
 Result<void> StateDb::in_transaction(const std::function<Result<void>()>& all) {

@@ -21,6 +21,11 @@ struct FoldedRun {
   std::uint64_t last_lsn = 0;
 };
 
+// Where the oldest segment begins that was not let go of; 0: it is not known.
+struct LogStart {
+  std::uint64_t lsn = 0, seq = 0;
+};
+
 // Reads of one thread.
 class StateReader {
  public:
@@ -48,6 +53,7 @@ class StateReader {
   // What a restart begins with.
   Result<std::uint64_t> applied();
   Result<std::uint64_t> next_seq();
+  Result<LogStart> start();
   Result<std::vector<FlowState>> flows();
 
  private:
@@ -65,6 +71,8 @@ class StateDb {
   Result<std::uint64_t> applied();
   // What was up to here and is not folded is lost, and that is accepted.
   Result<void> skip_to(std::uint64_t lsn, std::uint64_t seq);
+  // What stands before it is not missed.
+  Result<void> start_at(LogStart start);
 
   // Copies what the runs still owe from a segment that is about to go: their events and all their records in it.
   // `more`: runs that are unfinished in memory only.

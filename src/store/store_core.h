@@ -92,6 +92,7 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   std::vector<std::string> unreadable;      // segments that could not be opened
   std::vector<std::string> never_finished;  // that a crash left before their first commit
   std::vector<std::string> damaged;         // what else the opening found wrong, in words
+  LogStart start;                           // as state.db has it
 
   // With the lock held.
   Result<void> writable() const;                    // what flows write; the last of the disk is theirs
@@ -154,7 +155,8 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   Result<void> recover(std::vector<Segment> found);
   Result<void> take_standing(std::vector<Segment>& found, std::vector<Segment>& standing,
                              std::vector<std::uint64_t>& gaps);
-  std::uint64_t first_missing(const std::vector<Segment>& found, const Segment& segment) const;
+  std::uint64_t first_of_all(const std::vector<Segment>& found, const Segment& segment) const;
+  Result<void> note_start(LogStart first);
   Result<void> leave_out(const Segment& segment, bool newest, const Error& error);
   Result<void> check_environment(const SegmentReader& reader) const;
   Result<void> replay(const Segment& segment, const Segment* next);  // null: the newest
@@ -215,6 +217,7 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
     std::optional<Holds> to;     // nothing: it goes
     std::vector<RunId> working;  // unfinished in memory only
     bool pressed = false;        // before its time
+    LogStart next{};             // where the log begins without it, if it is the oldest
   };
   Result<void> retire();
   Result<void> shed_all();

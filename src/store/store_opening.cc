@@ -193,7 +193,9 @@ Result<void> StoreCore::open_state(const std::vector<Segment>& found) {
   TRY(const std::uint64_t next, reader.next_seq());
   folded_seq_ = next - 1;
   TRY(flows, reader.flows());
-  if (found.empty() || options.read_only) return {};
+  TRY(start, reader.start());
+  if (options.read_only) return {};
+  if (found.empty()) return folded_lsn_ + folded_seq_ == 0 && start.lsn == 0 ? note_start({1, 1}) : Result<void>();
   // What was folded up to the hot segment is nobody else's to tell: the heads of all others need not be read.
   if (!found.back().sealed && folded_lsn_ + 1 >= found.back().first_lsn) return {};
   TRY(const Told told, told_by(found));
@@ -207,6 +209,13 @@ Result<void> StoreCore::open_state(const std::vector<Segment>& found) {
   if (folded_lsn_ + 1 >= told.records_from) return {};
   folded_lsn_ = told.records_from - 1;
   return state_.skip_to(folded_lsn_, 0);
+}
+
+Result<void> StoreCore::note_start(LogStart first) {
+  TRY_VOID(state_.start_at(first));
+  const std::lock_guard lock(mutex);
+  start = first;
+  return {};
 }
 
 // From which record on the segments have everything, and from which on they have the records. What they let go of

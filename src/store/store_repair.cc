@@ -340,7 +340,12 @@ class Repair {
       TRY_VOID(made.skip_to(told - 1, 0));
       auto from = Database::open(old, Database::Mode::kRead);
       TRY(Database to, Database::open(fresh, Database::Mode::kReadWrite));
-      if (from) TRY_VOID(save_state(*from, to, told));
+      if (from) {
+        TRY_VOID(save_state(*from, to, told));
+        const auto lsn = from->number("select first_lsn from applied");
+        const auto seq = from->number("select first_seq from applied");
+        if (lsn && seq) TRY_VOID(made.start_at({static_cast<std::uint64_t>(*lsn), static_cast<std::uint64_t>(*seq)}));
+      }
       TRY_VOID(made.checkpoint());
     }
     TRY_VOID(aside_.close());
@@ -410,8 +415,24 @@ class Repair {
     return all;
   }
 
+  // The oldest segments are gone, and were not let go of.
+  Result<void> mend_start(const Segment& oldest) {
+    TRY(StateDb state, StateDb::open(path("state.db"), {}));
+    TRY(StateReader reader, StateReader::open(path("state.db"), {}));
+    TRY(const LogStart start, reader.start());
+    if (start.lsn == 0 || start.lsn >= oldest.first_lsn) return {};
+    const std::string gone = segment_name(start.lsn, true);
+    for (std::uint64_t seq = start.seq; seq < oldest.first_seq; ++seq) aside_.event(gone, seq, "it is missing", {}, {});
+    for (std::uint64_t lsn = start.lsn; lsn < oldest.first_lsn; ++lsn)
+      aside_.record(gone, lsn, "it is missing", nullptr);
+    TRY_VOID(aside_.close());
+    report_.lines.push_back("what stood before " + name_of(oldest.path) + " is missing");
+    return state.start_at({oldest.first_lsn, oldest.first_seq});
+  }
+
   Result<void> mend_segments() {
     TRY(const std::vector<Segment> all, list());
+    if (!all.empty()) TRY_VOID(mend_start(all.front()));
     const LogEnd end = read_log_end(path("end")).value_or(LogEnd{});
     for (std::size_t i = 0; i < all.size(); ++i) {
       TRY(SegmentReader reader, SegmentReader::open(all[i].path, options_.vfs));

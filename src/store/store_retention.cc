@@ -104,6 +104,7 @@ std::optional<StoreCore::Shedding> StoreCore::next_to_shed() {
     if (next->segment.holds == Holds::kKeys || next->segment.first_lsn == irreducible_) return std::nullopt;
     next->to = Holds::kKeys;
   }
+  next->next = {(*segments)[1].first_lsn, (*segments)[1].first_seq};
   shedding_ = true;
   lock.unlock();
   next->working = working_runs();
@@ -154,6 +155,7 @@ Result<bool> StoreCore::shed(const Shedding& what) {
     TRY_VOID(state_.keep(reader, counts, what.working, records));
   }
   forget_leaving(segment.first_lsn);
+  if (!what.to) TRY_VOID(note_start(what.next));
   auto written = state_.checkpoint();
   if (!written && written.error().code == Code::kUnavailable) return false;  // the next tick tries again
   TRY_VOID(std::move(written));
