@@ -9,13 +9,14 @@
 #include <cstring>
 
 #include "store/store_core.h"
+#include "store/wal.h"
 
 namespace tieline::store {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::uint64_t kLogHeaderBytes = 32, kLogFrameBytes = 24 + 4096;
+constexpr std::uint64_t kLogFrameBytes = WalState::kFrameBytes + 4096;
 
 Error file_error(const std::string& path, int failed) {
   if (failed == ECANCELED) return {Code::kUnavailable, "the backup was given up", {}};
@@ -80,9 +81,9 @@ class Backup {
       // Not begun then; what it holds by now is behind the moment that the copy is of.
       if (hot && hot_log == 0 && (!core_.options.read_only || !fs::exists(segment.path, missing))) continue;
       TRY_VOID(copy_segment(segment, hot ? hot_log : segment.log_bytes));
-      if (hot && hot_log > kLogHeaderBytes) {
+      if (hot && hot_log > WalState::kHeaderBytes) {
         end.segment = segment.first_lsn;
-        end.frames = (hot_log - kLogHeaderBytes) / kLogFrameBytes;
+        end.frames = (hot_log - WalState::kHeaderBytes) / kLogFrameBytes;
       }
     }
     TRY_VOID(copy_others());
