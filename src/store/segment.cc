@@ -391,6 +391,11 @@ Result<SegmentCounts> SegmentReader::counts() {
                   [&](std::int64_t n) { counts.last_received = from_unix_us(n); }));
   TRY_VOID(number("select ts from event order by seq limit 1",
                   [&](std::int64_t n) { counts.first_received = from_unix_us(n); }));
+  if (counts.first_received != Time::min()) return counts;
+  TRY_VOID(number("select ts from rec where kind<16 order by lsn desc limit 1",
+                  [&](std::int64_t n) { counts.last_received = from_unix_us(n); }));
+  TRY_VOID(number("select ts from rec where kind<16 order by lsn limit 1",
+                  [&](std::int64_t n) { counts.first_received = from_unix_us(n); }));
   return counts;
 }
 

@@ -126,7 +126,8 @@ class SegmentWriter {
 
 struct SegmentCounts {
   std::uint64_t events = 0, records = 0, last_seq = 0, last_lsn = 0;
-  Time first_received = Time::min(), last_received = Time::min();  // of an event; min: it has none
+  // Of its events; where it has none, when its records were written. min: it has neither.
+  Time first_received = Time::min(), last_received = Time::min();
   bool end_known = true;  // false: pages are damaged, last_seq and last_lsn may be short
 };
 
