@@ -59,7 +59,7 @@ StoreStats StoreCore::stats() const {
   stats.disk_free = disk_free_;
   stats.disk_low = disk_low_;
   stats.refusing = refusal(true);
-  stats.background_error = background_error_;
+  stats.background_error = background_error_ ? background_error_->message : std::string();
   return stats;
 }
 

@@ -29,7 +29,7 @@ void StoreCore::background_loop() {
     bool next_wanted = false, asked_for = false;
     {
       std::unique_lock lock(mutex);
-      const bool stuck = !background_error_.empty();
+      const bool stuck = background_error_.has_value();
       if (sealing_.empty() || stuck) {
         wake_background_.wait_for(lock, kTick, [&] {
           return stopping_ || maintain_asked_ > maintain_done_ || (!stuck && !sealing_.empty());
@@ -57,7 +57,7 @@ void StoreCore::background_loop() {
     if (done && asked_for) done = compact_state();
     if (!done) tell_stuck(done.error());
     const std::lock_guard lock(mutex);
-    background_error_ = done ? std::string() : done.error().message;
+    background_error_ = done ? std::nullopt : std::optional(done.error());
     if (sealing_.empty() || !done) {
       maintain_done_ = asked;
       background_idle_.notify_all();
@@ -70,7 +70,7 @@ void StoreCore::background_loop() {
 void StoreCore::tell_stuck(const Error& error) {
   {
     const std::lock_guard lock(mutex);
-    if (background_error_ == error.message) return;
+    if (background_error_ && background_error_->message == error.message) return;
   }
   report("old segments are neither sealed nor let go of: " + error.message +
          (error.code == Code::kCorrupt ? "; stop the server, and mend it with: tieline store repair" : ""));
@@ -112,7 +112,7 @@ Result<void> StoreCore::compact(const std::atomic<bool>* give_up) {
   }
   // What failed before it is not done when the next one asks for something else.
   compact_wanted_ = false;
-  if (!background_error_.empty()) return failure(Code::kInternal, background_error_);
+  if (background_error_) return failure(*background_error_);
   return {};
 }
 
@@ -134,7 +134,7 @@ Result<void> StoreCore::maintain() {
   const std::uint64_t asked = ++maintain_asked_;
   wake_background_.notify_one();
   background_idle_.wait(lock, [&] { return stopping_ || maintain_done_ >= asked; });
-  if (!background_error_.empty()) return failure(Code::kInternal, background_error_);
+  if (background_error_) return failure(*background_error_);
   return {};
 }
 

@@ -143,7 +143,7 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
     std::shared_ptr<Generation> generation;  // null: folded already
   };
 
-  // store_recovery.cc
+  // store_opening.cc
   Result<void> open_files();
   Result<void> lock_directory();
   Result<std::vector<Segment>> list_segments();
@@ -152,6 +152,8 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
     std::uint64_t all_from = 0, records_from = 0;  // lsns
   };
   Result<Told> told_by(const std::vector<Segment>& found) const;
+
+  // store_recovery.cc
   Result<void> recover(std::vector<Segment> found);
   Result<void> take_standing(std::vector<Segment>& found, std::vector<Segment>& standing,
                              std::vector<std::uint64_t>& gaps);
@@ -266,7 +268,7 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   std::condition_variable wake_writer_;
   std::deque<Sealing> sealing_;
   std::uint64_t maintain_asked_ = 0, maintain_done_ = 0;
-  std::string background_error_;
+  std::optional<Error> background_error_;
   std::condition_variable wake_background_, background_idle_;
   std::uint64_t folded_lsn_ = 0, folded_seq_ = 0;
 

@@ -5,6 +5,7 @@
 #include "store/files.h"
 #include "store/segment.h"
 #include "store/sql.h"
+#include "store/store_core.h"
 #include "store/store_fixture.h"
 
 namespace tieline::store {
@@ -159,6 +160,27 @@ TEST_F(StoreRetention, ASegmentThatFillsSlowlyEnds) {
   EXPECT_EQ(store_->stats().sealed, 1u);
 }
 
+// A start must not make it new: with one each hour it would never end.
+TEST_F(StoreRetention, ASegmentOfRecordsAloneKeepsItsAge) {
+  options_.keep = hours(80);
+  options_.segment_bytes = 64u << 20;
+  open();
+  const FlowId flow = open_flow("orders");
+  fill(1, 1);
+  clock_.advance(hours(11));
+  ASSERT_TRUE(store_->maintain());
+  ASSERT_EQ(store_->stats().sealed, 1u);
+  Record record = make_state(flow, 1, 1, RunState::kHeld);
+  record.at = clock_.now();
+  journal(std::move(record));
+  for (int i = 0; i < 2; ++i) {
+    clock_.advance(hours(6));
+    reopen();
+  }
+  ASSERT_TRUE(store_->maintain());
+  EXPECT_EQ(store_->stats().sealed, 2u);
+}
+
 TEST_F(StoreRetention, NothingOfOldDataIsLeftInAnyFile) {
   options_.keep = hours(80);
   options_.segment_bytes = 256u << 10;
@@ -245,6 +267,54 @@ TEST_F(StoreRetention, RunsGoOnWhereWebhooksAreRefused) {
   EXPECT_EQ(refused.error().code, Code::kFull);
   EXPECT_TRUE(store_->stats().refusing);
   journal(make_state(flow, 3, 3, RunState::kDelivered));
+}
+
+TEST_F(StoreRetention, NothingIsTakenAtTheLastOfTheDisk) {
+  open();
+  const FlowId flow = work(5);
+  const std::uint64_t free = store_->stats().disk_free;
+  close();
+  options_.headroom_bytes = 10 * free;  // less than an eighth of it is free
+  open();
+  EXPECT_EQ(run(shard_->append(make_events({"new"}), Deadline::never())).error().code, Code::kFull);
+  const auto refused = run(shard_->append(make_state(flow, 3, 3, RunState::kDelivered), Sync::kWait));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::kFull);
+}
+
+TEST_F(StoreRetention, ACompactionSaysWhatRoomItTakes) {
+  open();
+  work(5);
+  const std::uint64_t free = store_->stats().disk_free;
+  close();
+  options_.headroom_bytes = 2 * free;
+  open();
+  const auto refused = store_->compact();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::kFull);
+  for (const char* words : {"state.db cannot be written anew: that takes ", "beside the reserve of ", " MiB are free"})
+    EXPECT_NE(refused.error().message.find(words), std::string::npos) << refused.error().message;
+  EXPECT_TRUE(store_->maintain());  // nobody asks for it any more
+}
+
+TEST_F(StoreRetention, NothingIsLetGoOfWhileFilesAreHeld) {
+  options_.keep = hours(10);
+  options_.dedupe_window = hours(10);
+  open();
+  work(40);
+  ASSERT_TRUE(store_->maintain());
+  close();
+  clock_.advance(hours(20));
+  const auto core = std::make_shared<StoreCore>(options_, clock_);
+  ASSERT_TRUE(core->open());
+  {
+    const auto held = core->hold_files();  // as a backup does
+    ASSERT_TRUE(core->maintain());
+    EXPECT_EQ(reported_, "");
+  }
+  ASSERT_TRUE(core->maintain());
+  EXPECT_NE(reported_.find("let go of "), std::string::npos);
+  core->close();
 }
 
 TEST_F(StoreRetention, AFullDiskAtAStartIsToldInWords) {
