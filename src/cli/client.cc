@@ -274,24 +274,21 @@ Result<json::Document> Client::store_verify() const {
   return verify_document(report);
 }
 
-// The options of the workspace, as a server would open the store with.
-Result<store::StoreOptions> Client::store_options(bool read_only) const {
+// As a server of the workspace would open it.
+Result<store::StoreOptions> Client::opening() const {
   if (!std::filesystem::exists(store_directory_)) return failure(no_store(store_directory_));
   TRY(const workspace::Settings settings, read_settings(directory_));
-  store::StoreOptions options{.directory = store_directory_, .read_only = read_only};
-  options.keep = settings.store.history();
-  options.keep_payloads = settings.store.payloads();
-  options.dedupe_window = settings.store.dedupe();
-  options.bytes_max = static_cast<std::uint64_t>(settings.store.max.bytes);
-  options.beside = {std::string(kSecretKeyFile)};
-  return options;
+  return store_options(settings.store, store_directory_);
 }
 
 Result<json::Document> Client::store_compact() const {
   if (online()) return post("/api/store/compact", json::Document(), kVerifyWithin);
-  TRY(const store::StoreOptions options, store_options(false));
+  TRY(store::StoreOptions options, opening());
+  options.report = [](std::string_view line) {
+    std::fprintf(stderr, "%.*s\n", static_cast<int>(line.size()), line.data());
+  };
   const std::unique_ptr<Clock> clock = make_system_clock();
-  TRY(const auto store, store::SqliteStore::open(options, *clock));
+  TRY(const auto store, store::SqliteStore::open(std::move(options), *clock));
   return compact_store(*store);
 }
 
@@ -302,7 +299,8 @@ Result<json::Document> Client::store_backup(const std::string& to) const {
     body.begin_object().key("directory").string(directory).end_object();
     return post("/api/store/backup", body.finish(), kVerifyWithin);
   }
-  TRY(const store::StoreOptions options, store_options(true));
+  TRY(store::StoreOptions options, opening());
+  options.read_only = true;
   const std::unique_ptr<Clock> clock = make_system_clock();
   TRY(const auto store, store::SqliteStore::open(options, *clock));
   TRY(const store::BackupReport report, store->backup(directory));
@@ -312,7 +310,7 @@ Result<json::Document> Client::store_backup(const std::string& to) const {
 Result<json::Document> Client::store_repair() const {
   if (online())
     return failure(Code::kUnavailable, "a server runs on this store: stop it, then repair, then start it again");
-  TRY(const store::StoreOptions options, store_options(false));
+  TRY(const store::StoreOptions options, opening());
   const std::unique_ptr<Clock> clock = make_system_clock();
   TRY(const store::RepairReport report, store::SqliteStore::repair(options, *clock));
   return repair_document(report);

@@ -57,7 +57,7 @@ class Client {
 
  private:
   Result<json::Document> get(const std::string& path) const;
-  Result<store::StoreOptions> store_options(bool read_only) const;
+  Result<store::StoreOptions> opening() const;
 
   std::optional<std::string> admin_, hooks_;  // addresses of the running server
   std::string directory_, store_directory_;

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <filesystem>
 
 #include "auth/hash.h"
 
@@ -85,15 +86,29 @@ Result<std::string> read_key(const std::string& file, int number) {
   return std::string(key);
 }
 
+bool has_segments(const std::string& directory) {
+  std::error_code failed;
+  for (const auto& entry : std::filesystem::directory_iterator(directory, failed)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with("seg-") || name.starts_with("sealed-")) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
-Result<std::unique_ptr<const SecretSource>> open_secret_key(const std::string& directory) {
+Result<std::unique_ptr<const SecretSource>> open_secret_key(const std::string& directory, bool accept_loss) {
   const std::string file = directory + "/" + std::string(kSecretKeyFile);
   std::string key;
   const Descriptor in(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
   if (in.get() >= 0) {
     TRY(key, read_key(file, in.get()));
   } else if (errno == ENOENT) {
+    // A new key in silence would make other passwords for what has its password already.
+    if (!accept_loss && has_segments(directory))
+      return failure(Code::kNotFound, file +
+                                          " is missing: put it back from a backup, or go on without the secrets "
+                                          "that were made with it: tieline run --accept-loss");
     TRY(key, make_key(directory, file));
   } else {
     return failed(file, "read");

@@ -19,12 +19,12 @@ class SecretKey : public testing::Test {
 };
 
 TEST_F(SecretKey, IsMadeOnceAndGivesTheSameAgain) {
-  const auto first = open_secret_key(folder_);
+  const auto first = open_secret_key(folder_, false);
   ASSERT_TRUE(first) << first.error().message;
   struct stat status {};
   ASSERT_EQ(::stat(file_.c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777, 0600u);
-  const auto second = open_secret_key(folder_);
+  const auto second = open_secret_key(folder_, false);
   ASSERT_TRUE(second);
   EXPECT_EQ((*first)->derive("a", 100), (*second)->derive("a", 100));
   EXPECT_EQ((*first)->derive("a", 100).substr(0, 40), (*second)->derive("a", 40));
@@ -32,15 +32,26 @@ TEST_F(SecretKey, IsMadeOnceAndGivesTheSameAgain) {
 }
 
 TEST_F(SecretKey, IsRefusedWhereOthersMayReadIt) {
-  ASSERT_TRUE(open_secret_key(folder_));
+  ASSERT_TRUE(open_secret_key(folder_, false));
   ::chmod(file_.c_str(), 0644);
-  EXPECT_EQ(open_secret_key(folder_).error().code, Code::kDenied);
+  EXPECT_EQ(open_secret_key(folder_, false).error().code, Code::kDenied);
 }
 
 TEST_F(SecretKey, IsNotMadeAnewOverSomethingElse) {
   std::ofstream(file_) << "something else\n";
   ::chmod(file_.c_str(), 0600);
-  EXPECT_EQ(open_secret_key(folder_).error().code, Code::kInvalid);
+  EXPECT_EQ(open_secret_key(folder_, false).error().code, Code::kInvalid);
+}
+
+TEST_F(SecretKey, IsNotMadeAnewForAStoreThatHadOne) {
+  std::ofstream(folder_ + "/sealed-00000000000000000001.db") << "x";
+  const auto refused = open_secret_key(folder_, false);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::kNotFound);
+  EXPECT_NE(refused.error().message.find("put it back from a backup"), std::string::npos);
+  EXPECT_FALSE(fs::exists(file_));
+  EXPECT_TRUE(open_secret_key(folder_, true));
+  EXPECT_TRUE(open_secret_key(folder_, false));
 }
 
 }  // namespace

@@ -211,17 +211,11 @@ struct Service::Impl {
 
   Result<void> open_store(const workspace::StoreSettings& settings) {
     store_directory = store_directory_of(options.directory, settings.directory());
-    store::StoreOptions store_options{.directory = store_directory};
-    store_options.beside = {std::string(kSecretKeyFile)};
-    store_options.keep = settings.history();
-    store_options.keep_payloads = settings.payloads();
-    store_options.dedupe_window = settings.dedupe();
-    store_options.bytes_max = static_cast<std::uint64_t>(settings.max.bytes);
-    store_options.headroom_bytes = static_cast<std::uint64_t>(settings.reserve.bytes);
-    store_options.accept_loss = options.accept_loss;
-    store_options.report = [this](std::string_view line) { log(LogLevel::kWarning, line); };
-    TRY(store, store::SqliteStore::open(std::move(store_options), clock));
-    TRY(secrets, open_secret_key(store_directory));
+    store::StoreOptions opened = store_options(settings, store_directory);
+    opened.accept_loss = options.accept_loss;
+    opened.report = [this](std::string_view line) { log(LogLevel::kWarning, line); };
+    TRY(store, store::SqliteStore::open(std::move(opened), clock));
+    TRY(secrets, open_secret_key(store_directory, options.accept_loss));
     shard = store->shard(executor);
     return {};
   }

@@ -1,5 +1,6 @@
 // `tieline store`: what the store holds, whether all of it can be read, and what to do with it: mend, compact, copy.
 #include <algorithm>
+#include <array>
 #include <cstdio>
 
 #include "base/text.h"
@@ -19,18 +20,25 @@ void show(json::Value root) {
   }
 }
 
-Result<json::Document> act(const Client& client, const std::string& action, const std::string& directory) {
-  if (action == "stats") return client.store_numbers();
-  if (action == "verify") return client.store_verify();
-  if (action == "repair") return client.store_repair();
-  if (action == "compact") return client.store_compact();
-  return client.store_backup(directory);
-}
+struct Action {
+  const char* name;
+  Result<json::Document> (*act)(const Client& client, const std::string& directory);
+};
+constexpr std::array<Action, 5> kActions{{
+    {"stats", [](const Client& client, const std::string&) { return client.store_numbers(); }},
+    {"verify", [](const Client& client, const std::string&) { return client.store_verify(); }},
+    {"repair", [](const Client& client, const std::string&) { return client.store_repair(); }},
+    {"compact", [](const Client& client, const std::string&) { return client.store_compact(); }},
+    {"backup", [](const Client& client, const std::string& to) { return client.store_backup(to); }},
+}};
 
 int run_store(const Arguments& arguments) {
   const std::string action = arguments.text("ACTION"), directory = arguments.text("DIR");
-  const std::vector<std::string> known{"stats", "verify", "repair", "compact", "backup"};
-  if (std::find(known.begin(), known.end(), action) == known.end()) {
+  const auto* wanted =
+      std::find_if(kActions.begin(), kActions.end(), [&](const Action& one) { return action == one.name; });
+  if (wanted == kActions.end()) {
+    std::vector<std::string> known;
+    for (const Action& one : kActions) known.emplace_back(one.name);
     return report(
         {Code::kInvalid,
          "store takes stats, verify, repair, compact or backup, not \"" + action + "\"" + did_you_mean(action, known),
@@ -46,7 +54,7 @@ int run_store(const Arguments& arguments) {
   }
   auto client = Client::open(arguments);
   if (!client) return report(client.error(), kConfig);
-  auto answer = act(*client, action, directory);
+  auto answer = wanted->act(*client, directory);
   if (!answer) return report(answer.error());
   if (arguments.flag("json")) {
     std::puts(json::print(answer->root()).c_str());

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "async/waiter.h"
+#include "cli/secret_key.h"
 
 namespace tieline::cli {
 namespace {
@@ -15,6 +16,17 @@ void put(json::Builder& out, const char* name, std::uint64_t value) {
 }
 
 }  // namespace
+
+store::StoreOptions store_options(const workspace::StoreSettings& settings, const std::string& directory) {
+  store::StoreOptions options{.directory = directory};
+  options.beside = {std::string(kSecretKeyFile)};
+  options.keep = settings.history();
+  options.keep_payloads = settings.payloads();
+  options.dedupe_window = settings.dedupe();
+  options.bytes_max = static_cast<std::uint64_t>(settings.max.bytes);
+  options.headroom_bytes = static_cast<std::uint64_t>(settings.reserve.bytes);
+  return options;
+}
 
 json::Document verify_document(const store::VerifyReport& report) {
   json::Builder out;
@@ -56,13 +68,13 @@ json::Document repair_document(const store::RepairReport& report) {
   return out.end_array().end_object().finish();
 }
 
-Result<json::Document> compact_store(store::SqliteStore& store) {
-  const std::uint64_t before = store.stats().bytes_on_disk;
-  TRY_VOID(store.compact());
+Result<json::Document> compact_store(store::SqliteStore& store, const std::atomic<bool>* give_up) {
+  const std::uint64_t before = store.bytes_on_disk();
+  TRY_VOID(store.compact(give_up));
   json::Builder out;
   out.begin_object();
   put(out, "bytes_before", before);
-  put(out, "bytes", store.stats().bytes_on_disk);
+  put(out, "bytes", store.bytes_on_disk());
   return out.end_object().finish();
 }
 
@@ -108,7 +120,9 @@ Async<json::Document> StoreWork::verify() {
 }
 
 Async<json::Document> StoreWork::compact() {
-  Make make = [](store::SqliteStore& store, const std::atomic<bool>&) { return compact_store(store); };
+  Make make = [](store::SqliteStore& store, const std::atomic<bool>& give_up) {
+    return compact_store(store, &give_up);
+  };
   return run(std::move(make));
 }
 

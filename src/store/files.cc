@@ -15,6 +15,7 @@ namespace tieline::store {
 namespace {
 
 constexpr std::size_t kReadersMax = 8;
+constexpr int kAsideMax = 100;
 constexpr std::uint64_t kShrinkBytes = 4u << 20;
 
 Result<void> sync_path(const std::string& path, int flags) {
@@ -24,6 +25,23 @@ Result<void> sync_path(const std::string& path, int flags) {
   ::close(file);
   if (failed == 0) return {};
   return failure(failed == ENOSPC ? Code::kFull : Code::kInternal, "syncing " + path + ": " + std::strerror(failed));
+}
+
+// Of 100 names the last one is all that is ever written over, and by a rename only.
+Result<std::string> aside(const std::string& path, const std::string& why, int (*take)(const char*, const char*)) {
+  constexpr std::array<const char*, 3> kSuffixes{"-wal", "-shm", ""};
+  std::string name;
+  for (int i = 1; i <= kAsideMax; ++i) {
+    name = path + why + (i == 1 ? "" : "-" + std::to_string(i));
+    std::error_code ignored;
+    const auto taken = [&](const char* suffix) { return std::filesystem::exists(name + suffix, ignored); };
+    if (std::none_of(kSuffixes.begin(), kSuffixes.end(), taken)) break;
+  }
+  for (const char* suffix : kSuffixes) {
+    if (take((path + suffix).c_str(), (name + suffix).c_str()) == 0 || errno == ENOENT) continue;
+    return failure(Code::kInternal, "keeping " + path + suffix + " as " + name + suffix + ": " + std::strerror(errno));
+  }
+  return name;
 }
 
 }  // namespace
@@ -56,11 +74,20 @@ const Segment* first_with_data(const std::vector<Segment>& segments) {
 Result<void> sync_file(const std::string& path) { return sync_path(path, O_RDWR); }
 Result<void> sync_directory(const std::string& path) { return sync_path(path, O_RDONLY | O_DIRECTORY); }
 
-void set_aside(const std::string& path, const std::string& why) {
-  std::error_code ignored;
-  for (const char* suffix : {"-wal", "-shm", ""}) {
-    std::filesystem::rename(path + suffix, path + why + suffix, ignored);
-  }
+Result<std::string> set_aside(const std::string& path, const std::string& why) { return aside(path, why, ::rename); }
+
+Result<std::string> keep_aside(const std::string& path, const std::string& why) { return aside(path, why, ::link); }
+
+Result<void> put_in_place(const std::filesystem::path& directory) {
+  const std::string mended = (directory / kMendedState).string(), state = (directory / "state.db").string();
+  std::error_code failed;
+  if (!std::filesystem::exists(mended, failed)) return {};
+  // The log is the damaged one's: over the mended one it would be read as its own.
+  for (const char* suffix : {"-wal", "-shm"}) std::filesystem::remove(state + suffix, failed);
+  TRY_VOID(sync_directory(directory.string()));
+  std::filesystem::rename(mended, state, failed);
+  if (failed) return failure(Code::kInternal, "renaming " + mended + ": " + failed.message());
+  return sync_directory(directory.string());
 }
 
 void remove_database(const std::string& path) {

@@ -2,6 +2,7 @@
 // reader of a segment that is gone.
 #pragma once
 
+#include <filesystem>
 #include <list>
 #include <memory>
 #include <optional>
@@ -40,10 +41,19 @@ const Segment* first_with_data(const std::vector<Segment>& segments);
 // kFull, kInternal.
 Result<void> sync_file(const std::string& path);
 Result<void> sync_directory(const std::string& path);
+// What a file that is being made is called behind its name: an opening removes it.
+inline constexpr const char* kUnfinished = ".tmp";
 // Also its WAL and index.
 void remove_database(const std::string& path);
-// Renames it, its WAL and index, to "<path><why>…": out of the way, but not gone, as a person may want to look.
-void set_aside(const std::string& path, const std::string& why);
+// Out of the way, but not gone, as a person may want to look: a database, its WAL and index become "<path><why>", or
+// "<path><why>-2" and so on where that is taken. The first name; kInternal.
+Result<std::string> set_aside(const std::string& path, const std::string& why);
+// The same as second names: what stands stays until something takes its place.
+Result<std::string> keep_aside(const std::string& path, const std::string& why);
+// What a whole state.db that is to take the place of a damaged one is called until it has, and the damaged one's WAL is
+// gone: put_in_place() may be repeated after a crash.
+inline constexpr const char* kMendedState = "state.db.mended";
+Result<void> put_in_place(const std::filesystem::path& directory);
 // Both give a large file's room back in steps: at once it keeps other files' syncs waiting, for tens of milliseconds
 // where the disk is told of free blocks. Nobody may have the files open. False: it is not cut, as it has a second name,
 // or was not found.

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 namespace tieline::store {
-namespace {
 
 std::uint64_t* counter(FlowCounts& counts, RunState state) {
   switch (state) {
@@ -21,8 +20,6 @@ std::uint64_t* counter(FlowCounts& counts, RunState state) {
   }
   return nullptr;
 }
-
-}  // namespace
 
 RunStatus fold_record(const std::optional<RunStatus>& before, const Record& record) {
   RunStatus after;

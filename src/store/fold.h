@@ -21,6 +21,9 @@ RunStatus fold_record(const std::optional<RunStatus>& before, const Record& reco
 // The flow's counts after a run went from `before` to `after`.
 void fold_counts(FlowCounts& counts, const std::optional<RunStatus>& before, const RunStatus& after);
 
+// The count of runs in that state; null for a state that is none, as a damaged page may have it.
+std::uint64_t* counter(FlowCounts& counts, RunState state);
+
 // Whether `query` asks for the run.
 bool matches(const RunQuery& query, const RunStatus& status);
 // In the order that `query` asks for: by event, then flow.

@@ -2,6 +2,7 @@
 // dedupe hashes. It must never be the only place where something durable stands: all of it is rebuilt from the files.
 #pragma once
 
+#include <algorithm>
 #include <boost/container/small_vector.hpp>
 #include <deque>
 #include <memory>
@@ -146,7 +147,7 @@ class Dedupe {
     }
   }
   // Positions up to here may be forgotten.
-  void forget_up_to(std::uint64_t seq) { oldest_ = seq; }
+  void forget_up_to(std::uint64_t seq) { oldest_ = std::max(oldest_, seq); }
   std::size_t size() const { return used_; }
   std::size_t bytes() const { return slots_.capacity() * sizeof(Slot); }
 

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <variant>
 #include <vector>
 
 #include "core/event.h"
@@ -36,6 +37,14 @@ inline constexpr const char* kAsideSchema = "create table aside(number int, reco
 inline constexpr const char* kRecordRows =
     "select lsn, kind, flow, seq, step, try, ts, codec, key_id, crc, body from rec ";
 
+// A key-value write as a rec row's body.
+struct EntryWrite {
+  std::string_view bucket, key, value;
+  Time until = Time::max();
+};
+void encode_entry(Bytes& out, const EntryWrite& entry);
+Result<EntryWrite> decode_entry(std::string_view body);
+
 // A row of `rec` as it stands on disk.
 struct RawRecord {
   std::uint64_t lsn = 0;
@@ -54,6 +63,9 @@ struct RawRecord {
   Result<std::string_view> content(Bytes& buffer) const;
   // kCorrupt. Only for RecordKind's kinds.
   Result<Record> decode() const;
+  // What it tells, whatever its kind: kCorrupt when it cannot be read. An entry's texts stand in the row or in
+  // `buffer`.
+  Result<std::variant<Record, EntryWrite>> read(Bytes& buffer) const;
 };
 // A row of `event`; `body` as stored.
 struct RawEvent {
@@ -64,14 +76,6 @@ struct RawEvent {
 
   std::uint32_t computed_crc() const;
 };
-
-// A key-value write as a rec row's body.
-struct EntryWrite {
-  std::string_view bucket, key, value;
-  Time until = Time::max();
-};
-void encode_entry(Bytes& out, const EntryWrite& entry);
-Result<EntryWrite> decode_entry(std::string_view body);
 
 struct StoredFlow {
   FlowId id;
@@ -122,7 +126,8 @@ class SegmentWriter {
 
 struct SegmentCounts {
   std::uint64_t events = 0, records = 0, last_seq = 0, last_lsn = 0;
-  Time first_received = Time::min(), last_received = Time::min();  // of an event; min: it has none
+  // Of its events; where it has none, when its records were written. min: it has neither.
+  Time first_received = Time::min(), last_received = Time::min();
   bool end_known = true;  // false: pages are damaged, last_seq and last_lsn may be short
 };
 
@@ -174,6 +179,10 @@ class SegmentReader {
   // All rows in order. A visitor that fails ends the walk with its error. kCorrupt when damaged pages hid some of the
   // records: those that can be read one by one were visited.
   Result<void> each_record(const std::function<Result<void>(const RawRecord&)>& visit);
+  // The same, with what should stand up to `last_lsn` and does not, in its place: kNotFound when it is missing, else
+  // what hides it. What a repair set aside is not missed, nor is anything where the segment holds no record any more.
+  Result<void> each_lsn(std::uint64_t last_lsn,
+                        const std::function<Result<void>(std::uint64_t lsn, const Result<RawRecord>&)>& visit);
   Result<void> each_hash(const std::function<void(std::uint64_t seq, std::uint64_t hash)>& visit);
   Result<void> each_event(const std::function<void(std::uint64_t seq, const Result<EventPtr>&)>& visit);
   Result<std::vector<StoredFlow>> flows();

@@ -37,6 +37,7 @@ Error sql_error(sqlite3* db, int code, std::string_view what) {
       const std::string name = file != nullptr ? std::filesystem::path(file).filename().string() : "a file";
       return {Code::kCorrupt, (name.empty() ? "a file" : name) + " is damaged (" + message + ")", {}};
     }
+    case SQLITE_INTERRUPT: return {Code::kUnavailable, "given up: " + message, {}};
     case SQLITE_BUSY:
     case SQLITE_LOCKED: return {Code::kUnavailable, message, {}};
     default: return {Code::kInternal, message, {}};
@@ -147,6 +148,14 @@ Result<Database> Database::open(const std::string& path, Mode mode, const std::s
     return failure(std::move(set.error()).in(path));
   }
   return db;
+}
+
+void Database::give_up_when(const std::atomic<bool>* flag) {
+  constexpr int kSteps = 100;  // of SQLite's machine: microseconds
+  const auto asked = [](void* given) { return static_cast<int>(static_cast<const std::atomic<bool>*>(given)->load()); };
+  // SQLite hands the pointer back as it is.
+  sqlite3_progress_handler(handle_, flag == nullptr ? 0 : kSteps, flag == nullptr ? nullptr : +asked,
+                           const_cast<std::atomic<bool>*>(flag));
 }
 
 Result<void> Database::run(const char* sql) {

@@ -2,6 +2,7 @@
 // nothing of sqlite3.h may leak out of this folder.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -14,7 +15,7 @@ struct sqlite3_stmt;
 
 namespace tieline::store {
 
-// kFull, kCorrupt, kUnavailable (busy), else kInternal; the message names `what` and SQLite's own words.
+// kFull, kCorrupt, kUnavailable (busy, given up), else kInternal; the message names `what` and SQLite's own words.
 Error sql_error(sqlite3* db, int code, std::string_view what);
 
 // kUnsupported, in words, when a file's format is none that this program reads.
@@ -80,6 +81,8 @@ class Database {
   Result<Statement> prepare(std::string_view sql);
   // The one number that `sql` gives.
   Result<std::int64_t> number(const char* sql);
+  // From now on what runs here ends with kUnavailable when `flag` becomes true; null: no longer. It must stay alive.
+  void give_up_when(const std::atomic<bool>* flag);
   explicit operator bool() const { return handle_ != nullptr; }
   sqlite3* handle() const { return handle_; }
 

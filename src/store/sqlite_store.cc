@@ -19,16 +19,18 @@ std::unique_ptr<ShardStore> SqliteStore::shard(asio::any_io_executor executor) {
 }
 
 Result<void> SqliteStore::maintain() { return core_->maintain(); }
-Result<void> SqliteStore::compact() { return core_->compact(); }
+Result<void> SqliteStore::compact(const std::atomic<bool>* give_up) { return core_->compact(give_up); }
 
-StoreStats SqliteStore::stats() const {
-  StoreStats stats = core_->stats();
+StoreStats SqliteStore::stats() const { return core_->stats(); }
+
+std::uint64_t SqliteStore::bytes_on_disk() const {
+  std::uint64_t all = 0;
   std::error_code gone;
   for (const auto& entry : std::filesystem::directory_iterator(core_->options.directory, gone)) {
     const auto bytes = entry.file_size(gone);
-    if (!gone) stats.bytes_on_disk += bytes;
+    if (!gone) all += bytes;
   }
-  return stats;
+  return all;
 }
 
 StoreStats StoreCore::stats() const {
@@ -57,7 +59,7 @@ StoreStats StoreCore::stats() const {
   stats.disk_free = disk_free_;
   stats.disk_low = disk_low_;
   stats.refusing = refusal(true);
-  stats.background_error = background_error_;
+  stats.background_error = background_error_ ? background_error_->message : std::string();
   return stats;
 }
 

@@ -46,7 +46,6 @@ struct StoreStats {
   std::uint64_t commits = 0, duplicates = 0;  // since it was opened
   std::uint64_t dedupe_entries = 0, dedupe_bytes = 0, tail_bytes = 0;
   std::uint64_t corrupt_events = 0, corrupt_records = 0;  // met since it was opened
-  std::uint64_t bytes_on_disk = 0;                        // of all files, state.db among them
   std::uint64_t disk_free = 0;
   bool disk_low = false;          // history is shed before its time
   std::optional<Error> refusing;  // why events are refused
@@ -103,11 +102,14 @@ class SqliteStore {
   // Blocks until every full segment is sealed and folded and retention has run; the background thread's error if it is
   // stuck.
   Result<void> maintain();
-  // As maintain(); then state.db is written anew without its free pages. kFull when there is no room for that.
-  Result<void> compact();
+  // As maintain(); then state.db is written anew without its free pages. kFull when there is no room for that;
+  // kUnavailable soon after `give_up` became true.
+  Result<void> compact(const std::atomic<bool>* give_up = nullptr);
+  // Of all files, state.db among them: lists the directory.
+  std::uint64_t bytes_on_disk() const;
   // A copy on which a store may be opened, of what is durable now; the store goes on meanwhile, but lets go of nothing.
-  // `to` must not exist, or be empty. kConflict, kFull, kInternal; kUnavailable when `give_up` became true, which is
-  // looked at between files. What is unfinished is removed.
+  // `to` must not exist, or be empty. kConflict, kFull, kInternal; kUnavailable soon after `give_up` became true. What
+  // is unfinished is removed.
   Result<BackupReport> backup(const std::filesystem::path& to, const std::atomic<bool>* give_up = nullptr) const;
   // On a store that nobody has open: sets aside what is corrupt or missing, into a file NAME.corrupt-records of the
   // directory, rebuilds state.db if it is damaged or tells something else than the segments, and leaves a store that

@@ -9,11 +9,13 @@
 namespace tieline::store {
 namespace {
 
-// 3: entries have an owner. 2 is read, and becomes 3 when it is opened for writing.
+// 3: entries have an owner, and the log's start is known. 2 is read, and becomes 3 when it is opened for writing.
 constexpr std::int64_t kStateFormat = 3, kOldestStateFormat = 2;
 
+constexpr std::int64_t kFreePart = 8;  // of the file: as much of it may be free pages
+
 constexpr const char* kSchema =
-    "create table if not exists applied(format int, lsn int, seq int);"
+    "create table if not exists applied(format int, lsn int, seq int, first_lsn int, first_seq int);"
     "create table if not exists run(seq int, flow int, state int, open int, changed int, due int, lane int, records "
     "int, "
     "last_lsn int, summary text, primary key(seq, flow)) without rowid;"
@@ -97,6 +99,16 @@ Result<std::uint64_t> StateReader::applied() {
 Result<std::uint64_t> StateReader::next_seq() {
   TRY(const std::int64_t seq, db_.number("select seq from applied"));
   return static_cast<std::uint64_t>(seq) + 1;
+}
+
+Result<LogStart> StateReader::start() {
+  TRY(const std::int64_t format, db_.number("select format from applied"));
+  LogStart start;
+  if (format < kStateFormat) return start;
+  TRY(Statement first, db_.prepare("select first_lsn, first_seq from applied"));
+  TRY(const bool row, first.step());
+  if (row) start = {first.natural(0), first.natural(1)};
+  return start;
 }
 
 Result<std::optional<FoldedRun>> StateReader::run(RunId run) {
@@ -213,7 +225,7 @@ Result<StateDb> StateDb::open(const std::string& path, const std::string& vfs) {
       state.db_.run("pragma page_size=4096; pragma auto_vacuum=incremental; pragma journal_mode=wal; "
                     "pragma synchronous=normal; pragma cache_size=-8192; begin immediate"));
   TRY_VOID(state.db_.run(kSchema));
-  const std::string first = "insert into applied select " + std::to_string(kStateFormat) +
+  const std::string first = "insert into applied(format, lsn, seq) select " + std::to_string(kStateFormat) +
                             ",0,0 where not exists (select 1 from applied); commit";
   TRY_VOID(state.db_.run(first.c_str()));
   TRY(const std::int64_t format, state.db_.number("select format from applied"));
@@ -224,7 +236,10 @@ Result<StateDb> StateDb::open(const std::string& path, const std::string& vfs) {
 
 Result<void> StateDb::upgrade() {
   return in_transaction([&]() -> Result<void> {
-    TRY_VOID(db_.run("alter table entry add column seq int; alter table entry add column flow int"));
+    TRY_VOID(
+        db_.run("alter table entry add column seq int; alter table entry add column flow int; "
+                "alter table applied add column first_lsn int default 0; "
+                "alter table applied add column first_seq int default 0"));
     const std::string stamp = "update applied set format=" + std::to_string(kStateFormat);
     return db_.run(stamp.c_str());
   });
@@ -238,6 +253,11 @@ Result<std::uint64_t> StateDb::applied() {
 Result<void> StateDb::skip_to(std::uint64_t lsn, std::uint64_t seq) {
   TRY(Statement done, db_.prepare("update applied set lsn=max(lsn,?), seq=max(seq,?)"));
   return done.bind(1, lsn).bind(2, seq).run();
+}
+
+Result<void> StateDb::start_at(LogStart start) {
+  TRY(Statement from, db_.prepare("update applied set first_lsn=?, first_seq=?"));
+  return from.bind(1, start.lsn).bind(2, start.seq).run();
 }
 
 Result<void> StateDb::in_transaction(const std::function<Result<void>()>& all) {
@@ -405,11 +425,16 @@ Result<std::size_t> StateDb::expire(Time now, const std::vector<RunId>& more, st
 
 Result<std::uint64_t> StateDb::give_back(std::uint64_t pages) {
   TRY(const std::int64_t mode, db_.number("pragma auto_vacuum"));
-  TRY(const std::int64_t before, db_.number("pragma freelist_count"));
+  // More than an eighth of the file as it is then.
+  const auto to_give = [this]() -> Result<std::uint64_t> {
+    TRY(const std::int64_t all, db_.number("pragma page_count"));
+    TRY(const std::int64_t free, db_.number("pragma freelist_count"));
+    return static_cast<std::uint64_t>(std::max<std::int64_t>(free - all / kFreePart, 0));
+  };
+  TRY(const std::uint64_t before, to_give());
   if (mode != 2 || before == 0) return std::uint64_t{0};
-  TRY_VOID(db_.run(("pragma incremental_vacuum(" + std::to_string(pages) + ")").c_str()));
-  TRY(const std::int64_t after, db_.number("pragma freelist_count"));
-  return static_cast<std::uint64_t>(after);
+  TRY_VOID(db_.run(("pragma incremental_vacuum(" + std::to_string(std::min(pages, before)) + ")").c_str()));
+  return to_give();
 }
 
 Result<void> StateDb::count_anew(Database& db) {
@@ -425,16 +450,8 @@ Result<void> StateDb::count_anew(Database& db) {
     while (true) {
       TRY(const bool row, runs.step());
       if (!row) break;
-      FlowCounts& of = counts[runs.integer(0)];
-      const auto n = runs.natural(2);
-      switch (static_cast<RunState>(runs.integer(1))) {
-        case RunState::kRunning: of.running = n; break;
-        case RunState::kRetrying: of.retrying = n; break;
-        case RunState::kParked: of.parked = n; break;
-        case RunState::kHeld: of.held = n; break;
-        case RunState::kDead: of.dead = n; break;
-        default: break;
-      }
+      std::uint64_t* const of = counter(counts[runs.integer(0)], static_cast<RunState>(runs.integer(1)));
+      if (of != nullptr) *of = runs.natural(2);
     }
   }
   TRY(Statement write, db.prepare("update flow set counts=? where id=?"));
@@ -445,7 +462,12 @@ Result<void> StateDb::count_anew(Database& db) {
   return {};
 }
 
-Result<void> StateDb::compact() { return db_.run("pragma auto_vacuum=incremental; vacuum"); }
+Result<void> StateDb::compact(const std::atomic<bool>& give_up) {
+  db_.give_up_when(&give_up);
+  auto done = db_.run("pragma auto_vacuum=incremental; vacuum");
+  db_.give_up_when(nullptr);
+  return done;
+}
 
 Result<void> StateDb::checkpoint() {
   TRY_VOID(db_.run("pragma busy_timeout=0"));  // there is a next time: nothing else need wait for a reader

@@ -21,6 +21,11 @@ struct FoldedRun {
   std::uint64_t last_lsn = 0;
 };
 
+// Where the oldest segment begins that was not let go of; 0: it is not known.
+struct LogStart {
+  std::uint64_t lsn = 0, seq = 0;
+};
+
 // Reads of one thread.
 class StateReader {
  public:
@@ -48,6 +53,7 @@ class StateReader {
   // What a restart begins with.
   Result<std::uint64_t> applied();
   Result<std::uint64_t> next_seq();
+  Result<LogStart> start();
   Result<std::vector<FlowState>> flows();
 
  private:
@@ -65,6 +71,8 @@ class StateDb {
   Result<std::uint64_t> applied();
   // What was up to here and is not folded is lost, and that is accepted.
   Result<void> skip_to(std::uint64_t lsn, std::uint64_t seq);
+  // What stands before it is not missed.
+  Result<void> start_at(LogStart start);
 
   // Copies what the runs still owe from a segment that is about to go: their events and all their records in it.
   // `more`: runs that are unfinished in memory only.
@@ -76,11 +84,13 @@ class StateDb {
   Result<void> forget_kept(const std::vector<RunId>& more);
   // Removes entries whose time is over, at most `count`; how many. What a run wrote that is open, or in `more`, stays.
   Result<std::size_t> expire(Time now, const std::vector<RunId>& more, std::size_t count);
-  // Gives free pages back to the disk, at most so many; how many are left. None while the file is one of an earlier
+  // Gives free pages back to the disk, at most so many, while they are more than an eighth of the file: moving pages
+  // costs more than their room is worth. How many are left to give back. None while the file is one of an earlier
   // program: compact() makes it one of today's.
   Result<std::uint64_t> give_back(std::uint64_t pages);
   // Writes the whole file anew, without free pages. Readers go on; it takes as much disk again for a while.
-  Result<void> compact();
+  // kUnavailable, and nothing is changed, when `give_up` became true.
+  Result<void> compact(const std::atomic<bool>& give_up);
   // For a state.db that was made of another's rows: what flows have in hand, by its runs; what ended is not counted.
   static Result<void> count_anew(Database& db);
   // Everything so far is on disk, in the file itself. kUnavailable while somebody reads on: nothing may go then.

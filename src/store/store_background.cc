@@ -16,7 +16,6 @@ constexpr auto kTick = std::chrono::seconds(1);
 constexpr Duration kRestMax = std::chrono::milliseconds(200);
 // Open forms that are kept because somebody may still read them: a shard that reads nothing keeps its readers open.
 constexpr std::size_t kLeavingMax = 1;
-constexpr const char* kUnfinished = ".tmp";  // an opening removes it
 // A segment ends at the latest when what it holds is as old as this part of what is kept shortest.
 constexpr int kSegmentsOfKeep = 8;
 
@@ -30,7 +29,7 @@ void StoreCore::background_loop() {
     bool next_wanted = false, asked_for = false;
     {
       std::unique_lock lock(mutex);
-      const bool stuck = !background_error_.empty();
+      const bool stuck = background_error_.has_value();
       if (sealing_.empty() || stuck) {
         wake_background_.wait_for(lock, kTick, [&] {
           return stopping_ || maintain_asked_ > maintain_done_ || (!stuck && !sealing_.empty());
@@ -58,7 +57,7 @@ void StoreCore::background_loop() {
     if (done && asked_for) done = compact_state();
     if (!done) tell_stuck(done.error());
     const std::lock_guard lock(mutex);
-    background_error_ = done ? std::string() : done.error().message;
+    background_error_ = done ? std::nullopt : std::optional(done.error());
     if (sealing_.empty() || !done) {
       maintain_done_ = asked;
       background_idle_.notify_all();
@@ -71,7 +70,7 @@ void StoreCore::background_loop() {
 void StoreCore::tell_stuck(const Error& error) {
   {
     const std::lock_guard lock(mutex);
-    if (background_error_ == error.message) return;
+    if (background_error_ && background_error_->message == error.message) return;
   }
   report("old segments are neither sealed nor let go of: " + error.message +
          (error.code == Code::kCorrupt ? "; stop the server, and mend it with: tieline store repair" : ""));
@@ -84,21 +83,37 @@ Result<void> StoreCore::compact_state() {
   }
   std::error_code ignored;
   const auto size = std::filesystem::file_size(state_path(), ignored);
-  if (disk_free_ < 2 * size + options.headroom_bytes)
-    return failure(Code::kFull, "there is no room to write state.db anew: it takes " + std::to_string(size >> 20) +
-                                    " MiB, twice for a while");
-  TRY_VOID(state_.compact());
+  if (disk_free_ < 2 * size + options.headroom_bytes) {
+    const auto mib = [](std::uint64_t bytes) { return std::to_string(bytes >> 20) + " MiB"; };
+    return failure(Code::kFull, "state.db cannot be written anew: that takes " + mib(2 * size) +
+                                    " for a while beside the reserve of " + mib(options.headroom_bytes) + ", and " +
+                                    mib(disk_free_) + " are free");
+  }
+  if (auto done = state_.compact(compact_given_up_); !done) return compact_given_up_ ? Result<void>() : done;
   auto written = state_.checkpoint();
   if (!written && written.error().code != Code::kUnavailable) return written;
   return {};
 }
 
-Result<void> StoreCore::compact() {
-  {
-    const std::lock_guard lock(mutex);
-    compact_wanted_ = true;
+Result<void> StoreCore::compact(const std::atomic<bool>* give_up) {
+  constexpr auto kLook = std::chrono::milliseconds(20);
+  sample_time();
+  std::unique_lock lock(mutex);
+  if (options.read_only) return failure(Code::kUnavailable, "the store is open for reading only");
+  compact_wanted_ = true;
+  if (!stopping_) compact_given_up_ = false;
+  const std::uint64_t asked = ++maintain_asked_;
+  wake_background_.notify_one();
+  while (!background_idle_.wait_for(lock, kLook, [&] { return stopping_ || maintain_done_ >= asked; })) {
+    if (give_up == nullptr || !*give_up) continue;
+    compact_wanted_ = false;
+    compact_given_up_ = true;
+    return failure(Code::kUnavailable, "the compaction was given up");
   }
-  return maintain();
+  // What failed before it is not done when the next one asks for something else.
+  compact_wanted_ = false;
+  if (background_error_) return failure(*background_error_);
+  return {};
 }
 
 // Nothing goes, and nothing is written anew, until the one that is returned goes.
@@ -119,7 +134,7 @@ Result<void> StoreCore::maintain() {
   const std::uint64_t asked = ++maintain_asked_;
   wake_background_.notify_one();
   background_idle_.wait(lock, [&] { return stopping_ || maintain_done_ >= asked; });
-  if (!background_error_.empty()) return failure(Code::kInternal, background_error_);
+  if (background_error_) return failure(*background_error_);
   return {};
 }
 

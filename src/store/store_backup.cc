@@ -9,22 +9,25 @@
 #include <cstring>
 
 #include "store/store_core.h"
+#include "store/wal.h"
 
 namespace tieline::store {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::uint64_t kLogHeaderBytes = 32, kLogFrameBytes = 24 + 4096;
+constexpr std::uint64_t kLogFrameBytes = WalState::kFrameBytes + 4096;
 
 Error file_error(const std::string& path, int failed) {
+  if (failed == ECANCELED) return {Code::kUnavailable, "the backup was given up", {}};
   return {failed == ENOSPC || failed == EDQUOT ? Code::kFull : Code::kInternal,
           "copying to " + path + ": " + std::strerror(failed),
           {}};
 }
 
 // At most so many bytes of it; synced.
-Result<std::uint64_t> copy_file(const std::string& from, const std::string& to, std::uint64_t bytes_max) {
+Result<std::uint64_t> copy_file(const std::string& from, const std::string& to, std::uint64_t bytes_max,
+                                const std::atomic<bool>* give_up) {
   const int in = ::open(from.c_str(), O_RDONLY | O_CLOEXEC);
   if (in < 0) return failure(file_error(to, errno));
   const int out = ::open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -32,6 +35,10 @@ Result<std::uint64_t> copy_file(const std::string& from, const std::string& to, 
   std::uint64_t copied = 0;
   std::array<char, 1 << 16> buffer;
   while (failed == 0 && copied < bytes_max) {
+    if (give_up != nullptr && *give_up) {
+      failed = ECANCELED;
+      break;
+    }
     const auto got = ::read(in, buffer.data(), std::min<std::uint64_t>(buffer.size(), bytes_max - copied));
     if (got < 0) failed = errno;
     if (got <= 0) break;
@@ -51,9 +58,10 @@ Result<std::uint64_t> copy_file(const std::string& from, const std::string& to, 
 
 class Backup {
  public:
-  Backup(StoreCore& core, fs::path to) : core_(core), to_(std::move(to)) {}
+  Backup(StoreCore& core, fs::path to, const std::atomic<bool>* give_up)
+      : core_(core), to_(std::move(to)), give_up_(give_up) {}
 
-  Result<BackupReport> run(const std::atomic<bool>* give_up) {
+  Result<BackupReport> run() {
     // In this order: what state.db has folded stands in the segments, too.
     if (core_.has_state()) TRY_VOID(copy_state());
     LogEnd end;
@@ -67,15 +75,15 @@ class Backup {
       end.last_lsn = core_.durable_lsn;
     }
     for (const Segment& segment : *segments) {
-      if (give_up != nullptr && *give_up) return failure(Code::kUnavailable, "the backup was given up");
+      if (give_up_ != nullptr && *give_up_) return failure(file_error({}, ECANCELED));
       const bool hot = &segment == &segments->back();
       std::error_code missing;
       // Not begun then; what it holds by now is behind the moment that the copy is of.
       if (hot && hot_log == 0 && (!core_.options.read_only || !fs::exists(segment.path, missing))) continue;
       TRY_VOID(copy_segment(segment, hot ? hot_log : segment.log_bytes));
-      if (hot && hot_log > kLogHeaderBytes) {
+      if (hot && hot_log > WalState::kHeaderBytes) {
         end.segment = segment.first_lsn;
-        end.frames = (hot_log - kLogHeaderBytes) / kLogFrameBytes;
+        end.frames = (hot_log - WalState::kHeaderBytes) / kLogFrameBytes;
       }
     }
     TRY_VOID(copy_others());
@@ -94,6 +102,7 @@ class Backup {
     for (const char c : copy) quoted += c == '\'' ? std::string("''") : std::string(1, c);
     {
       TRY(Database db, Database::open(core_.state_path(), Database::Mode::kRead));
+      db.give_up_when(give_up_);
       TRY_VOID(db.run(("vacuum into '" + quoted + "'").c_str()));
     }
     ::chmod(copy.c_str(), 0600);
@@ -106,7 +115,8 @@ class Backup {
     for (const std::string& name : core_.options.beside) {
       std::error_code missing;
       if (!fs::exists(core_.path(name), missing)) continue;
-      TRY(const std::uint64_t bytes, copy_file(core_.path(name).string(), (to_ / name).string(), ~std::uint64_t{0}));
+      TRY(const std::uint64_t bytes,
+          copy_file(core_.path(name).string(), (to_ / name).string(), ~std::uint64_t{0}, give_up_));
       report_.bytes += bytes;
       ++report_.others;
     }
@@ -122,17 +132,18 @@ class Backup {
       report_.bytes += segment.bytes;
       return {};
     }
-    TRY(const std::uint64_t bytes, copy_file(segment.path, copy, ~std::uint64_t{0}));
+    TRY(const std::uint64_t bytes, copy_file(segment.path, copy, ~std::uint64_t{0}, give_up_));
     report_.bytes += bytes;
     if (segment.sealed) return {};
     TRY(const std::uint64_t log,
-        copy_file(segment.path + "-wal", copy + "-wal", log_bytes == 0 ? ~log_bytes : log_bytes));
+        copy_file(segment.path + "-wal", copy + "-wal", log_bytes == 0 ? ~log_bytes : log_bytes, give_up_));
     report_.bytes += log;
     return {};
   }
 
   StoreCore& core_;
   const fs::path to_;
+  const std::atomic<bool>* const give_up_;
   BackupReport report_;
 };
 
@@ -149,8 +160,8 @@ Result<BackupReport> SqliteStore::backup(const fs::path& to, const std::atomic<b
   if (failed) return failure(Code::kInternal, "making " + unfinished.string() + ": " + failed.message());
   fs::permissions(unfinished, fs::perms::owner_all, failed);
   const auto held = core_->hold_files();
-  Backup backup(*core_, unfinished);
-  auto done = backup.run(give_up);
+  Backup backup(*core_, unfinished, give_up);
+  auto done = backup.run();
   if (done) {
     fs::remove(to, failed);  // an empty one
     fs::rename(unfinished, to, failed);

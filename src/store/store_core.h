@@ -92,6 +92,7 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   std::vector<std::string> unreadable;      // segments that could not be opened
   std::vector<std::string> never_finished;  // that a crash left before their first commit
   std::vector<std::string> damaged;         // what else the opening found wrong, in words
+  LogStart start;                           // as state.db has it
 
   // With the lock held.
   Result<void> writable() const;                    // what flows write; the last of the disk is theirs
@@ -122,7 +123,7 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   void lost_records(const SegmentReader& reader, std::uint64_t first, std::uint64_t last);
   void sample_time() { now_us_.store(to_unix_us(clock.now()), std::memory_order_relaxed); }
   Result<void> maintain();
-  Result<void> compact();
+  Result<void> compact(const std::atomic<bool>* give_up);
   std::shared_ptr<void> hold_files();
   StoreStats stats() const;
   std::uint64_t folded_lsn() const { return folded_lsn_; }  // with the lock held
@@ -142,7 +143,7 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
     std::shared_ptr<Generation> generation;  // null: folded already
   };
 
-  // store_recovery.cc
+  // store_opening.cc
   Result<void> open_files();
   Result<void> lock_directory();
   Result<std::vector<Segment>> list_segments();
@@ -151,10 +152,13 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
     std::uint64_t all_from = 0, records_from = 0;  // lsns
   };
   Result<Told> told_by(const std::vector<Segment>& found) const;
+
+  // store_recovery.cc
   Result<void> recover(std::vector<Segment> found);
   Result<void> take_standing(std::vector<Segment>& found, std::vector<Segment>& standing,
                              std::vector<std::uint64_t>& gaps);
-  std::uint64_t first_missing(const std::vector<Segment>& found, const Segment& segment) const;
+  std::uint64_t first_of_all(const std::vector<Segment>& found, const Segment& segment) const;
+  Result<void> note_start(LogStart first);
   Result<void> leave_out(const Segment& segment, bool newest, const Error& error);
   Result<void> check_environment(const SegmentReader& reader) const;
   Result<void> replay(const Segment& segment, const Segment* next);  // null: the newest
@@ -169,7 +173,7 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   Result<bool> hold_owners(const Segment& segment, std::uint64_t last_lsn);  // false: who they are is not known
   Result<void> hold_open(std::uint64_t first_seq, std::uint64_t last_seq);
   Result<void> hold_begun(std::uint64_t first_seq, std::uint64_t last_seq);
-  Result<void> read_newest_marks(const Segment& newest);
+  Result<void> read_newest_marks();
   Result<const RecentRun*> latest(RunId run);  // in the hot generation; null: it is not known
   void suspect(RunId run, std::uint32_t lost, std::uint64_t last_lsn);
 
@@ -215,6 +219,7 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
     std::optional<Holds> to;     // nothing: it goes
     std::vector<RunId> working;  // unfinished in memory only
     bool pressed = false;        // before its time
+    LogStart next{};             // where the log begins without it, if it is the oldest
   };
   Result<void> retire();
   Result<void> shed_all();
@@ -223,7 +228,9 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   std::optional<Shedding> shedding_by_size() const;
   bool may_go(const Segment& segment) const;
   std::optional<Holds> holds_by_time(const Segment& segment) const;
-  std::vector<RunId> working_runs() const;
+  std::vector<RunId> working_runs() const;  // without the lock
+  static bool all_known(const std::vector<RunId>& working, const Shedding& what);
+  bool held_back() const;
   Result<bool> shed(const Shedding& what);  // false: not now
   void shed_done(const Shedding& what, const std::optional<Segment>& less);
   Result<void> expire(bool asked);
@@ -233,9 +240,11 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   std::optional<LogEnd> known_end_;  // as the opening found it
   bool end_lost_ = false;            // it lacks something, and that is accepted, or it is only looked at
   bool has_state_ = false;
-  std::vector<FlowState> newest_flows_;  // cursors as the newest segment has them; while it opens
-  std::uint64_t suspects_ = 0;           // runs that are held as records of them may be lost; while it opens
+  const Segment* newest_ = nullptr;                     // while it opens
+  std::optional<std::vector<FlowState>> newest_flows_;  // cursors as it has them, once somebody asked; while it opens
+  std::uint64_t suspects_ = 0;  // runs that are held as records of them may be lost; while it opens
   std::atomic<std::int64_t> now_us_{0};
+  std::atomic<bool> compact_given_up_{false};  // by who asked for it, or as the store closes
 
   // Guarded by `mutex`.
   Group queue_;
@@ -259,7 +268,7 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   std::condition_variable wake_writer_;
   std::deque<Sealing> sealing_;
   std::uint64_t maintain_asked_ = 0, maintain_done_ = 0;
-  std::string background_error_;
+  std::optional<Error> background_error_;
   std::condition_variable wake_background_, background_idle_;
   std::uint64_t folded_lsn_ = 0, folded_seq_ = 0;
 
@@ -279,6 +288,7 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   std::unique_ptr<Files> background_files_;
   std::deque<Segment> leaving_;  // open forms of sealed segments, not removed yet
   Instant expired_at_ = Instant::min();
+  std::optional<std::uint64_t> forgotten_at_;  // the lsn that was folded when kept rows were last looked through
 
   NextSegment next_files_;
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "store/files.h"
 #include "store/segment.h"
 #include "store/sql.h"
 #include "store/store_fixture.h"
@@ -265,6 +266,46 @@ TEST_F(StoreDamage, EventsOfAnOldestSegmentThatCannotBeReadAreCounted) {
     EXPECT_NE(reported_.find(which), std::string::npos) << reported_;
     close();
   }
+}
+
+// What retention let go of is not missed.
+TEST_F(StoreDamage, AnOldestSegmentThatIsGoneIsMissed) {
+  write(true);
+  const std::string oldest = (options_.directory / segment_name(1, true)).string();
+  ASSERT_TRUE(std::filesystem::remove(oldest));
+  for (int times = 0; times < 2; ++times) {
+    reported_.clear();
+    options_.read_only = times == 0;
+    open();
+    const std::uint64_t lost = run(shard_->read(Position(0), {}))->front()->position.value - 1;
+    EXPECT_GE(lost, 1u);
+    EXPECT_EQ(store_->stats().corrupt_events, lost);
+    EXPECT_NE(reported_.find("events 1 to " + std::to_string(lost) + " are corrupt or missing"), std::string::npos)
+        << reported_;
+    EXPECT_EQ(run(shard_->cursor(flow_))->floor, Position(lost));
+    const auto report = store_->verify();
+    EXPECT_EQ(report->corrupt_events, lost);
+    EXPECT_EQ(report->places.size(), report->corrupt_records > 0 ? 2u : 1u);
+    close();
+  }
+  const auto repaired = SqliteStore::repair(options_, clock_);
+  ASSERT_TRUE(repaired) << repaired.error().text();
+  EXPECT_GE(repaired->events_aside, 1u);
+  EXPECT_TRUE(repaired->after.clean());
+  reported_.clear();
+  options_.keep = std::chrono::hours(1);
+  options_.dedupe_window = std::chrono::hours(1);
+  open();
+  EXPECT_EQ(reported_, "");
+  shard_->configured({});
+  clock_.advance(std::chrono::hours(2));
+  ASSERT_TRUE(store_->maintain());
+  EXPECT_NE(reported_.find("let go of "), std::string::npos);
+  close();
+  reported_.clear();
+  open();
+  EXPECT_EQ(reported_, "");
+  EXPECT_TRUE(store_->verify()->clean());
 }
 
 TEST_F(StoreDamage, ASegmentThatACrashCutOffInItsMakingIsTakenBack) {

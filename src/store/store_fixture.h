@@ -220,7 +220,7 @@ class WorkedStoreTest : public DiskStoreTest {
       const auto cursor = run(shard_->cursor(id));
       out << name << ' ' << id.value << " floor " << cursor->floor.value << " settled " << cursor->settled.size()
           << " delivered " << counts->delivered << " held " << counts->held << " dead " << counts->dead << " retrying "
-          << counts->retrying << '\n';
+          << counts->retrying << " parked " << counts->parked << " waiting " << counts->waiting << '\n';
     }
     RunQuery all;
     all.count = 10'000;
@@ -236,7 +236,8 @@ class WorkedStoreTest : public DiskStoreTest {
     for (const Entry& e : *entries) out << e.key << '=' << e.value << '@' << e.revision << '\n';
     return out.str();
   }
-  // Events with a run each: most delivered, every tenth held, every seventh dead, with entries.
+  // Events with a run each: most delivered, every tenth held, every seventh dead, every thirteenth waiting, with
+  // entries.
   FlowId work(int count) {
     const FlowId flow = open_flow("orders");
     fill(1, count);
@@ -246,9 +247,10 @@ class WorkedStoreTest : public DiskStoreTest {
       first.puts.push_back({"index", "order/" + std::to_string(i), std::to_string(i)});
       journal(std::move(first));
       Record second = make_state(flow, event, 2,
-                                 i % 10 == 0  ? RunState::kHeld
-                                 : i % 7 == 0 ? RunState::kDead
-                                              : RunState::kDelivered);
+                                 i % 10 == 0   ? RunState::kHeld
+                                 : i % 7 == 0  ? RunState::kDead
+                                 : i % 13 == 0 ? RunState::kWaiting
+                                               : RunState::kDelivered);
       second.lane = event * 3;
       second.summary = second.state == RunState::kDelivered ? "" : "why " + std::to_string(i);
       journal(std::move(second));

@@ -1,10 +1,5 @@
 // What an opening looks at before SQLite does: whether the log still ends where it was durable. It must never let a
 // damaged or missing file pass for a shorter log.
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
-
 #include "store/store_core.h"
 #include "store/wal.h"
 
@@ -12,7 +7,6 @@ namespace tieline::store {
 namespace {
 
 constexpr std::uint64_t kPageBytes = 4096;
-constexpr int kAsideMax = 100;
 constexpr const char* kAdvice =
     "; keep a copy of the store's directory, then restore the file from a backup, or go on without what is lost: "
     "tieline run --accept-loss";
@@ -42,16 +36,6 @@ std::string fault_of(const std::string& path, const WalState& wal, std::uint64_t
   if (wal.frames >= promised) return {};
   if (wal.file_bytes == 0) return log + " is missing or empty";
   return log + " ends after " + std::to_string(wal.frames) + " of " + std::to_string(promised) + " pages";
-}
-
-// A second name for the file, so that it stays when another takes its place.
-Result<std::string> keep_aside(const std::string& file) {
-  for (int i = 1; i <= kAsideMax; ++i) {
-    const std::string aside = file + ".damaged" + (i == 1 ? "" : "-" + std::to_string(i));
-    if (::link(file.c_str(), aside.c_str()) == 0) return aside;
-    if (errno != EEXIST) return failure(Code::kInternal, "keeping " + file + ": " + std::strerror(errno));
-  }
-  return failure(Code::kInternal, "there are " + std::to_string(kAsideMax) + " damaged copies of " + file);
 }
 
 }  // namespace
@@ -117,7 +101,7 @@ Result<void> StoreCore::verify_log(const Segment& segment) const {
 
 Result<void> StoreCore::salvage(const Segment& segment) {
   const std::string log = segment.path + "-wal", mended = log + ".tmp";
-  TRY(const std::string aside, keep_aside(log));
+  TRY(const std::string aside, keep_aside(log, ".damaged"));
   TRY(const WalSalvage saved, salvage_wal(log, mended, segment.path));
   std::error_code failed;
   std::filesystem::rename(mended, log, failed);

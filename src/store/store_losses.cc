@@ -192,10 +192,11 @@ Result<void> StoreCore::hold_open(std::uint64_t first_seq, std::uint64_t last_se
 
 // Events that a flow has not done with, and of which no record is known: their first one may be lost.
 Result<void> StoreCore::hold_begun(std::uint64_t first_seq, std::uint64_t last_seq) {
+  TRY_VOID(read_newest_marks());
   for (std::size_t i = 0; i < flows.size(); ++i) {
     if (flows[i].name.empty()) continue;
-    const bool later = i < newest_flows_.size() && newest_flows_[i].cursor.reach() >= flows[i].cursor.reach();
-    const Cursor& newest = later ? newest_flows_[i].cursor : flows[i].cursor;
+    const bool later = i < newest_flows_->size() && (*newest_flows_)[i].cursor.reach() >= flows[i].cursor.reach();
+    const Cursor& newest = later ? (*newest_flows_)[i].cursor : flows[i].cursor;
     // One that had not come near was not at work, as one that is configured no more.
     if (newest.reach().value + kBegunMax < first_seq) continue;
     std::size_t begun = 0;
@@ -211,14 +212,17 @@ Result<void> StoreCore::hold_begun(std::uint64_t first_seq, std::uint64_t last_s
 }
 
 // Cursors as they were last durable: what a flow had done with by then was not under way.
-Result<void> StoreCore::read_newest_marks(const Segment& newest) {
-  TRY(SegmentReader * reader, background_files_->segment(newest));
+Result<void> StoreCore::read_newest_marks() {
+  if (newest_flows_) return {};
+  auto& newest = newest_flows_.emplace();
+  if (newest_ == nullptr) return {};
+  TRY(SegmentReader * reader, background_files_->segment(*newest_));
   auto marks = reader->marks();
   if (!marks) return marks.error().code == Code::kCorrupt ? Result<void>() : failure(std::move(marks.error()));
   for (auto& [id, cursor] : *marks) {
     if (id.value == 0) continue;
-    if (newest_flows_.size() < id.value) newest_flows_.resize(id.value);
-    newest_flows_[id.value - 1].cursor = std::move(cursor);
+    if (newest.size() < id.value) newest.resize(id.value);
+    newest[id.value - 1].cursor = std::move(cursor);
   }
   return {};
 }

@@ -26,6 +26,11 @@ std::optional<std::uint64_t> number_in(const std::string& name, std::string_view
   return number;
 }
 
+// The log and index, too, of a database that a crash cut short.
+bool is_unfinished(std::string_view name) {
+  return name.ends_with(".tmp") || name.ends_with(".tmp-wal") || name.ends_with(".tmp-shm");
+}
+
 // A crash while SQLite makes a segment's file leaves a journal to take its first page back by: only who may write can
 // read it then. Nothing is committed to such a file yet. What goes wrong here the reader will meet, and tell.
 void take_back(const std::string& database, const std::string& vfs) {
@@ -62,6 +67,7 @@ Result<void> StoreCore::open() {
 Result<void> StoreCore::open_files() {
   sample_time();
   TRY_VOID(lock_directory());
+  if (!options.read_only) TRY_VOID(put_in_place(options.directory));
   TRY(std::vector<Segment> found, list_segments());
   TRY_VOID(open_state(found));
   TRY_VOID(inspect(found));
@@ -80,6 +86,7 @@ void StoreCore::close() {
   {
     const std::lock_guard lock(mutex);
     stopping_ = true;
+    compact_given_up_ = true;
   }
   wake_writer_.notify_all();
   wake_background_.notify_all();
@@ -124,7 +131,7 @@ Result<std::vector<Segment>> StoreCore::list_segments() {
   for (const auto& file : std::filesystem::directory_iterator(options.directory, failed)) {
     const std::string name = file.path().filename().string();
     // A sealing that a crash cut short, whose source still stands, and files that had not become a segment's yet.
-    if ((name.ends_with(".tmp") || name.starts_with(kNextSegment)) && !options.read_only) {
+    if ((is_unfinished(name) || name.starts_with(kNextSegment)) && !options.read_only) {
       std::filesystem::remove(file.path(), failed);
       continue;
     }
@@ -173,7 +180,7 @@ Result<void> StoreCore::open_state(const std::vector<Segment>& found) {
     auto opened = StateDb::open(file, {});
     if (!opened && opened.error().code == Code::kCorrupt) {
       report("state.db is corrupt and is rebuilt from the segments: " + opened.error().message);
-      set_aside(file, ".corrupt");
+      TRY_VOID(set_aside(file, ".corrupt"));
       opened = StateDb::open(file, {});
     }
     if (!opened) return failure(std::move(opened.error()).in("state.db"));
@@ -186,8 +193,13 @@ Result<void> StoreCore::open_state(const std::vector<Segment>& found) {
   TRY(const std::uint64_t next, reader.next_seq());
   folded_seq_ = next - 1;
   TRY(flows, reader.flows());
+  TRY(start, reader.start());
+  if (options.read_only) return {};
+  if (found.empty()) return folded_lsn_ + folded_seq_ == 0 && start.lsn == 0 ? note_start({1, 1}) : Result<void>();
+  // What was folded up to the hot segment is nobody else's to tell: the heads of all others need not be read.
+  if (!found.back().sealed && folded_lsn_ + 1 >= found.back().first_lsn) return {};
   TRY(const Told told, told_by(found));
-  if (found.empty() || folded_lsn_ + 1 >= told.all_from || options.read_only) return {};
+  if (folded_lsn_ + 1 >= told.all_from) return {};
   if (!options.accept_loss) {
     return failure(Code::kCorrupt,
                    "state.db lacks what was folded before record " + std::to_string(told.all_from) +
@@ -197,6 +209,13 @@ Result<void> StoreCore::open_state(const std::vector<Segment>& found) {
   if (folded_lsn_ + 1 >= told.records_from) return {};
   folded_lsn_ = told.records_from - 1;
   return state_.skip_to(folded_lsn_, 0);
+}
+
+Result<void> StoreCore::note_start(LogStart first) {
+  TRY_VOID(state_.start_at(first));
+  const std::lock_guard lock(mutex);
+  start = first;
+  return {};
 }
 
 // From which record on the segments have everything, and from which on they have the records. What they let go of

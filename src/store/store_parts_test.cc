@@ -125,6 +125,9 @@ TEST(Dedupe, ForgetsWhatIsOlder) {
     dedupe.each(hash64(std::to_string(i)), [&](std::uint64_t seq) { hits += seq == i; });
   }
   EXPECT_EQ(hits, 10u);
+  dedupe.forget_up_to(5);  // an older segment goes later: what is forgotten stays so
+  dedupe.each(hash64("900"), [&](std::uint64_t seq) { hits += seq == 900; });
+  EXPECT_EQ(hits, 10u);
   for (std::uint64_t i = 1001; i <= 5000; ++i) {
     dedupe.add(hash64(std::to_string(i)), i);
     dedupe.forget_up_to(i - 10);

@@ -20,7 +20,7 @@ Result<void> StoreCore::recover(std::vector<Segment> found) {
   std::vector<Segment> standing;
   std::vector<std::uint64_t> gaps;
   TRY_VOID(take_standing(found, standing, gaps));
-  if (!standing.empty()) TRY_VOID(read_newest_marks(standing.back()));
+  newest_ = standing.empty() ? nullptr : &standing.back();
   for (std::size_t i = 0; i < standing.size(); ++i) {
     const bool newest = i + 1 == standing.size();
     next_lsn = std::max(next_lsn, standing[i].last_lsn + 1);
@@ -33,7 +33,8 @@ Result<void> StoreCore::recover(std::vector<Segment> found) {
     TRY_VOID(replay(standing[i], newest ? nullptr : &standing[i + 1]));
     if (!newest) TRY_VOID(end_recovered(standing[i], standing[i + 1]));
   }
-  newest_flows_.clear();
+  newest_ = nullptr;
+  newest_flows_.reset();
   if (suspects_ > 0)
     report("records of " + std::to_string(suspects_) +
            " runs may be lost: those of them that have not ended are held, and wait for a person");
@@ -103,26 +104,23 @@ Result<void> StoreCore::take_standing(std::vector<Segment>& found, std::vector<S
     }
     end_known = counts->end_known;
     segment.loss_before = std::exchange(left_out, false);
-    const std::uint64_t expected = standing.empty() ? first_missing(found, segment) : standing.back().last_seq + 1;
+    const std::uint64_t expected = standing.empty() ? first_of_all(found, segment) : standing.back().last_seq + 1;
     for (std::uint64_t seq = expected; seq < segment.first_seq; ++seq) {
       if (!std::binary_search(events_aside.begin(), events_aside.end(), seq)) gaps.push_back(seq);
     }
     standing.push_back(segment);
   }
-  return {};
+  // A state.db that is new, or an earlier program's, learns it from what stands.
+  if (options.read_only || start.lsn != 0 || standing.empty()) return {};
+  const Segment& oldest = standing.front();
+  return found.front().first_lsn == oldest.first_lsn ? note_start({oldest.first_lsn, oldest.first_seq})
+                                                     : Result<void>();
 }
 
-// The first event that is missed where `segment` is the oldest that can be read: none, unless one before it cannot.
-// That one's first event is known only if nothing was removed before it; else what every flow had settled passes for
-// history.
-std::uint64_t StoreCore::first_missing(const std::vector<Segment>& found, const Segment& segment) const {
-  if (found.front().first_lsn == segment.first_lsn) return segment.first_seq;
+// Where `segment` is the oldest that can be read: the event that the oldest one begins with which was not let go of.
+std::uint64_t StoreCore::first_of_all(const std::vector<Segment>& found, const Segment& segment) const {
   if (found.front().first_lsn == 1) return 1;
-  std::uint64_t first = segment.first_seq;
-  for (const FlowState& flow : flows) {
-    if (!flow.name.empty()) first = std::min(first, flow.cursor.floor().value + 1);
-  }
-  return first;
+  return start.lsn != 0 && start.lsn < segment.first_lsn ? start.seq : segment.first_seq;
 }
 
 // A segment that cannot be read at all.
@@ -130,7 +128,7 @@ Result<void> StoreCore::leave_out(const Segment& segment, bool newest, const Err
   if (error.code == Code::kNotFound && newest && !segment.damaged) {
     report(segment.path + " was never finished and is set aside");
     never_finished.push_back(segment.path);
-    if (!options.read_only) set_aside(segment.path, ".unfinished");
+    if (!options.read_only) TRY_VOID(set_aside(segment.path, ".unfinished"));
     return {};
   }
   // An older one that nothing was ever committed to has lost what was.
@@ -140,7 +138,7 @@ Result<void> StoreCore::leave_out(const Segment& segment, bool newest, const Err
                         "): " + loss_behind(folded_seq_, segment.first_lsn - 1) + " may be lost",
                     true));
   report(segment.path + " is corrupt and is set aside: " + error.message);
-  if (newest && !options.read_only) set_aside(segment.path, ".corrupt");
+  if (newest && !options.read_only) TRY_VOID(set_aside(segment.path, ".corrupt"));
   unreadable.push_back(segment.path);
   return {};
 }

@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <fstream>
 
 #include "json/value.h"
@@ -44,8 +46,10 @@ class Aside {
     end(out);
     ++records;
   }
+  // What was told so far is on disk; nothing may go before that. kFull, kInternal.
   Result<void> close() {
-    if (!file_.is_open()) return {};
+    if (!std::exchange(written_to_, false)) return {};
+    if (!file_.is_open()) return failure(Code::kInternal, "making " + path_ + " failed: " + std::strerror(failed_));
     file_.close();
     if (file_.fail()) return failure(Code::kFull, "writing " + path_ + " failed");
     return sync_file(path_);
@@ -60,8 +64,10 @@ class Aside {
     out.key("why").string(why);
   }
   void end(json::Builder& out) {
+    written_to_ = true;
     if (!file_.is_open()) {
       const int made = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+      if (made < 0) failed_ = errno;
       if (made >= 0) ::close(made);
       file_.open(path_, std::ios::app);
     }
@@ -70,6 +76,8 @@ class Aside {
 
   std::string path_;
   std::ofstream file_;
+  bool written_to_ = false;  // since it was closed
+  int failed_ = 0;
 };
 
 // One segment written anew: its intact rows, and the numbers of those that are not there.
@@ -77,13 +85,12 @@ class Mending {
  public:
   // What it should hold goes up to these; `reader` may lack pages.
   Mending(const Segment& segment, SegmentReader& reader, std::uint64_t last_seq, std::uint64_t last_lsn, Aside& aside)
-      : segment_(segment), reader_(reader), last_seq_(last_seq), last_lsn_(last_lsn), aside_(aside) {}
+      : segment_(segment), reader_(reader), aside_(aside), events_(events(last_seq)), records_(records(last_lsn)) {}
 
   // Whether there is anything to mend; what is, goes to `aside` in the second pass only.
   bool faulty() {
-    const bool rows = std::ranges::any_of(events(), [](const auto& row) { return !row.second.empty(); }) ||
-                      std::ranges::any_of(records(), [](const auto& row) { return !row.second.empty(); });
-    return rows || !reader_.check();
+    const auto wrong = [](const auto& row) { return !row.second.empty(); };
+    return std::ranges::any_of(events_, wrong) || std::ranges::any_of(records_, wrong) || !reader_.check();
   }
 
   Result<void> write(const std::string& path) {
@@ -111,40 +118,25 @@ class Mending {
  private:
   using Faults = std::vector<std::pair<std::uint64_t, std::string>>;  // number, and why; empty: it is intact
 
-  bool known(const std::vector<std::uint64_t>& aside, std::uint64_t number) const {
-    return std::binary_search(aside.begin(), aside.end(), number);
-  }
-  Faults events() {
+  Faults events(std::uint64_t last_seq) {
     Faults all;
-    for (std::uint64_t seq = reader_.head().first_seq; seq <= last_seq_; ++seq) {
-      if (known(reader_.events_aside(), seq)) continue;
+    for (std::uint64_t seq = reader_.head().first_seq; seq <= last_seq; ++seq) {
+      const auto& aside = reader_.events_aside();
+      if (std::binary_search(aside.begin(), aside.end(), seq)) continue;
       const auto event = reader_.event(seq);
       all.emplace_back(seq, !event ? event.error().message : *event == nullptr ? "it is missing" : "");
     }
     return all;
   }
-  Faults records() {
+  Faults records(std::uint64_t last_lsn) {
     Faults all;
-    if (reader_.head().holds == Holds::kKeys) return all;
-    for (std::uint64_t lsn = reader_.head().first_lsn; lsn <= last_lsn_; ++lsn) {
-      if (known(reader_.records_aside(), lsn)) continue;
-      std::string why;
-      const auto row = reader_.raw_record(lsn, [&](const RawRecord& raw) -> Result<void> {
-        Bytes buffer;
-        const auto content = raw.content(buffer);
-        if (!content) why = content.error().message;
-        if (content && raw.kind < kRecPut) {
-          if (const auto record = raw.decode(); !record) why = record.error().message;
-        }
-        if (content && raw.kind >= kRecPut) {
-          if (const auto entry = decode_entry(*content); !entry) why = entry.error().message;
-        }
-        return {};
-      });
-      // A segment that no record went to leaves its first lsn out.
-      if (row && !*row && lsn == reader_.head().first_lsn && lsn == last_lsn_) continue;
-      all.emplace_back(lsn, !row ? row.error().message : !*row ? "it is missing" : why);
-    }
+    // What damage hides is told of row by row.
+    (void)reader_.each_lsn(last_lsn, [&](std::uint64_t lsn, const Result<RawRecord>& row) -> Result<void> {
+      Bytes buffer;
+      const auto told = row ? row->read(buffer) : failure(row.error());
+      all.emplace_back(lsn, told ? "" : told.error().message);
+      return {};
+    });
     return all;
   }
 
@@ -152,7 +144,7 @@ class Mending {
     TRY(Statement insert, to.prepare("insert into event values(?,?,?,?,?,?,?)"));
     TRY(Statement seen, to.prepare("insert into seen values(?,?)"));
     TRY(Statement time, to.prepare("insert into time values(?,?)"));
-    for (const auto& [seq, why] : events()) {
+    for (const auto& [seq, why] : events_) {
       if (!why.empty()) {
         Bytes meta, body;
         (void)reader_.raw_event(seq, [&](Statement& row) -> Result<void> {
@@ -178,7 +170,7 @@ class Mending {
 
   Result<void> write_records(Database& to) {
     TRY(Statement insert, to.prepare("insert into rec values(?,?,?,?,?,?,?,?,?,?,?)"));
-    for (const auto& [lsn, why] : records()) {
+    for (const auto& [lsn, why] : records_) {
       bool told = false;
       const auto row = reader_.raw_record(lsn, [&](const RawRecord& r) -> Result<void> {
         told = true;
@@ -219,8 +211,8 @@ class Mending {
 
   const Segment& segment_;
   SegmentReader& reader_;
-  const std::uint64_t last_seq_, last_lsn_;
   Aside& aside_;
+  const Faults events_, records_;
   Statement aside_row_;
 };
 
@@ -269,6 +261,7 @@ class Repair {
     if (!fs::is_directory(options_.directory))
       return failure(Code::kNotFound, "there is no store at " + options_.directory.string());
     TRY_VOID(alone());
+    TRY_VOID(put_in_place(options_.directory));
     TRY(const bool sound, state_is_sound());
     if (!sound) TRY_VOID(rebuild_state());
     // Saves what can be had of a damaged log, seals and folds.
@@ -347,22 +340,27 @@ class Repair {
       TRY_VOID(made.skip_to(told - 1, 0));
       auto from = Database::open(old, Database::Mode::kRead);
       TRY(Database to, Database::open(fresh, Database::Mode::kReadWrite));
-      if (from) TRY_VOID(save_state(*from, to, told));
+      if (from) {
+        TRY_VOID(save_state(*from, to, told));
+        const auto lsn = from->number("select first_lsn from applied");
+        const auto seq = from->number("select first_seq from applied");
+        if (lsn && seq) TRY_VOID(made.start_at({static_cast<std::uint64_t>(*lsn), static_cast<std::uint64_t>(*seq)}));
+      }
       TRY_VOID(made.checkpoint());
     }
+    TRY_VOID(aside_.close());
     TRY_VOID(sync_file(fresh));
+    for (const char* suffix : {"-wal", "-shm"}) fs::remove(fresh + suffix);  // all of it stands in the file
+    TRY_VOID(keep_aside(old, ".corrupt"));
     std::error_code failed;
-    for (const char* suffix : {"-wal", "-shm", ""}) {
-      std::string to = old + (report_.state_rebuilt ? ".corrupt-2" : ".corrupt");
-      fs::rename(old + suffix, to + suffix, failed);
-    }
-    for (const char* suffix : {"-wal", "-shm"}) fs::remove(fresh + suffix, failed);
-    fs::rename(fresh, old, failed);
+    fs::rename(fresh, path(kMendedState), failed);
     if (failed) return failure(Code::kInternal, "renaming " + fresh + ": " + failed.message());
+    TRY_VOID(sync_directory(options_.directory.string()));
+    TRY_VOID(put_in_place(options_.directory));
     report_.state_rebuilt = true;
     report_.lines.push_back(
         "state.db is rebuilt from the segments; the counts of flows begin with the history that stands");
-    return sync_directory(options_.directory.string());
+    return {};
   }
 
   // What no segment tells any more.
@@ -403,10 +401,7 @@ class Repair {
       auto reader = SegmentReader::open(entry.path().string(), options_.vfs);
       if (!reader && reader.error().code == Code::kUnsupported) return failure(reader.error());
       if (!reader) {
-        for (const char* suffix : {"-wal", "-shm", ""}) {
-          std::error_code ignored;
-          fs::rename(entry.path().string() + suffix, entry.path().string() + ".corrupt" + suffix, ignored);
-        }
+        TRY_VOID(set_aside(entry.path().string(), ".corrupt"));
         continue;
       }
       Segment segment;
@@ -420,8 +415,24 @@ class Repair {
     return all;
   }
 
+  // The oldest segments are gone, and were not let go of.
+  Result<void> mend_start(const Segment& oldest) {
+    TRY(StateDb state, StateDb::open(path("state.db"), {}));
+    TRY(StateReader reader, StateReader::open(path("state.db"), {}));
+    TRY(const LogStart start, reader.start());
+    if (start.lsn == 0 || start.lsn >= oldest.first_lsn) return {};
+    const std::string gone = segment_name(start.lsn, true);
+    for (std::uint64_t seq = start.seq; seq < oldest.first_seq; ++seq) aside_.event(gone, seq, "it is missing", {}, {});
+    for (std::uint64_t lsn = start.lsn; lsn < oldest.first_lsn; ++lsn)
+      aside_.record(gone, lsn, "it is missing", nullptr);
+    TRY_VOID(aside_.close());
+    report_.lines.push_back("what stood before " + name_of(oldest.path) + " is missing");
+    return state.start_at({oldest.first_lsn, oldest.first_seq});
+  }
+
   Result<void> mend_segments() {
     TRY(const std::vector<Segment> all, list());
+    if (!all.empty()) TRY_VOID(mend_start(all.front()));
     const LogEnd end = read_log_end(path("end")).value_or(LogEnd{});
     for (std::size_t i = 0; i < all.size(); ++i) {
       TRY(SegmentReader reader, SegmentReader::open(all[i].path, options_.vfs));

@@ -1,6 +1,7 @@
 // What is let go of, and when: first the data of events, then the history, last that by which a duplicate is known. It
 // must never let go of anything that is still owed before it stands on disk elsewhere.
 #include <algorithm>
+#include <set>
 
 #include "store/store_core.h"
 
@@ -30,22 +31,35 @@ bool StoreCore::may_go(const Segment& segment) const {
   });
 }
 
+// Some of them may have ended since. Of all generations the hot one alone may change, and is walked with the lock held.
 std::vector<RunId> StoreCore::working_runs() const {
   std::vector<RunId> working;
-  for (const auto& generation : recent.generations()) {
-    for (const auto& [id, run] : generation->runs) {
-      if (id.event.value < recent.first_seq() && keeps_event(run.status.state)) working.push_back(id);
+  std::vector<std::shared_ptr<const Generation>> closed;
+  std::uint64_t first_seq = 0;
+  const auto walk = [&](const Generation& generation) {
+    for (const auto& [id, run] : generation.runs) {
+      if (id.event.value < first_seq && keeps_event(run.status.state)) working.push_back(id);
     }
+  };
+  {
+    const std::lock_guard lock(mutex);
+    const auto& all = recent.generations();
+    if (all.empty()) return working;
+    first_seq = recent.first_seq();
+    closed.assign(all.begin(), all.end() - 1);
+    walk(*all.back());
   }
+  for (const auto& generation : closed) walk(*generation);
   return working;
 }
 
-// The oldest segment that holds more than it has to. Never one behind a younger one that holds less.
+// The oldest segment that holds more than it has to. None holds less than the one before it, whatever the clock said
+// when their events came: those before it go first.
 std::optional<StoreCore::Shedding> StoreCore::shedding_by_time() const {
   for (std::size_t i = 0; i + 1 < segments->size(); ++i) {
     const Segment& segment = (*segments)[i];
     auto to = holds_by_time(segment);
-    if (!to && i > 0) to = Holds::kKeys;  // those before it go first
+    if (i > 0) to = std::min(to.value_or(Holds::kKeys), (*segments)[i - 1].holds);
     if (to == Holds::kAll) return std::nullopt;
     if (to && *to <= segment.holds) continue;
     if (!may_go(segment)) return std::nullopt;
@@ -77,7 +91,7 @@ std::optional<StoreCore::Shedding> StoreCore::shedding_by_size() const {
 }
 
 std::optional<StoreCore::Shedding> StoreCore::next_to_shed() {
-  const std::lock_guard lock(mutex);
+  std::unique_lock lock(mutex);
   shedding_ = false;
   background_idle_.notify_all();
   if (segments->size() < 2 || held_back_ > 0) return std::nullopt;
@@ -90,8 +104,10 @@ std::optional<StoreCore::Shedding> StoreCore::next_to_shed() {
     if (next->segment.holds == Holds::kKeys || next->segment.first_lsn == irreducible_) return std::nullopt;
     next->to = Holds::kKeys;
   }
-  next->working = working_runs();
+  next->next = {(*segments)[1].first_lsn, (*segments)[1].first_seq};
   shedding_ = true;
+  lock.unlock();
+  next->working = working_runs();
   return next;
 }
 
@@ -118,6 +134,17 @@ Result<void> StoreCore::shed_all() {
   return {};
 }
 
+bool StoreCore::all_known(const std::vector<RunId>& working, const Shedding& what) {
+  const std::set<RunId> known(what.working.begin(), what.working.end());
+  return std::all_of(working.begin(), working.end(),
+                     [&](RunId run) { return run.event.value > what.segment.last_seq || known.contains(run); });
+}
+
+bool StoreCore::held_back() const {
+  const std::lock_guard lock(mutex);
+  return stopping_ || held_back_ > 0;
+}
+
 Result<bool> StoreCore::shed(const Shedding& what) {
   const Segment& segment = what.segment;
   const bool records = what.to != Holds::kHistory && segment.holds != Holds::kKeys;
@@ -128,6 +155,7 @@ Result<bool> StoreCore::shed(const Shedding& what) {
     TRY_VOID(state_.keep(reader, counts, what.working, records));
   }
   forget_leaving(segment.first_lsn);
+  if (!what.to) TRY_VOID(note_start(what.next));
   auto written = state_.checkpoint();
   if (!written && written.error().code == Code::kUnavailable) return false;  // the next tick tries again
   TRY_VOID(std::move(written));
@@ -143,18 +171,10 @@ Result<bool> StoreCore::shed(const Shedding& what) {
     }
     TRY(less, std::move(made));
   }
-  {
-    // Somebody may have taken up a run meanwhile: what it needs is not kept yet.
-    const std::lock_guard lock(mutex);
-    const auto working = working_runs();
-    const bool known = std::all_of(working.begin(), working.end(), [&](RunId run) {
-      return run.event.value > segment.last_seq ||
-             std::find(what.working.begin(), what.working.end(), run) != what.working.end();
-    });
-    if (!known || held_back_ > 0) {
-      if (less) remove_database(less->path + ".tmp");
-      return false;
-    }
+  // Somebody may have taken up a run meanwhile: what it needs is not kept yet.
+  if (!all_known(working_runs(), what) || held_back()) {
+    if (less) remove_database(less->path + kUnfinished);
+    return false;
   }
   if (less) {
     TRY(less, finish_sealed(std::move(*less)));
@@ -169,8 +189,10 @@ Result<bool> StoreCore::shed(const Shedding& what) {
   } else if (segment.path != less->path) {
     remove_database(segment.path);
   }
-  if (records) TRY_VOID(state_.forget_runs(segment.last_seq, what.working));
-  TRY_VOID(state_.forget_kept(what.working));
+  // And again: of one that was, state.db alone knows how it began.
+  const std::vector<RunId> working = working_runs();
+  if (records) TRY_VOID(state_.forget_runs(segment.last_seq, working));
+  TRY_VOID(state_.forget_kept(working));
   const std::string events = " (" + std::to_string(segment.events) + " events)";
   const std::string why = what.pressed ? ", as room is needed" : "";
   report(
@@ -206,19 +228,21 @@ Result<void> StoreCore::expire(bool asked) {
   const Instant instant = clock.instant();
   if (!asked && expired_at_ != Instant::min() && instant - expired_at_ < kExpiryPause) return {};
   expired_at_ = instant;
-  std::vector<RunId> working;
-  const auto wait = [&] {
-    const std::lock_guard lock(mutex);
-    working = working_runs();
-    return stopping_ || held_back_ > 0;
-  };
-  while (!wait()) {
+  const std::vector<RunId> working = working_runs();
+  while (!held_back()) {
     TRY(const std::size_t gone, state_.expire(now(), working, kExpireAtOnce));
     if (gone < kExpireAtOnce) break;
   }
-  if (wait()) return {};
-  TRY_VOID(state_.forget_kept(working));
-  for (std::uint64_t left = 1; left > 0 && !wait();) {
+  if (held_back()) return {};
+  std::uint64_t folded = 0;
+  {
+    const std::lock_guard lock(mutex);
+    folded = folded_lsn_;
+  }
+  // What is kept is needed until a fold says that its run has ended.
+  if (folded != forgotten_at_) TRY_VOID(state_.forget_kept(working));
+  forgotten_at_ = folded;
+  for (std::uint64_t left = 1; left > 0 && !held_back();) {
     TRY(left, state_.give_back(kGiveBackAtOnce));
   }
   return {};

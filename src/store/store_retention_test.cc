@@ -5,6 +5,7 @@
 #include "store/files.h"
 #include "store/segment.h"
 #include "store/sql.h"
+#include "store/store_core.h"
 #include "store/store_fixture.h"
 
 namespace tieline::store {
@@ -104,6 +105,24 @@ TEST_F(StoreRetention, DuplicatesAreKnownLongerThanTheHistory) {
   }
 }
 
+// What state.db alone knows is what stands before the first segment that has records.
+TEST_F(StoreRetention, AClockThatIsPutBackLetsNothingGoOutOfTurn) {
+  options_.keep = hours(30);
+  options_.keep_payloads = hours(10);
+  open();
+  fill(1, 20);
+  clock_.jump_wall(-hours(30));
+  fill(100, 20);
+  clock_.jump_wall(hours(30));
+  pass(hours(12), 1000);
+  EXPECT_GT(segments_that_hold(Holds::kHistory), 3u);
+  EXPECT_EQ(segments_that_hold(Holds::kKeys), 0u);  // those that are older stand behind younger ones
+  EXPECT_TRUE(run(shard_->get({Position(25)}))->front()->data_expired);
+  pass(hours(20), 2000);
+  EXPECT_GT(segments_that_hold(Holds::kKeys), 3u);
+  EXPECT_TRUE(store_->verify()->clean()) << store_->verify()->places.front();
+}
+
 TEST_F(StoreRetention, LostStateIsNoticedWhereTheSegmentsDoNotTellIt) {
   options_.keep = hours(100);
   options_.keep_payloads = hours(10);
@@ -139,6 +158,27 @@ TEST_F(StoreRetention, ASegmentThatFillsSlowlyEnds) {
   reopen();  // its age is known after a start, too
   ASSERT_TRUE(store_->maintain());
   EXPECT_EQ(store_->stats().sealed, 1u);
+}
+
+// A start must not make it new: with one each hour it would never end.
+TEST_F(StoreRetention, ASegmentOfRecordsAloneKeepsItsAge) {
+  options_.keep = hours(80);
+  options_.segment_bytes = 64u << 20;
+  open();
+  const FlowId flow = open_flow("orders");
+  fill(1, 1);
+  clock_.advance(hours(11));
+  ASSERT_TRUE(store_->maintain());
+  ASSERT_EQ(store_->stats().sealed, 1u);
+  Record record = make_state(flow, 1, 1, RunState::kHeld);
+  record.at = clock_.now();
+  journal(std::move(record));
+  for (int i = 0; i < 2; ++i) {
+    clock_.advance(hours(6));
+    reopen();
+  }
+  ASSERT_TRUE(store_->maintain());
+  EXPECT_EQ(store_->stats().sealed, 2u);
 }
 
 TEST_F(StoreRetention, NothingOfOldDataIsLeftInAnyFile) {
@@ -227,6 +267,54 @@ TEST_F(StoreRetention, RunsGoOnWhereWebhooksAreRefused) {
   EXPECT_EQ(refused.error().code, Code::kFull);
   EXPECT_TRUE(store_->stats().refusing);
   journal(make_state(flow, 3, 3, RunState::kDelivered));
+}
+
+TEST_F(StoreRetention, NothingIsTakenAtTheLastOfTheDisk) {
+  open();
+  const FlowId flow = work(5);
+  const std::uint64_t free = store_->stats().disk_free;
+  close();
+  options_.headroom_bytes = 10 * free;  // less than an eighth of it is free
+  open();
+  EXPECT_EQ(run(shard_->append(make_events({"new"}), Deadline::never())).error().code, Code::kFull);
+  const auto refused = run(shard_->append(make_state(flow, 3, 3, RunState::kDelivered), Sync::kWait));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::kFull);
+}
+
+TEST_F(StoreRetention, ACompactionSaysWhatRoomItTakes) {
+  open();
+  work(5);
+  const std::uint64_t free = store_->stats().disk_free;
+  close();
+  options_.headroom_bytes = 2 * free;
+  open();
+  const auto refused = store_->compact();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::kFull);
+  for (const char* words : {"state.db cannot be written anew: that takes ", "beside the reserve of ", " MiB are free"})
+    EXPECT_NE(refused.error().message.find(words), std::string::npos) << refused.error().message;
+  EXPECT_TRUE(store_->maintain());  // nobody asks for it any more
+}
+
+TEST_F(StoreRetention, NothingIsLetGoOfWhileFilesAreHeld) {
+  options_.keep = hours(10);
+  options_.dedupe_window = hours(10);
+  open();
+  work(40);
+  ASSERT_TRUE(store_->maintain());
+  close();
+  clock_.advance(hours(20));
+  const auto core = std::make_shared<StoreCore>(options_, clock_);
+  ASSERT_TRUE(core->open());
+  {
+    const auto held = core->hold_files();  // as a backup does
+    ASSERT_TRUE(core->maintain());
+    EXPECT_EQ(reported_, "");
+  }
+  ASSERT_TRUE(core->maintain());
+  EXPECT_NE(reported_.find("let go of "), std::string::npos);
+  core->close();
 }
 
 TEST_F(StoreRetention, AFullDiskAtAStartIsToldInWords) {

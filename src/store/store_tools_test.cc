@@ -6,6 +6,7 @@
 #include "store/files.h"
 #include "store/segment.h"
 #include "store/sql.h"
+#include "store/state_db.h"
 #include "store/store_fixture.h"
 
 namespace tieline::store {
@@ -31,6 +32,10 @@ class StoreTools : public WorkedStoreTest {
     if (!report) return {};
     EXPECT_TRUE(report->after.clean()) << report->after.places.front();
     return *report;
+  }
+  static std::string bytes_of(const std::filesystem::path& path) {
+    std::ifstream in(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
   }
   // Works on, and is whole afterwards.
   void expect_goes_on() {
@@ -75,6 +80,28 @@ TEST_F(StoreTools, VerifyComparesTheFoldWithTheRecords) {
   }
 }
 
+TEST_F(StoreTools, VerifyMissesARecordAsRepairDoes) {
+  open();
+  work(60);
+  ASSERT_TRUE(store_->maintain());
+  close();
+  const auto sealed = files_like("sealed-");
+  for (const char* which : {"min(lsn)+1", "max(lsn)"}) {
+    auto db = Database::open(sealed[sealed.size() - 2].string(), Database::Mode::kReadWrite);
+    ASSERT_TRUE(db->run(("delete from rec where lsn=(select " + std::string(which) + " from rec)").c_str()));
+  }
+  options_.read_only = true;
+  open();
+  const auto report = store_->verify();
+  EXPECT_EQ(report->corrupt_records, 2u);
+  EXPECT_NE(report->places.front().find(" is missing"), std::string::npos) << report->places.front();
+  close();
+  options_.read_only = false;
+  EXPECT_EQ(repair().records_aside, 2u);
+  open();
+  expect_goes_on();
+}
+
 TEST_F(StoreTools, RepairSetsCorruptRowsAside) {
   open();
   const FlowId flow = work(60);
@@ -117,6 +144,28 @@ TEST_F(StoreTools, RepairSetsCorruptRowsAside) {
   expect_goes_on();
 }
 
+TEST_F(StoreTools, RepairThatCannotSetAsideChangesNothing) {
+  open();
+  work(40);
+  ASSERT_TRUE(store_->maintain());
+  close();
+  const auto damaged = files_like("sealed-")[1];
+  {
+    auto db = Database::open(damaged.string(), Database::Mode::kReadWrite);
+    ASSERT_TRUE(db->run("update event set crc=crc+1 where seq=(select min(seq) from event)"));
+  }
+  const auto before = bytes_of(damaged);
+  const auto taken = file("repair-" + std::to_string(to_unix_us(clock_.now()) / 1'000'000) + ".corrupt-records");
+  std::filesystem::create_directory(taken);
+  const auto refused = SqliteStore::repair(options_, clock_);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("corrupt-records failed: Is a directory"), std::string::npos)
+      << refused.error().message;
+  EXPECT_EQ(bytes_of(damaged), before);
+  std::filesystem::remove(taken);
+  EXPECT_EQ(repair().events_aside, 1u);
+}
+
 TEST_F(StoreTools, RepairLeavesAWholeStoreAsItIs) {
   open();
   work(40);
@@ -139,6 +188,7 @@ TEST_F(StoreTools, RepairMendsADamagedStateAndPages) {
   fill(1000, 60);
   ASSERT_TRUE(store_->maintain());
   ASSERT_GT(store_->stats().oldest_position, 10u);
+  const FlowCounts before = *run(shard_->counts(flow));
   close();
   {
     auto db = Database::open(file("state.db").string(), Database::Mode::kReadWrite);
@@ -162,7 +212,69 @@ TEST_F(StoreTools, RepairMendsADamagedStateAndPages) {
     EXPECT_EQ(run(shard_->get({Position(held)}))->size(), 1u);
     EXPECT_EQ(run(shard_->read(RunId{flow, Position(held)}))->size(), 2u);
   }
+  const FlowCounts after = *run(shard_->counts(flow));
+  EXPECT_EQ(after.held, before.held);
+  EXPECT_EQ(after.dead, before.dead);
+  EXPECT_EQ(after.waiting, before.waiting);
+  journal(make_state(flow, 13, 3, RunState::kDelivered));
+  EXPECT_EQ(run(shard_->counts(flow))->waiting, before.waiting - 1);
   expect_goes_on();
+}
+
+// A crash between the names of the damaged state.db and the mended one must not leave none, nor the one's log to the
+// other.
+TEST_F(StoreTools, ARepairIsEndedByTheNextStart) {
+  options_.keep = hours(24);
+  open();
+  work(40);
+  clock_.advance(hours(48));
+  fill(1000, 60);
+  ASSERT_TRUE(store_->maintain());
+  close();
+  change_state("update kept_event set crc=crc+1 where seq=20");
+  EXPECT_TRUE(repair().state_rebuilt);
+  open();
+  const std::string mended = picture();
+  EXPECT_NE(mended.find("1/10 held"), std::string::npos);
+  close();
+  {
+    auto db = Database::open(file("state.db").string(), Database::Mode::kReadWrite);
+    ASSERT_TRUE(db->number("pragma wal_checkpoint(truncate)"));
+  }
+  // As a crash leaves it: the damaged one in its place, with its log.
+  std::filesystem::rename(file("state.db"), file("state.db.mended"));
+  std::filesystem::copy_file(file("state.db.corrupt"), file("state.db"));
+  {
+    auto db = Database::open(file("state.db").string(), Database::Mode::kReadWrite);
+    ASSERT_TRUE(db->run("delete from kept_event"));
+  }
+  for (const char* name : {"state.db.tmp", "state.db.tmp-wal", "state.db.tmp-shm"}) std::ofstream(file(name)) << "x";
+  open();
+  EXPECT_EQ(picture(), mended);
+  EXPECT_TRUE(store_->verify()->clean());
+  for (const auto& entry : std::filesystem::directory_iterator(options_.directory)) {
+    const std::string name = entry.path().filename();
+    EXPECT_TRUE(name.find(".tmp") == std::string::npos && name.find(".mended") == std::string::npos) << name;
+  }
+  expect_goes_on();
+}
+
+TEST_F(StoreTools, WhatIsSetAsideIsNeverWrittenOver) {
+  open();
+  work(40);
+  ASSERT_TRUE(store_->maintain());
+  close();
+  const std::vector<std::string> names{"state.db.corrupt", "state.db.corrupt-2", "state.db.corrupt-3"};
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    change_state("update run set records=1 where seq=4");
+    change_state(("pragma user_version=" + std::to_string(i + 1)).c_str());
+    EXPECT_TRUE(repair().state_rebuilt);
+  }
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    auto aside = Database::open(file(names[i]).string(), Database::Mode::kReadWrite);
+    ASSERT_TRUE(aside) << aside.error().text();
+    EXPECT_EQ(*aside->number("pragma user_version"), static_cast<std::int64_t>(i + 1));
+  }
 }
 
 TEST_F(StoreTools, RepairKnowsAMissingSegment) {
@@ -217,6 +329,40 @@ TEST_F(StoreTools, BackupIsAStoreThatOpens) {
   open();
   EXPECT_EQ(all_ids().back(), "3019");  // nor has the store any of the copy's
   EXPECT_TRUE(store_->verify()->clean());
+}
+
+TEST_F(StoreTools, WhatTakesLongIsGivenUp) {
+  open();
+  work(40);
+  const std::atomic<bool> give_up = true;
+  const auto copy = directory_.path() / "copy";
+  EXPECT_EQ(store_->verify(&give_up).error().code, Code::kUnavailable);
+  EXPECT_EQ(store_->backup(copy, &give_up).error().code, Code::kUnavailable);
+  EXPECT_FALSE(std::filesystem::exists(copy));
+  EXPECT_FALSE(std::filesystem::exists(copy.string() + ".unfinished"));
+  EXPECT_TRUE(store_->compact());  // which may end before anybody looks
+  const auto compacted = store_->compact(&give_up);
+  EXPECT_TRUE(compacted || compacted.error().code == Code::kUnavailable);
+  EXPECT_TRUE(store_->compact());
+  EXPECT_EQ(store_->stats().background_error, "");
+  EXPECT_TRUE(store_->verify()->clean());
+}
+
+TEST_F(StoreTools, SqlIsGivenUpWhereItStands) {
+  open();
+  work(40);
+  ASSERT_TRUE(store_->maintain());
+  close();
+  auto opened = StateDb::open(file("state.db").string(), {});
+  ASSERT_TRUE(opened);
+  const auto given_up = opened->compact(true);
+  ASSERT_FALSE(given_up);
+  EXPECT_EQ(given_up.error().code, Code::kUnavailable);
+  EXPECT_TRUE(opened->compact(false));
+  auto db = Database::open(file("state.db").string(), Database::Mode::kRead);
+  const std::atomic<bool> flag = true;
+  db->give_up_when(&flag);
+  EXPECT_EQ(db->run(("vacuum into '" + file("copy.db").string() + "'").c_str()).error().code, Code::kUnavailable);
 }
 
 // Each copy has what was acknowledged before it began, whatever is written meanwhile.

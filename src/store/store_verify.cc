@@ -19,6 +19,8 @@ class Verification {
     {
       const std::lock_guard lock(core_.mutex);
       segments_ = core_.segments;
+      durable_lsn_ = core_.durable_lsn;
+      start_ = core_.start;
       for (std::size_t i = 0; i < core_.flows.size(); ++i) flow_names_[i + 1] = core_.flows[i].name;
     }
     report_.corrupt_segments = core_.unreadable.size() + core_.damaged.size();
@@ -29,15 +31,22 @@ class Verification {
         found(path, "a crash left it before its first commit: it holds nothing, and the next start sets it aside");
     }
     if (core_.has_state()) open_state();
-    std::uint64_t expected = 0;  // the position that the next segment begins with
+    std::uint64_t expected = start_.seq;  // the position that the next segment begins with; 0: not known
     std::vector<std::uint64_t> aside;
-    for (const Segment& segment : *segments_) {
+    for (std::size_t i = 0; i < segments_->size(); ++i) {
+      const Segment& segment = (*segments_)[i];
       if (give_up_ != nullptr && *give_up_) return failure(Code::kUnavailable, "the verification was given up");
       if (expected != 0 && segment.first_seq > expected) gap(segment, expected, aside);
       expected = std::max(segment.first_seq, segment.last_seq + 1);
       std::error_code ignored;
       if (!std::filesystem::exists(segment.path, ignored)) continue;  // not begun, or gone since
-      verify(segment, aside);
+      if (i == 0 && start_.lsn != 0 && segment.first_lsn > start_.lsn) {
+        first_missing_ = start_.lsn;
+        last_missing_ = segment.first_lsn - 1;
+        records_missing(segment);
+      }
+      const bool newest = i + 1 == segments_->size();
+      verify(segment, newest ? durable_lsn_ : (*segments_)[i + 1].first_lsn - 1, aside);
     }
     for (const auto& [key, what] : missing_) state_fault(what);
     return std::move(report_);
@@ -75,7 +84,17 @@ class Verification {
                             ", which stood before it, are missing");
   }
 
-  void verify(const Segment& segment, std::vector<std::uint64_t>& aside) {
+  // Those that were noted, in one line.
+  void records_missing(const Segment& segment) {
+    if (first_missing_ == 0) return;
+    report_.corrupt_records += last_missing_ - first_missing_ + 1;
+    found(segment.path, first_missing_ == last_missing_ ? "record " + std::to_string(first_missing_) + " is missing"
+                                                        : "records " + std::to_string(first_missing_) + " to " +
+                                                              std::to_string(last_missing_) + " are missing");
+    first_missing_ = last_missing_ = 0;
+  }
+
+  void verify(const Segment& segment, std::uint64_t last_lsn, std::vector<std::uint64_t>& aside) {
     ++report_.segments;
     auto reader = SegmentReader::open(segment.path, core_.options.vfs);
     if (const auto log = core_.verify_log(segment); !log) {
@@ -94,15 +113,22 @@ class Verification {
     }
     const bool folded = reader && state_ && hold_state(segment);
     if (reader && walked) {
-      walked = reader->each_record([&](const RawRecord& row) -> Result<void> {
-        ++report_.records;
-        const auto good = verify_record(row, folded);
+      walked = reader->each_lsn(last_lsn, [&](std::uint64_t lsn, const Result<RawRecord>& row) -> Result<void> {
+        if (!row && row.error().code == Code::kNotFound) {
+          if (lsn != last_missing_ + 1) records_missing(segment);
+          if (first_missing_ == 0) first_missing_ = lsn;
+          last_missing_ = lsn;
+          return {};
+        }
+        report_.records += row.has_value();
+        const auto good = row ? verify_record(*row, folded) : failure(row.error());
         if (good) return {};
         ++report_.corrupt_records;
         found(segment.path, good.error().message);
         return {};
       });
     }
+    records_missing(segment);
     if (folded) state_->release();
     if (reader && walked) walked = reader->check();
     if (!reader || !walked) {
@@ -134,15 +160,14 @@ class Verification {
   }
 
   Result<void> verify_record(const RawRecord& row, bool folded) {
-    if (row.kind >= kRecPut) {
-      Bytes buffer;
-      TRY(const std::string_view content, row.content(buffer));
-      TRY(const EntryWrite entry, decode_entry(content));
-      if (row.kind == kRecErase) missing_.erase(std::string(entry.bucket) + '\n' + std::string(entry.key));
-      if (folded && row.kind == kRecPut) verify_entry(row, entry.bucket, entry.key, entry.value, entry.until);
+    Bytes buffer;
+    TRY(const auto told, row.read(buffer));
+    if (const auto* entry = std::get_if<EntryWrite>(&told)) {
+      if (row.kind == kRecErase) missing_.erase(std::string(entry->bucket) + '\n' + std::string(entry->key));
+      if (folded && row.kind == kRecPut) verify_entry(row, entry->bucket, entry->key, entry->value, entry->until);
       return {};
     }
-    TRY(const Record record, row.decode());
+    const Record& record = std::get<Record>(told);
     if (!folded) return {};
     for (const KeyPut& put : record.puts) verify_entry(row, put.bucket, put.key, put.value, put.until);
     const auto run = state_->run(record.run);
@@ -181,6 +206,9 @@ class Verification {
   const std::atomic<bool>* give_up_;
   VerifyReport report_;
   std::shared_ptr<const std::vector<Segment>> segments_;
+  std::uint64_t durable_lsn_ = 0;
+  LogStart start_;
+  std::uint64_t first_missing_ = 0, last_missing_ = 0;  // records, one behind the other; 0: none
   std::unordered_map<std::uint64_t, std::string> flow_names_;
   std::optional<StateReader> state_;
   std::uint64_t history_from_ = 0;  // the position from which on ended runs are known

@@ -176,7 +176,6 @@ async function damage({ t, seed, rounds, note }) {
   for (const [kind, pattern] of Object.entries(kinds_of_files)) {
     const told = { whole: 0, counted: 0, refused: 0, absent: 0, held: 0, doubled: 0 };
     for (const [name, harm] of Object.entries(harms)) {
-      if (kind === 'sealed' && name === 'gone') continue; // the oldest one's absence is how history goes, too
       for (let round = 0; round < (['empty', 'gone'].includes(name) ? 1 : rounds); ++round) {
         rmSync(trial.store, { recursive: true });
         cpSync(copy, trial.store, { recursive: true });
