@@ -23,6 +23,13 @@ Result<void> check_names(const EngineConfig& config) {
     CHECK(flow != nullptr);
     if (!names.insert(flow->name).second) return failure(Code::kInvalid, "two flows are called " + flow->name);
   }
+  std::set<std::string_view> former;
+  for (const FlowPtr& flow : config.flows) {
+    if (flow->was.empty()) continue;
+    if (names.contains(flow->was))
+      return failure(Code::kInvalid, "flow " + flow->name + " was " + flow->was + ", which is a flow still");
+    if (!former.insert(flow->was).second) return failure(Code::kInvalid, "two flows were " + flow->was);
+  }
   return {};
 }
 

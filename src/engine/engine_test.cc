@@ -903,6 +903,38 @@ TEST_F(EngineTest, TwoFlowsOfOneNameChangeNothing) {
   EXPECT_EQ(transport_.count("/a"), 1u);
 }
 
+TEST_F(EngineTest, ANameThatAFlowHasIsNoFormerNameOfAnother) {
+  start({flow({step("a")})});
+  const auto named = [&](std::string name, std::string was) {
+    auto out = flow({step("b")});
+    out->name = out->hash = std::move(name);
+    out->was = std::move(was);
+    return out;
+  };
+  const auto reload = [&](std::vector<FlowPtr> flows) {
+    flows_ = std::move(flows);
+    Result<void> reloaded;
+    await(keep(engine_->reload(config()), &reloaded));
+    return reloaded;
+  };
+  const FlowPtr present = flows_[0];
+  EXPECT_EQ(reload({present, named("g", "f")}).error().code, Code::kInvalid);
+  EXPECT_EQ(reload({named("f", "f")}).error().code, Code::kInvalid);
+  EXPECT_EQ(reload({named("g", "f"), named("h", "f")}).error().code, Code::kInvalid);
+  EXPECT_EQ(shown("f").id, FlowId(1)) << "nothing was renamed";
+  post("{}");
+  advance(1s);
+  EXPECT_EQ(transport_.count("/a"), 1u);
+  // A new process on the same files says so, too, and nothing runs.
+  kill();
+  EngineDeps deps{context_.get_executor(), clock_, 7, *store_, *store_, *store_, transport_, source_};
+  engine_ = std::make_unique<Engine>(deps, limits_);
+  flows_ = {present, named("g", "f")};
+  Result<void> started;
+  await(keep(engine_->start(config()), &started));
+  EXPECT_EQ(started.error().code, Code::kInvalid);
+}
+
 TEST_F(EngineTest, DrainingLetsCallsEndAndLeavesTheRestToTheNextStart) {
   start({flow({step("a", kUnsafeSpec), step("b")})});
   transport_.latency = 5s;
