@@ -24,6 +24,7 @@ Async<void> Dispatcher::settle_held(Position event, HeldAnswer answer, Decision 
   const Waiting before = found->second;
   found->second.state = RunState::kRunning;  // nobody else may decide it meanwhile
   found->second.due = Time::max();
+  found->second.lane_ready = false;  // nor its lane take it
   Run run;
   run.id = RunId{id_, event};
   run.lane = before.lane;

@@ -55,6 +55,7 @@ asio::awaitable<bool> Dispatcher::cancel(Position waiting, Position newer) {
   const Waiting before = found->second;
   found->second.state = RunState::kRunning;  // nobody else may decide it meanwhile
   found->second.due = Time::max();
+  found->second.lane_ready = false;  // nor its lane take it
   Run run;
   run.id = RunId{id_, waiting};
   run.lane = before.lane;

@@ -389,6 +389,34 @@ TEST_F(FlowFieldsTest, APersonApprovesOrDeclines) {
   EXPECT_EQ(settle_held(no, HeldAnswer::kApproved).error().code, Code::kNotFound);
 }
 
+TEST_F(FlowFieldsTest, AnApprovalIsAnsweredWhileItsLaneBecomesFree) {
+  start({flow({std::make_shared<TestPause>("finance", 1min), step("a")}, true)});
+  const Position asked = post(R"({"key":"k"})");
+  advance(30s);
+  auto plain = flow({step("b")}, true);
+  plain->hash = "h2";
+  source_.known["h1"] = flows_[0];
+  flows_ = {plain};
+  Result<void> reloaded;
+  await(keep(engine_->reload(config()), &reloaded));
+  transport_.by_path["/b"] = status(422);  // what does not deliver cancels nothing
+  transport_.latency = 60s;
+  const Position head = post(R"({"key":"k"})");
+  advance(59s);  // the time to approve is over, and the lane is busy
+  ASSERT_EQ(state(asked), RunState::kWaiting);
+  store_->set_sync_delay(2s);
+  advance(2s);  // the head's end is on its way into the store
+  TaskGroup group(context_.get_executor());
+  Result<void> answered = failure(Code::kTimeout, "not yet");
+  group.spawn(keep(engine_->settle_held(RunId{FlowId(1), asked}, HeldAnswer::kApproved, Decision{"ada"}), &answered));
+  advance(5s);  // the lane is free before the answer is durable
+  EXPECT_TRUE(answered.has_value());
+  advance(2min);
+  EXPECT_EQ(state(head), RunState::kDead);
+  EXPECT_EQ(state(asked), RunState::kDelivered);
+  EXPECT_EQ(transport_.count("/a"), 1u);
+}
+
 TEST_F(FlowFieldsTest, AWaitThatIsOverInAnOlderProcessGoesOnAtTheStart) {
   start({flow({std::make_shared<TestPause>(1min), step("a")}, true)});
   const Position event = post(R"({"key":"k"})");
