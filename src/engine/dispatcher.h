@@ -56,8 +56,10 @@ class Dispatcher {
   Async<void> replay(Position event, Replay how);
   Async<void> discard(Position event, std::string by);
   Async<void> edit(Position event, json::Document data, std::string by);
-  // Returns when the flow has room for one more run that begins again.
-  asio::awaitable<void> room_to_replay();
+  // Whether one more run may begin again: new events find room, too, however many do. Runs that pause take none.
+  bool has_room_to_replay() const;
+  // Returns when there may be other room, or at the deadline.
+  asio::awaitable<void> other_room(Deadline deadline);
 
   FlowSnapshot snapshot() const;
 
@@ -112,7 +114,11 @@ class Dispatcher {
   Async<RecordDraft> beginning_again(Run& run, const Replay& how);
   Async<void> known_to_rest(Run& run, std::optional<RunStatus>& status);
   Async<void> journal_of_dead(Run& run, RecordDraft draft);
+  void keep_waiting(Position event, const Waiting& entry);
   void wait_again(Position event, const Waiting& entry);
+  Waiting take_waiting(Position event);
+  Waiting begin_decision(Position event);
+  void rests_again(Position event);
   void leave_waiting(Position event, bool expired, bool brake_released = false);
   void rejoin_lane(Position event);
   void leave_lane(std::uint64_t lane, Position event);
@@ -160,6 +166,7 @@ class Dispatcher {
   std::size_t working_ = 0;                                           // of active_
   std::size_t loading_ = 0;                                           // resumed runs between ready_ and their end
   std::unordered_map<std::uint64_t, Waiting> waiting_;                // by position
+  std::size_t pausing_ = 0;                                           // of waiting_: kWaiting
   std::size_t parked_ = 0;                                            // in lanes_ only
   std::unordered_map<std::uint64_t, std::vector<Position>> outside_;  // by lane: those of waiting_ that left it
   std::vector<std::pair<Position, Waiting>> over_;  // recovery: their wait outside of their lane is over

@@ -9,6 +9,8 @@
 namespace tieline::engine {
 namespace {
 
+using std::chrono::hours;
+
 TEST_F(EngineTest, DeliversAMatchingEventAndSettlesTheOthers) {
   start({flow({step("a"), step("b")})});
   const Position other = post("{}", "refund");
@@ -1420,6 +1422,25 @@ TEST_F(ReplayTest, OfTwoJobsThatWaitForRoomOneReplaysARun) {
   EXPECT_EQ(state(first), RunState::kDelivered);
   EXPECT_EQ(state(second), RunState::kDelivered);
   EXPECT_EQ(transport_.sent.size(), 2u) << "what the other one has replayed is not dead any more";
+}
+
+TEST_F(ReplayTest, AJobLeavesRoomForWhatIsNewWhereItsTargetIsDead) {
+  limits_.window = 1;
+  limits_.waiting_max = 8;
+  start({flow({step("a")})});
+  for (int i = 0; i < 20; ++i) dead_at("/a");
+  transport_.by_path["/a"] = status(503);
+  start_job(all_dead());
+  advance(2s);
+  EXPECT_LE(shown("f").retrying + shown("f").held, 4u);
+  EXPECT_FALSE(shown("f").full);
+  const Position fresh = post("{}");
+  advance(1s);
+  EXPECT_EQ(state(fresh), RunState::kRetrying) << "it was read";
+  transport_.by_path.clear();
+  advance(hours(1));
+  EXPECT_EQ(jobs().at(0).state, Job::State::kDone);
+  EXPECT_EQ(shown("f").delivered, 21u);
 }
 
 TEST_F(ReplayTest, ADamagedJournalBeginsAgainOnlyWhereThatIsSaid) {

@@ -299,6 +299,26 @@ TEST_F(FlowFieldsTest, AWaitIsDurableAndItsLaneGoesOn) {
   EXPECT_EQ(transport_.count("/b"), 2u);
 }
 
+TEST_F(FlowFieldsTest, RunsThatPauseTakeNoRoomFromAJob) {
+  limits_.waiting_max = 8;
+  start({flow({step("a"), std::make_shared<TestPause>(hours(2))})});
+  transport_.script = {status(422)};
+  const Position dead = post("{}");
+  for (int i = 0; i < 6; ++i) post("{}");
+  advance(1s);
+  ASSERT_EQ(snapshot().waiting, 6u);
+  Job job;
+  job.select.states = {RunState::kDead};
+  Result<Job> started;
+  await(keep(engine_->start_job(job), &started));
+  advance(1s);
+  EXPECT_EQ(state(dead), RunState::kWaiting);
+  crash();
+  EXPECT_EQ(snapshot().waiting, 7u);
+  advance(hours(2));
+  EXPECT_EQ(snapshot().delivered, 7u);
+}
+
 TEST_F(FlowFieldsTest, ANewerRunCancelsAWait) {
   start({flow({step("a"), std::make_shared<TestPause>(hours(2)), step("b")}, true)});
   const Position first = post(R"({"key":"k"})"), other = post(R"({"key":"other"})");

@@ -7,10 +7,11 @@
 namespace tieline::engine {
 namespace {
 
-constexpr std::size_t kPage = 500;        // runs in memory
-constexpr std::size_t kRunningMax = 8;    // jobs at once
-constexpr std::size_t kKept = 100;        // jobs that are remembered
-constexpr std::uint64_t kSaveEvery = 64;  // runs; what was done since is found done by the next process
+constexpr std::size_t kPage = 500;         // runs in memory
+constexpr std::size_t kRunningMax = 8;     // jobs at once
+constexpr std::size_t kKept = 100;         // jobs that are remembered
+constexpr Duration kLookAgain{1'000'000};  // whether the job is stopped, while its flow has no room
+constexpr std::uint64_t kSaveEvery = 64;   // runs; what was done since is found done by the next process
 
 bool by_change(const Selection& select) {
   return std::ranges::all_of(select.states,
@@ -174,7 +175,6 @@ asio::awaitable<Result<void>> Jobs::perform(const Job& job, RunId run) {
   Dispatcher* dispatcher = find_(run.flow);
   if (dispatcher == nullptr) co_return failure(Code::kNotFound, "no flow " + std::to_string(run.flow.value));
   Decision by{job.how.by, job.how.redo};
-  if (job.kind == Job::Kind::kReplay) co_await dispatcher->room_to_replay();
   CO_TRY_VOID(co_await still_selected(job, run));
   switch (job.kind) {
     case Job::Kind::kReplay: {
@@ -193,6 +193,11 @@ asio::awaitable<Result<void>> Jobs::perform(const Job& job, RunId run) {
 // False when the job was stopped.
 asio::awaitable<bool> Jobs::do_to(Job& job, RunId run) {
   while (job.state == Job::State::kRunning) {
+    Dispatcher* dispatcher = find_(run.flow);
+    if (job.kind == Job::Kind::kReplay && dispatcher != nullptr && !dispatcher->has_room_to_replay()) {
+      co_await dispatcher->other_room(shard_.deps.clock.deadline_in(kLookAgain));
+      continue;
+    }
     auto performed = co_await perform(job, run);
     if (!performed && passes(performed.error().code)) {
       co_await shard_.deps.clock.sleep(shard_.limits.store_retry);

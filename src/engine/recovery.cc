@@ -142,7 +142,6 @@ void Dispatcher::recovered(const RunStatus& status, std::uint64_t lane) {
 // which waits, was about to cancel.
 void Dispatcher::place_over() {
   for (const auto& [event, entry] : over_) outside_[entry.lane].push_back(event);
-  for (const auto& [event, entry] : over_) waiting_[event.value] = entry;
   for (const auto& [event, entry] : over_) {
     if (const Position newer = waits_newer(entry, event); newer != Position()) {
       Waiting cancelled = entry;
@@ -152,7 +151,6 @@ void Dispatcher::place_over() {
     }
     std::erase(outside_[entry.lane], event);
     if (outside_[entry.lane].empty()) outside_.erase(entry.lane);
-    waiting_.erase(event.value);
     lanes_.insert(entry.lane, event);
     ++parked_;
   }
