@@ -287,7 +287,8 @@ class Engine {
   // Begins a job, durably: a restart goes on with it. It paces itself by the room that the flows have. kUnavailable
   // when too many are at work; the store's.
   Async<Job> start_job(Job job);
-  // It ends before its next run. kNotFound unless it is at work.
+  // It ends before its next run, also after a restart. kNotFound unless it is at work; the store's: it ends, but may go
+  // on after a restart.
   Async<void> stop_job(std::uint64_t id);
   // Those at work and the last ones that ended, by number.
   Async<std::vector<Job>> jobs();

@@ -1443,6 +1443,37 @@ TEST_F(ReplayTest, AJobLeavesRoomForWhatIsNewWhereItsTargetIsDead) {
   EXPECT_EQ(shown("f").delivered, 21u);
 }
 
+TEST_F(ReplayTest, AStoppedJobStaysStoppedAndNeedsNoRoomForThat) {
+  limits_.window = 1;
+  limits_.waiting_max = 4;
+  start({flow({step("a")})});
+  for (int i = 0; i < 6; ++i) dead_at("/a");
+  transport_.by_path["/a"] = status(503);
+  const auto stop_job = [&](const Job& job) {
+    Result<void> stopped;
+    await(keep(engine_->stop_job(job.id), &stopped));
+    return stopped;
+  };
+  const Job first = start_job(all_dead());
+  advance(1s);
+  ASSERT_EQ(jobs().at(0).state, Job::State::kRunning) << "its flow has no room";
+  ASSERT_TRUE(stop_job(first));
+  crash();
+  EXPECT_EQ(jobs().at(0).state, Job::State::kStopped);
+  // None of them is at work still: more are stopped than may be at work at once.
+  for (int i = 0; i < 9; ++i) {
+    const Job next = start_job(all_dead());
+    advance(1ms);
+    ASSERT_TRUE(stop_job(next));
+    EXPECT_FALSE(stop_job(Job()));
+    advance(1s);
+  }
+  transport_.by_path.clear();
+  const std::size_t made = shown("f").delivered;
+  advance(hours(1));
+  EXPECT_LT(shown("f").delivered, made + 6) << "what no job had begun again stays dead";
+}
+
 TEST_F(ReplayTest, ADamagedJournalBeginsAgainOnlyWhereThatIsSaid) {
   start({flow({step("a", kUnsafeSpec), step("b")})});
   const Position event = dead_at("/b");

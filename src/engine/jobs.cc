@@ -262,16 +262,21 @@ asio::awaitable<void> Jobs::work(std::uint64_t id) {
   running_.erase(id);
 }
 
+// Durable on return. kConflict where somebody else has written it meanwhile.
+Async<void> Jobs::write(const Job& job) {
+  const std::string bucket(kJobBucket), key = job_key(job.id);
+  CO_TRY(const auto present, co_await shard_.deps.state.get(bucket, key));
+  if (!present) co_return Result<void>();
+  CO_TRY_VOID(co_await shard_.deps.state.update(bucket, key, encode(job), present->revision));
+  co_return Result<void>();
+}
+
 // Until the store takes it: a job that is done must not look as if it went on.
 asio::awaitable<void> Jobs::save(const Job& job) {
   while (true) {
-    const std::string bucket(kJobBucket), key = job_key(job.id);
-    auto present = co_await shard_.deps.state.get(bucket, key);
-    Result<std::uint64_t> written = std::uint64_t{0};
-    if (present && *present)
-      written = co_await shard_.deps.state.update(bucket, key, encode(job), (*present)->revision);
-    if (present && written) co_return;
-    co_await shard_.deps.clock.sleep(shard_.limits.store_retry);
+    const auto written = co_await write(job);
+    if (written) co_return;
+    if (written.error().code != Code::kConflict) co_await shard_.deps.clock.sleep(shard_.limits.store_retry);
   }
 }
 
@@ -312,6 +317,12 @@ Async<void> Jobs::stop(std::uint64_t id) {
   const auto found = running_.find(id);
   if (found == running_.end()) co_return failure(Code::kNotFound, "no job " + std::to_string(id) + " is at work");
   found->second.state = Job::State::kStopped;  // it ends before its next run
+  // Whoever was told so must not see it go on after a restart. Once it is not at work any more, that is written.
+  while (running_.contains(id)) {
+    const Job stopped = running_.at(id);
+    auto written = co_await write(stopped);
+    if (written || written.error().code != Code::kConflict) co_return written;
+  }
   co_return Result<void>();
 }
 
