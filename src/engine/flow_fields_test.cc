@@ -319,6 +319,20 @@ TEST_F(FlowFieldsTest, RunsThatPauseTakeNoRoomFromAJob) {
   EXPECT_EQ(snapshot().delivered, 7u);
 }
 
+TEST_F(FlowFieldsTest, ARemovedFlowIsShownWhileItsRunsPause) {
+  start({flow({std::make_shared<TestPause>(hours(2))})});
+  post("{}");
+  advance(1s);
+  source_.known["h1"] = flows_[0];
+  flows_.clear();
+  Result<void> reloaded;
+  await(keep(engine_->reload(config()), &reloaded));
+  EXPECT_TRUE(shown("f").removed);
+  EXPECT_EQ(shown("f").waiting, 1u);
+  advance(hours(3));
+  EXPECT_TRUE(engine_->snapshot().flows.empty());
+}
+
 TEST_F(FlowFieldsTest, ANewerRunCancelsAWait) {
   start({flow({step("a"), std::make_shared<TestPause>(hours(2)), step("b")}, true)});
   const Position first = post(R"({"key":"k"})"), other = post(R"({"key":"other"})");
