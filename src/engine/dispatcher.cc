@@ -338,7 +338,7 @@ asio::awaitable<void> Dispatcher::finish(Run& run, Transition end) {
     }
     wait_again(event, entry);
   }
-  if (end.kind == Transition::Kind::kState) observe(run, end);
+  if (end.kind == Transition::Kind::kState) observe(run, end, shard_.now());
   const bool stated = end.kind == Transition::Kind::kState;
   if (stated && end.state == RunState::kDead && run.flow != nullptr && run.flow->pauses_when_gone)
     co_await pause_if_gone(run, end);
@@ -397,7 +397,8 @@ asio::awaitable<void> Dispatcher::park_followers(std::uint64_t lane) {
   }
 }
 
-void Dispatcher::observe(const Run& run, const Transition& end) {
+// `received`: where its event is not at hand.
+void Dispatcher::observe(const Run& run, const Transition& end, Time received) {
   switch (end.state) {
     case RunState::kDelivered: ++counts_.delivered; break;
     case RunState::kSkipped: ++counts_.skipped; break;
@@ -413,8 +414,9 @@ void Dispatcher::observe(const Run& run, const Transition& end) {
   if (run.event) {
     info.source = run.event->source;
     info.event_id = run.event->id;
-    info.latency = shard_.now() - run.event->received;
+    received = run.event->received;
   }
+  info.latency = shard_.now() - received;
   info.state = end.state;
   info.summary = end.summary;
   if (is_terminal(end.state)) {

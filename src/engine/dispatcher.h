@@ -129,7 +129,7 @@ class Dispatcher {
   void start_head(std::uint64_t lane, Position event);
   void make_ready(const Ready& ready);
   void start_ready();
-  void observe(const Run& run, const Transition& end);
+  void observe(const Run& run, const Transition& end, Time received);
 
   // Recovery.
   struct Found {

@@ -69,7 +69,7 @@ asio::awaitable<bool> Dispatcher::cancel(Position waiting, Position newer) {
     written = (co_await append_record(shard_, run, std::move(draft), Sync::kWithNext)).has_value();
   }
   if (written) {
-    observe(run, end);
+    observe(run, end, before.received);
   } else {
     wait_again(waiting, before);
   }

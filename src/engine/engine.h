@@ -67,9 +67,11 @@ struct AttemptInfo {
 struct RunInfo {
   RunId run;
   std::string_view flow, source, event_id;
-  RunState state = RunState::kDelivered;  // a terminal one, or kRetrying, kHeld
+  RunState state = RunState::kDelivered;  // a terminal one, or kRetrying, kHeld, kWaiting
   std::string_view summary;
-  Duration latency{0};  // from the event's receipt until now
+  // From the event's receipt until now; of a run that is cancelled, and paused already when the process started, from
+  // when it did so. `source` and `event_id` are empty then, as with an event that is missing.
+  Duration latency{0};
 };
 
 // Called on the shard's thread, between two steps of the engine: must be quick and must not call the engine.
@@ -77,8 +79,10 @@ class EngineObserver {
  public:
   virtual ~EngineObserver() = default;
   virtual void attempt_ended(const AttemptInfo&) {}
-  virtual void run_ended(const RunInfo&) {}  // delivered, skipped, stale, dead; durable
-  virtual void run_waits(const RunInfo&) {}  // retrying, held; durable
+  // Delivered, skipped, stale, dead, cancelled. Journaled; durable no later than what is journaled next, and at once
+  // where the run has a key or publishes (but for a cancelled one).
+  virtual void run_ended(const RunInfo&) {}
+  virtual void run_waits(const RunInfo&) {}  // retrying, held, waiting; durable
   virtual void authorization_changed(std::string_view /*connection*/, bool /*needed*/) {}
   // A system is down, more of it is, some of it is back, all of it is, or nobody waits for it any more.
   virtual void incident_changed(std::string_view /*connection*/, const Incident&) {}

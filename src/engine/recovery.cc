@@ -106,6 +106,7 @@ void Dispatcher::recovered(const RunStatus& status, std::uint64_t lane) {
   Waiting entry;
   entry.state = status.state;
   entry.lane = lane;
+  entry.received = status.changed;
   entry.due = status.due;
   // Written later than now: the wall clock was set back since, and as long is left as when it was written.
   if (status.changed > shard_.now() && entry.due != Time::max()) entry.due -= status.changed - shard_.now();
@@ -118,7 +119,6 @@ void Dispatcher::recovered(const RunStatus& status, std::uint64_t lane) {
   const bool outside = status.state == RunState::kWaiting && !over;
   if (lane != 0 && outside) outside_[lane].push_back(event);
   if (lane != 0 && !outside) lanes_.insert(lane, event);
-  entry.received = status.changed;
   if (status.state == RunState::kHeld) {
     entry.hold = hold_of_summary(status.summary).value_or(Hold::kUnknownOutcome);
     // Flows may be different now: those are simply tried again.
