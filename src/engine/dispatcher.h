@@ -72,7 +72,7 @@ class Dispatcher {
     Hold hold = Hold::kUnknownOutcome;
     Time received;
     PauseMarks pause{};       // kWaiting
-    Position cancelled_by{};  // kWaiting: the newer one whose wait an earlier process did not live to cancel it for
+    Position cancelled_by{};  // kWaiting: the newer one for which it could not be cancelled yet
     bool lane_ready = false;  // kWaiting: it goes on as soon as its lane is free
   };
   struct Ready {

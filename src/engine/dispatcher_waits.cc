@@ -42,7 +42,12 @@ asio::awaitable<void> Dispatcher::cancel_older(std::uint64_t lane, Position even
     return waiting < event && !entry.pause.keep && entry.state == RunState::kWaiting;
   });
   for (const Position waiting : older) {
-    if (!co_await cancel(waiting, event)) continue;  // the store refuses: the next one of the key cancels it
+    if (!co_await cancel(waiting, event)) {
+      // The store refuses: when its moment has come, if no other one of the key comes before.
+      const auto found = waiting_.find(waiting.value);
+      if (found != waiting_.end()) found->second.cancelled_by = event;
+      continue;
+    }
     take_waiting(waiting);
     std::erase(outside_[lane], waiting);
   }

@@ -349,6 +349,45 @@ TEST_F(FlowFieldsTest, ANewerRunCancelsAWait) {
   EXPECT_EQ(snapshot().cancelled, 1u);
 }
 
+TEST_F(FlowFieldsTest, WhatIsCancelledHasTakenAsLongAsItWaited) {
+  struct Ends final : EngineObserver {
+    void run_ended(const RunInfo& info) override { latencies[info.state] = info.latency; }
+    std::map<RunState, Duration> latencies;
+  } ends;
+  observer_ = &ends;
+  start({flow({std::make_shared<TestPause>(hours(2))}, true)});
+  post(R"({"key":"k"})");
+  advance(1min);
+  post(R"({"key":"k"})");
+  advance(1min);
+  EXPECT_EQ(ends.latencies.at(RunState::kCancelled), 1min);
+}
+
+TEST_F(FlowFieldsTest, AWaitThatTheStoreRefusedToCancelIsCancelledWhenItIsOver) {
+  start({flow({std::make_shared<TestPause>(hours(2)), step("a")}, true)});
+  const Position waiting = post(R"({"key":"k"})");
+  advance(1s);
+  auto plain = flow({step("b")}, true);
+  plain->hash = "h2";
+  source_.known["h1"] = flows_[0];
+  flows_ = {plain};
+  Result<void> reloaded;
+  await(keep(engine_->reload(config()), &reloaded));
+  store_->set_sync_delay(2s);
+  const Position newer = post(R"({"key":"k"})");
+  advance(1s);
+  ASSERT_EQ(transport_.count("/b"), 1u);
+  store_->refuse(Code::kFull);  // its end is on its way already, what it cancels is not
+  advance(1min);
+  store_->refuse(std::nullopt);
+  ASSERT_EQ(state(newer), RunState::kDelivered);
+  ASSERT_EQ(state(waiting), RunState::kWaiting);
+  advance(hours(3));
+  EXPECT_EQ(state(waiting), RunState::kCancelled);
+  EXPECT_EQ(summary(waiting), "the run of event 2 of its key is newer");
+  EXPECT_EQ(transport_.count("/a"), 0u);
+}
+
 TEST_F(FlowFieldsTest, AWaitThatANewerRunCouldNotCancelIsCancelledWhenItIsOver) {
   faults_.cancel_nothing = true;  // as if the process had ended in between
   start({flow({step("a"), std::make_shared<TestPause>(hours(2)), step("b")}, true)});
