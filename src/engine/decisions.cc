@@ -39,7 +39,7 @@ Async<void> Dispatcher::settle_held(Position event, HeldAnswer answer, Decision 
     // Its connection may have been served meanwhile, and has passed over it.
     Waiting again = before;
     if (before.hold == Hold::kAuthorization || before.hold == Hold::kOutage) again.due = shard_.now();
-    wait_again(event, asked ? before : again);
+    wait_again(event, again);
     co_return written;
   }
   // Whoever loads a damaged journal holds the run for it.
@@ -64,7 +64,8 @@ Async<RecordDraft> Dispatcher::decision(Run& run, Hold hold, HeldAnswer answer) 
   RecordDraft draft;
   draft.state = RunState::kRunning;
   draft.body.answer = answer;
-  draft.body.hold = hold;
+  const bool of_a_hold = answer == HeldAnswer::kDelivered || answer == HeldAnswer::kRepeat;
+  if (of_a_hold) draft.body.hold = hold;
   if (hold == Hold::kJournal) {
     if (last_flow_ == nullptr)
       co_return failure(Code::kInvalid, "flow " + name_ + " is removed: the run cannot begin again");

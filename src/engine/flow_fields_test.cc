@@ -449,6 +449,8 @@ TEST_F(FlowFieldsTest, APersonApprovesOrDeclines) {
   EXPECT_EQ(summary(yes), "waits for approval by finance");
   EXPECT_FALSE(settle_held(yes, HeldAnswer::kRepeat).has_value());
   ASSERT_TRUE(settle_held(yes, HeldAnswer::kApproved).has_value());
+  for (const Record& record : records(yes))
+    EXPECT_FALSE(decode(record.body)->hold.has_value()) << "it was asked for, and never held";
   advance(1s);
   store_->sync();
   crash();
