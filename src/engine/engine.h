@@ -128,6 +128,11 @@ enum class Hold : std::uint8_t { kUnknownOutcome, kAuthorization, kFlow, kJourna
 // "unknown outcome", "needs authorization", "flow does not compile", "its journal is damaged", "brake", "outage"
 std::string_view hold_name(Hold hold);
 std::optional<Hold> hold_of_summary(std::string_view summary);
+// Of which call: its summary goes on with "CONNECTION: ACTION: ". Nothing where the run as a whole is held.
+struct HeldCall {
+  std::string_view connection, action;  // of the summary
+};
+std::optional<HeldCall> held_call(std::string_view summary);
 // Nothing else ends it: neither renewed credentials nor another flow.
 inline bool waits_for_a_person(Hold hold) {
   return hold == Hold::kUnknownOutcome || hold == Hold::kJournal || hold == Hold::kBrake;

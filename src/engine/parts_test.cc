@@ -153,6 +153,16 @@ TEST(Hold, IsReadFromASummary) {
   EXPECT_FALSE(hold_of_summary("something else").has_value());
 }
 
+TEST(Hold, OfACallSaysWhichOne) {
+  const auto call = held_call("outage: hubspot: deals.create: said: no: hubspot: x");
+  ASSERT_TRUE(call.has_value());
+  EXPECT_EQ(call->connection, "hubspot");
+  EXPECT_EQ(call->action, "deals.create");
+  for (const char* none : {"outage", "outage: ", "outage: : deals.create: x", "needs authorization: hubspot: 401",
+                           "flow does not compile: flows/a.yaml: 3: a mistake", "dead: hubspot: deals.create: x"})
+    EXPECT_FALSE(held_call(none).has_value()) << none;
+}
+
 using Then = Answer::Then;
 
 TEST(Answer, FollowsCategoriesAndRules) {

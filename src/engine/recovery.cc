@@ -10,18 +10,6 @@ namespace {
 
 constexpr std::size_t kPage = 1'000;
 
-// As Caller::hold writes it: "needs authorization: CONNECTION: ACTION: …". The first or the second of the two, or
-// empty.
-std::string held_part(std::string_view summary, int which) {
-  for (; which >= 0; --which) {
-    const std::size_t name = summary.find(": ");
-    if (name == std::string_view::npos) return {};
-    summary.remove_prefix(name + 2);
-  }
-  const std::size_t end = summary.find(": ");
-  return end == std::string_view::npos ? std::string() : std::string(summary.substr(0, end));
-}
-
 }  // namespace
 
 Async<void> Dispatcher::recover() {
@@ -159,9 +147,9 @@ void Dispatcher::place_over() {
 
 // Credentials may be others now: one run tries at once whether its connection works, the others wait for what it finds.
 bool Dispatcher::held_again(const RunStatus& status) {
-  const std::string name = held_part(status.summary, 0);
-  if (name.empty()) return false;
-  Connection& connection = shard_.connections.get(name);
+  const auto call = held_call(status.summary);
+  if (!call) return false;
+  Connection& connection = shard_.connections.get(std::string(call->connection));
   connection.held.insert(status.run);
   if (connection.needs_authorization) return true;
   connection.needs_authorization = true;
@@ -172,10 +160,10 @@ bool Dispatcher::held_again(const RunStatus& status) {
 
 // It waits on for its system, where that is known to be down still, or its backlog drains.
 bool Dispatcher::in_outage_again(const RunStatus& status) {
-  Connection* connection = shard_.connections.find(held_part(status.summary, 0));
-  const std::string action = held_part(status.summary, 1);
-  if (connection == nullptr || action.empty() || !connection->breaker.incident()) return false;
-  connection->hold_in_outage(status.run, action, true);
+  const auto call = held_call(status.summary);
+  Connection* connection = call ? shard_.connections.find(call->connection) : nullptr;
+  if (connection == nullptr || !connection->breaker.incident()) return false;
+  connection->hold_in_outage(status.run, call->action, true);
   return true;
 }
 
