@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/cause.h"
+#include "engine/runner.h"
 
 namespace tieline::engine {
 namespace {
@@ -20,6 +21,18 @@ bool by_change(const Selection& select) {
 
 // It may go otherwise in a moment: the store is full, or stopping.
 bool passes(Code code) { return code == Code::kUnavailable || code == Code::kFull || code == Code::kTimeout; }
+
+// Also where its filter fails: that is a dead letter, as of an event that is new.
+bool takes(const FlowPtr& flow, FlowId id, const EventPtr& event) {
+  if (!flow->matches(*event)) return false;
+  if (!flow->has_filters()) return true;
+  Run run;
+  run.id = RunId{id, event->position};
+  run.event = event;
+  run.flow = flow;
+  prepare(run);
+  return !run.unwanted;
+}
 
 }  // namespace
 
@@ -122,7 +135,7 @@ Async<Jobs::Page> Jobs::page_of_untaken(Selection select, FlowId flow, Position 
       break;
     }
     const FlowPtr now = dispatcher->flow();
-    if (now == nullptr || !now->matches(*event) || dispatcher->works_on(event->position)) continue;
+    if (now == nullptr || !takes(now, flow, event) || dispatcher->works_on(event->position)) continue;
     const RunId run{flow, event->position};
     CO_TRY(const auto status, co_await shard_.deps.journal.status(run));
     if (!status) page.runs.push_back(event->position);
