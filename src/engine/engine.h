@@ -170,7 +170,7 @@ struct Replay {
 // Which runs: all that fit everything given. `since` and `until` are times at which dead and held runs became so; of
 // others (one of those states among them is enough) times of receipt.
 struct Selection {
-  std::optional<RunId> run;  // this one only
+  std::optional<RunId> run;  // this one only; not of a job
   std::optional<FlowId> flow;
   std::vector<RunState> states;
   bool untaken = false;  // instead of runs: events that the flow takes now and never took
@@ -293,8 +293,8 @@ class Engine {
   Async<void> edit(RunId run, json::Document data, std::string by);
   // How many runs a job on the selection would be given now.
   Async<JobCount> count(Selection select);
-  // Begins a job, durably: a restart goes on with it. It paces itself by the room that the flows have. kUnavailable
-  // when too many are at work; the store's.
+  // Begins a job, durably: a restart goes on with it. It paces itself by the room that the flows have. kInvalid for one
+  // run, and for damaged journals; kUnavailable when too many are at work; the store's.
   Async<Job> start_job(Job job);
   // It ends before its next run, also after a restart. kNotFound unless it is at work; the store's: it ends, but may go
   // on after a restart.

@@ -248,27 +248,17 @@ Async<bool> Jobs::work_on_flow(Job& job, FlowId flow) {
 
 asio::awaitable<void> Jobs::work(std::uint64_t id) {
   Job& job = running_.at(id);
-  if (job.select.run) {
-    auto status = co_await shard_.deps.journal.status(*job.select.run);
-    while (!status && job.state == Job::State::kRunning) {
-      co_await shard_.deps.clock.sleep(shard_.limits.store_retry);
-      status = co_await shard_.deps.journal.status(*job.select.run);
+  for (bool finished = false; !finished && job.state == Job::State::kRunning;) {
+    auto flows = co_await flows_of(job.select);
+    Result<bool> worked = true;
+    const std::vector<FlowId> in_order = flows ? *flows : std::vector<FlowId>{};
+    for (const FlowId flow : in_order) {
+      if (flow < job.flow) continue;
+      worked = co_await work_on_flow(job, flow);
+      if (!worked || !*worked) break;
     }
-    const bool new_to_it = status && (!*status || (*status)->changed <= job.created);
-    if (job.done + job.refused == 0 && new_to_it) co_await do_to(job, *job.select.run);
-  } else {
-    for (bool finished = false; !finished && job.state == Job::State::kRunning;) {
-      auto flows = co_await flows_of(job.select);
-      Result<bool> worked = true;
-      const std::vector<FlowId> in_order = flows ? *flows : std::vector<FlowId>{};
-      for (const FlowId flow : in_order) {
-        if (flow < job.flow) continue;
-        worked = co_await work_on_flow(job, flow);
-        if (!worked || !*worked) break;
-      }
-      finished = flows.has_value() && worked && *worked;
-      if (!finished && job.state == Job::State::kRunning) co_await shard_.deps.clock.sleep(shard_.limits.store_retry);
-    }
+    finished = flows.has_value() && worked && *worked;
+    if (!finished && job.state == Job::State::kRunning) co_await shard_.deps.clock.sleep(shard_.limits.store_retry);
   }
   if (job.state == Job::State::kRunning) job.state = Job::State::kDone;
   co_await save(job);
@@ -296,6 +286,9 @@ asio::awaitable<void> Jobs::save(const Job& job) {
 // Asked for.
 
 Async<Job> Jobs::start(Job job) {
+  if (job.select.run || job.how.damaged)
+    co_return failure(Code::kInvalid,
+                      "a job is for many runs, whose journals are whole: do to one what you want done to it");
   if (running_.size() >= kRunningMax)
     co_return failure(Code::kUnavailable, std::to_string(kRunningMax) + " jobs are at work: wait for one, or stop one");
   job.created = shard_.now();

@@ -2,6 +2,7 @@
 
 #include "engine/answer.h"
 #include "engine/history.h"
+#include "engine/job.h"
 #include "engine/lane_table.h"
 #include "engine/record.h"
 #include "engine/redact.h"
@@ -151,6 +152,25 @@ TEST(Hold, IsReadFromASummary) {
   EXPECT_EQ(hold_of_summary("needs authorization: hubspot: x"), Hold::kAuthorization);
   EXPECT_EQ(hold_of_summary("unknown outcome: hubspot: x"), Hold::kUnknownOutcome);
   EXPECT_FALSE(hold_of_summary("something else").has_value());
+}
+
+TEST(Job, ReadsBackWhatItWroteAndNoStateThatThereIsNot) {
+  Job job;
+  job.id = 7;
+  job.select.flow = FlowId(3);
+  job.select.states = {RunState::kDead, RunState::kCancelled};
+  job.select.text = "contact";
+  job.how.by = "ada";
+  const Bytes entry = encode(job);
+  const auto read = decode_job(entry);
+  ASSERT_TRUE(read.has_value());
+  EXPECT_EQ(read->select.states, job.select.states);
+  EXPECT_EQ(encode(*read), entry);
+  for (const char* states : {"[11]", "[-1]", "[300]", "[\"dead\"]"}) {
+    std::string other = entry;
+    other.replace(other.find("[7,10]"), 6, states);
+    EXPECT_EQ(decode_job(other).error().code, Code::kCorrupt) << states;
+  }
 }
 
 TEST(Hold, OfACallSaysWhichOne) {
