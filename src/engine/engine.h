@@ -266,8 +266,9 @@ class Engine {
   // Resumes every unfinished run, then takes events. A flow that the journal does not know starts with the next event.
   // Once. Errors are the store's; nothing runs then.
   Async<void> start(EngineConfig config);
-  // Swaps flows and connections at one moment; on an error nothing is changed. Runs stay with the flow they began with;
-  // removed flows take no more events. Connections that needed authorization are tried again.
+  // Swaps flows and connections at one moment; on an error nothing is changed, but that flows may have the new names by
+  // which the store knows them from then on: the same reload goes on from there. Runs stay with the flow they began
+  // with; removed flows take no more events. Connections that needed authorization are tried again.
   Async<void> reload(EngineConfig config);
   // Takes nothing more, lets calls under way end and be journaled until the deadline, then cancels the rest (an unsafe
   // call that is cut off has an unknown outcome). Everything is durable on return. Also right after a failed start.

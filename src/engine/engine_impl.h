@@ -29,6 +29,7 @@ struct Engine::Impl {
     shard.pause = [this](std::string flow, std::string why) { return pause(std::move(flow), std::move(why)); };
   }
 
+  Async<void> rename(const EngineConfig& config);
   Async<FlowId> open(const Flow& flow);
   Async<void> carry_over(std::string bucket, std::string from, std::string to);
   Async<void> open_new(const EngineConfig& config, std::vector<std::unique_ptr<Dispatcher>>& opened);

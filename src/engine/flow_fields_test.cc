@@ -266,6 +266,61 @@ TEST_F(FlowFieldsTest, ARenamedFlowKeepsItsRunsAndItsPlace) {
   EXPECT_EQ(snapshot().id, FlowId(1));
 }
 
+TEST_F(FlowFieldsTest, AReloadThatFailsRenamesNothingBeforeTheRest) {
+  start({flow({step("a")})});
+  source_.known["h1"] = flows_[0];
+  auto renamed = flow({step("b")});
+  renamed->name = renamed->hash = "g";
+  renamed->was = "f";
+  auto added = flow({step("c")});
+  added->name = added->hash = "n";
+  flows_ = {renamed, added};
+  store_->set_sync_delay(2s);
+  TaskGroup group(context_.get_executor());
+  Result<void> reloaded;
+  group.spawn(keep(engine_->reload(config()), &reloaded));
+  advance(9s);  // four entries of the two sources are written, and the next write is under way
+  store_->refuse(Code::kFull);
+  advance(10s);
+  EXPECT_EQ(reloaded.error().code, Code::kFull);
+  EXPECT_EQ(shown("f").id, FlowId(1));
+  EXPECT_FALSE(shown("f").removed);
+  store_->refuse(std::nullopt);
+  await(keep(engine_->reload(config()), &reloaded));
+  EXPECT_TRUE(reloaded.has_value());
+  EXPECT_EQ(shown("g").id, FlowId(1));
+  post("{}");
+  advance(1min);
+  EXPECT_EQ(transport_.count("/b"), 1u);
+  EXPECT_EQ(transport_.count("/c"), 1u);
+}
+
+TEST_F(FlowFieldsTest, WhatARenameLeftUndoneTheNextReloadDoes) {
+  start({flow({step("a")})});
+  source_.known["h1"] = flows_[0];
+  Result<void> done;
+  await(keep(engine_->pause("f", "by ada"), &done));
+  auto renamed = flow({step("b")});
+  renamed->name = renamed->hash = "g";
+  renamed->was = "f";
+  flows_ = {renamed};
+  store_->set_sync_delay(2s);
+  TaskGroup group(context_.get_executor());
+  group.spawn(keep(engine_->reload(config()), &done));
+  advance(5s);  // its source is written, and its new name is under way
+  store_->refuse(Code::kFull);
+  advance(10s);
+  EXPECT_EQ(done.error().code, Code::kFull);
+  store_->refuse(std::nullopt);
+  await(keep(engine_->reload(config()), &done));
+  EXPECT_TRUE(done.has_value());
+  EXPECT_EQ(shown("g").paused_why, "by ada");
+  Result<std::vector<Entry>> entries;
+  await(keep(store_->scan("paused", "", "", 10), &entries));
+  ASSERT_EQ(entries->size(), 1u);
+  EXPECT_EQ(entries->at(0).key, "g");
+}
+
 TEST_F(FlowFieldsTest, BriefHistoryKeepsWhatCallsCameTo) {
   auto brief = flow({step("a", kUnsafeSpec)});
   brief->history = HistoryKept::kBrief;
