@@ -29,6 +29,11 @@ class Dispatcher {
   const FlowPtr& flow() const { return flow_; }  // null: removed
   Position read_to() const { return read_to_; }
   bool works_on(Position event) const { return active_.contains(event.value) || waiting_.contains(event.value); }
+  // Whether due() with these would find a run that waits until then.
+  bool waits_until(Position event, Time at) const {
+    const auto found = waiting_.find(event.value);
+    return found != waiting_.end() && found->second.due == at;
+  }
   // Nothing: the flow is removed; it takes no more events.
   void set_flow(FlowPtr flow);
   // While there is a reason it reads nothing; its runs go on.

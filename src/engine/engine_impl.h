@@ -26,6 +26,11 @@ struct Engine::Impl {
       return failed(connection, failure);
     };
     shard.served = [this](Connection& connection, std::string_view action) { served(connection, action); };
+    // One whose flow is being opened is not known here yet.
+    shard.due.ask([this](const DueQueue::Entry& entry) {
+      const Dispatcher* dispatcher = find(entry.run.flow);
+      return dispatcher == nullptr || dispatcher->waits_until(entry.run.event, entry.at);
+    });
     shard.pause = [this](std::string flow, std::string why) { return pause(std::move(flow), std::move(why)); };
   }
 

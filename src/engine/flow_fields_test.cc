@@ -404,6 +404,20 @@ TEST_F(FlowFieldsTest, ANewerRunCancelsAWait) {
   EXPECT_EQ(snapshot().cancelled, 1u);
 }
 
+TEST_F(FlowFieldsTest, ThousandsOfCancelledWaitsTakeNoneAway) {
+  start({flow({std::make_shared<TestPause>(hours(2))}, true)});
+  const Position other = post(R"({"key":"other"})");
+  std::vector<NewEvent> events;
+  for (int i = 0; i < 2'500; ++i) events.push_back(event(R"({"key":"k"})", "order"));
+  append(std::move(events));
+  advance(1min);
+  EXPECT_EQ(snapshot().cancelled, 2'499u);
+  EXPECT_EQ(snapshot().waiting, 2u);
+  advance(hours(2));
+  EXPECT_EQ(state(other), RunState::kDelivered);
+  EXPECT_EQ(snapshot().delivered, 2u);
+}
+
 TEST_F(FlowFieldsTest, WhatIsCancelledHasTakenAsLongAsItWaited) {
   struct Ends final : EngineObserver {
     void run_ended(const RunInfo& info) override { latencies[info.state] = info.latency; }

@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
+#include "async/manual_clock.h"
 #include "engine/answer.h"
+#include "engine/due_queue.h"
 #include "engine/history.h"
 #include "engine/job.h"
 #include "engine/lane_table.h"
@@ -146,6 +148,27 @@ TEST(RecordBody, ReadsBackWhatItWrote) {
   EXPECT_EQ(encode(RecordBody()), "{}");
   EXPECT_FALSE(decode("nonsense").has_value());
   EXPECT_EQ(decode("[]").error().code, Code::kCorrupt);
+}
+
+TEST(DueQueue, KeepsFewThatHoldNoMore) {
+  ManualClock clock(*parse_time("2026-11-23T00:00:00Z"));
+  DueQueue queue;
+  queue.ask([](const DueQueue::Entry& entry) { return entry.run.event.value % 1'000 == 0; });
+  const Time start = clock.now();
+  for (std::uint64_t i = 1; i <= 100'000; ++i) {
+    // The later they come, the earlier they are due.
+    queue.push(start + Duration(200'000 - i), RunId{FlowId(1), Position(i)}, clock);
+    ASSERT_LE(queue.size(), 2 * 2 * (i / 1'000) + DueQueue::kStaleMax + 1);
+  }
+  clock.advance(Duration(200'000));
+  std::vector<std::uint64_t> held;
+  for (const DueQueue::Entry& entry : queue.take(clock)) {
+    if (entry.run.event.value % 1'000 == 0) held.push_back(entry.run.event.value);
+  }
+  // By each of the two clocks once, in their order.
+  ASSERT_EQ(held.size(), 200u);
+  EXPECT_TRUE(std::ranges::is_sorted(held.begin(), held.begin() + 100, std::greater<>()));
+  EXPECT_EQ(held.front(), 100'000u);
 }
 
 TEST(Hold, IsReadFromASummary) {
