@@ -343,7 +343,8 @@ asio::awaitable<void> Dispatcher::finish(Run& run, Transition end) {
   if (stated && end.state == RunState::kDead && run.flow != nullptr && run.flow->pauses_when_gone)
     co_await pause_if_gone(run, end);
   if (waits && !leaves && end.kind == Transition::Kind::kState && lane != 0) co_await park_followers(lane);
-  if (leaves || (stated && end.state == RunState::kDelivered)) co_await cancel_older(lane, event);
+  if (!outside_.empty() && (leaves || (stated && end.state == RunState::kDelivered)))
+    co_await cancel_older(lane, event);
   if ((!waits || leaves) && lane != 0) leave_lane(lane, event);
   room_.notify_all();
   start_ready();
