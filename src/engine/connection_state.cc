@@ -117,6 +117,7 @@ void Connection::end_ramp() {
 }
 
 void Connection::ended(Incident incident) {
+  if (ended_.size() == kIncidentsKept) ended_.pop_front();  // no more of them are kept anyway
   ended_.push_back(std::move(incident));
   changed(incident_wanted_);
 }
@@ -136,6 +137,20 @@ Async<void> Connection::write_incident(StateStore& state, Incident incident) {
   co_return Result<void>();
 }
 
+// Those that ended, the oldest first, and the present one.
+Async<void> Connection::write_incidents(StateStore& state) {
+  while (!ended_.empty()) {
+    Incident first = ended_.front();
+    const Time since = first.since;
+    CO_TRY_VOID(co_await write_incident(state, std::move(first)));
+    // Newer ones may have pushed it out meanwhile.
+    if (!ended_.empty() && ended_.front().since == since) ended_.pop_front();
+  }
+  if (!breaker.incident()) co_return Result<void>();
+  Incident present = *breaker.incident();
+  co_return co_await write_incident(state, std::move(present));
+}
+
 asio::awaitable<void> Connection::keep(StateStore& state, Duration again) {
   while (true) {
     while (!budget_wanted_ && !incident_wanted_) co_await changed_.wait();
@@ -151,15 +166,7 @@ asio::awaitable<void> Connection::keep(StateStore& state, Duration again) {
     }
     if (written && incident_wanted_) {
       incident_wanted_ = false;
-      while (written && !ended_.empty()) {
-        Incident first = ended_.front();
-        written = co_await write_incident(state, std::move(first));
-        if (written) ended_.erase(ended_.begin());
-      }
-      if (written && breaker.incident()) {
-        Incident present = *breaker.incident();
-        written = co_await write_incident(state, std::move(present));
-      }
+      written = co_await write_incidents(state);
       if (!written) incident_wanted_ = true;
     }
     if (!written) co_await clock_.sleep(again);
@@ -167,15 +174,7 @@ asio::awaitable<void> Connection::keep(StateStore& state, Duration again) {
 }
 
 Async<void> Connection::close(StateStore& state) {
-  while (!ended_.empty()) {
-    Incident first = ended_.front();
-    CO_TRY_VOID(co_await write_incident(state, std::move(first)));
-    ended_.erase(ended_.begin());
-  }
-  if (breaker.incident()) {
-    Incident present = *breaker.incident();
-    CO_TRY_VOID(co_await write_incident(state, std::move(present)));
-  }
+  CO_TRY_VOID(co_await write_incidents(state));
   if (!written_) co_return Result<void>();
   co_return co_await write_budget(state, true);
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <array>
+#include <deque>
 #include <map>
 #include <memory>
 #include <set>
@@ -87,6 +88,7 @@ class Connection {
   }
   Async<void> write_budget(StateStore& state, bool clean);
   Async<void> write_incident(StateStore& state, Incident incident);
+  Async<void> write_incidents(StateStore& state);
   using Waiting = std::pair<Position, FlowId>;
   std::map<std::string, std::set<Waiting>, std::less<>> in_outage_;  // by action
   std::string last_probed_;                                          // action
@@ -95,7 +97,7 @@ class Connection {
   bool prober_called_ = false;  // it has had its call
   std::uint32_t ramp_ = 0, ramp_served_ = 0;
   bool budget_wanted_ = false, incident_wanted_ = false, written_ = false;
-  std::vector<Incident> ended_;  // to be written
+  std::deque<Incident> ended_;  // to be written, the last kIncidentsKept
   Signal changed_;
 };
 

@@ -21,9 +21,7 @@ Async<void> Dispatcher::settle_held(Position event, HeldAnswer answer, Decision 
   if (answer == HeldAnswer::kDelivered && found->second.hold != Hold::kUnknownOutcome)
     co_return failure(Code::kInvalid, "the run is held (" + std::string(hold_name(found->second.hold)) +
                                           "): only an unknown outcome can be said to be delivered");
-  const Waiting before = found->second;
-  found->second.state = RunState::kRunning;  // nobody else may decide it meanwhile
-  found->second.due = Time::max();
+  const Waiting before = begin_decision(event);
   Run run;
   run.id = RunId{id_, event};
   run.lane = before.lane;
@@ -41,7 +39,7 @@ Async<void> Dispatcher::settle_held(Position event, HeldAnswer answer, Decision 
     // Its connection may have been served meanwhile, and has passed over it.
     Waiting again = before;
     if (before.hold == Hold::kAuthorization || before.hold == Hold::kOutage) again.due = shard_.now();
-    wait_again(event, asked ? before : again);
+    wait_again(event, again);
     co_return written;
   }
   // Whoever loads a damaged journal holds the run for it.
@@ -66,7 +64,8 @@ Async<RecordDraft> Dispatcher::decision(Run& run, Hold hold, HeldAnswer answer) 
   RecordDraft draft;
   draft.state = RunState::kRunning;
   draft.body.answer = answer;
-  draft.body.hold = hold;
+  const bool of_a_hold = answer == HeldAnswer::kDelivered || answer == HeldAnswer::kRepeat;
+  if (of_a_hold) draft.body.hold = hold;
   if (hold == Hold::kJournal) {
     if (last_flow_ == nullptr)
       co_return failure(Code::kInvalid, "flow " + name_ + " is removed: the run cannot begin again");
@@ -147,21 +146,23 @@ Async<void> Dispatcher::replay(Position event, Replay how) {
   if (status && status->state != RunState::kDead && how.from == Replay::From::kFailed)
     co_return failure(Code::kInvalid, "no step of the run failed: replay it from the start");
   // Nobody else may decide it meanwhile.
-  Waiting& entry = waiting_[event.value];
+  Waiting entry;
   entry.state = RunState::kRunning;
   entry.received = shard_.now();
+  keep_waiting(event, entry);
   auto draft = co_await beginning_again(run, how);
   if (!draft) {
-    waiting_.erase(event.value);
+    rests_again(event);
     co_return failure(std::move(draft.error()));
   }
   const std::uint64_t lane = run.lane;
   // Its end is journaled, and it is about to leave its lane; or its place in it could not be journaled.
   if (lane != 0 && lanes_.contains(lane, event)) {
-    waiting_.erase(event.value);
+    rests_again(event);
     co_return failure(Code::kConflict, "the run is being worked on");
   }
-  waiting_[event.value].lane = lane;
+  entry.lane = lane;
+  keep_waiting(event, entry);
   // The lane's head has begun: its version was compared already, and its calls may have been made.
   if (lane != 0) lanes_.place(lane, event);
   auto written = co_await append_record(shard_, run, std::move(*draft), Sync::kWait);
@@ -169,7 +170,7 @@ Async<void> Dispatcher::replay(Position event, Replay how) {
     leave_waiting(event, false);
     co_return written;
   }
-  waiting_.erase(event.value);
+  rests_again(event);
   if (lane != 0) leave_lane(lane, event);
   co_return written;
 }
@@ -179,9 +180,11 @@ Async<void> Dispatcher::journal_of_dead(Run& run, RecordDraft draft) {
   std::optional<RunStatus> status;
   CO_TRY_VOID(co_await known_to_rest(run, status));
   if (!status || status->state != RunState::kDead) co_return failure(Code::kInvalid, "the run is no dead letter");
-  waiting_[run.id.event.value].state = RunState::kRunning;
+  Waiting entry;
+  entry.state = RunState::kRunning;
+  keep_waiting(run.id.event, entry);
   auto written = co_await append_record(shard_, run, std::move(draft), Sync::kWait);
-  waiting_.erase(run.id.event.value);
+  rests_again(run.id.event);
   co_return written;
 }
 
@@ -205,10 +208,12 @@ Async<void> Dispatcher::edit(Position event, json::Document data, std::string by
   co_return co_await journal_of_dead(run, std::move(draft));
 }
 
-asio::awaitable<void> Dispatcher::room_to_replay() {
-  // New events must find room, too, however many runs wait again.
-  while (ready_.size() + loading_ >= shard_.limits.window || parked_ + ready_.size() >= shard_.limits.waiting_max / 2)
-    co_await room_.wait();
+bool Dispatcher::has_room_to_replay() const {
+  return ready_.size() + loading_ < shard_.limits.window && waiting() - pausing_ < shard_.limits.waiting_max / 2;
+}
+
+asio::awaitable<void> Dispatcher::other_room(Deadline deadline) {
+  (void)co_await room_.wait(shard_.deps.clock, deadline);
 }
 
 }  // namespace tieline::engine

@@ -348,12 +348,13 @@ asio::awaitable<void> Dispatcher::finish(Run& run, const Transition& end) {
     }
     wait_again(event, entry);
   }
-  if (end.kind == Transition::Kind::kState) observe(run, end);
+  if (end.kind == Transition::Kind::kState) observe(run, end, shard_.now());
   const bool stated = end.kind == Transition::Kind::kState;
   if (stated && end.state == RunState::kDead && run.flow != nullptr && run.flow->pauses_when_gone)
     co_await pause_if_gone(run, end);
   if (waits && !leaves && end.kind == Transition::Kind::kState && lane != 0) co_await park_followers(lane);
-  if (leaves || (stated && end.state == RunState::kDelivered)) co_await cancel_older(lane, event);
+  if (!outside_.empty() && (leaves || (stated && end.state == RunState::kDelivered)))
+    co_await cancel_older(lane, event);
   if ((!waits || leaves) && lane != 0) leave_lane(lane, event);
   room_.notify_all();
   start_ready();
@@ -407,7 +408,8 @@ asio::awaitable<void> Dispatcher::park_followers(std::uint64_t lane) {
   }
 }
 
-void Dispatcher::observe(const Run& run, const Transition& end) {
+// `received`: where its event is not at hand.
+void Dispatcher::observe(const Run& run, const Transition& end, Time received) {
   switch (end.state) {
     case RunState::kDelivered: ++counts_.delivered; break;
     case RunState::kSkipped: ++counts_.skipped; break;
@@ -423,8 +425,9 @@ void Dispatcher::observe(const Run& run, const Transition& end) {
   if (run.event) {
     info.source = run.event->source;
     info.event_id = run.event->id;
-    info.latency = shard_.now() - run.event->received;
+    received = run.event->received;
   }
+  info.latency = shard_.now() - received;
   info.state = end.state;
   info.summary = end.summary;
   if (is_terminal(end.state)) {

@@ -29,6 +29,11 @@ class Dispatcher {
   const FlowPtr& flow() const { return flow_; }  // null: removed
   Position read_to() const { return read_to_; }
   bool works_on(Position event) const { return active_.contains(event.value) || waiting_.contains(event.value); }
+  // Whether due() with these would find a run that waits until then.
+  bool waits_until(Position event, Time at) const {
+    const auto found = waiting_.find(event.value);
+    return found != waiting_.end() && found->second.due == at;
+  }
   // Nothing: the flow is removed; it takes no more events.
   void set_flow(FlowPtr flow);
   // While there is a reason it reads nothing; its runs go on.
@@ -56,8 +61,10 @@ class Dispatcher {
   Async<void> replay(Position event, Replay how);
   Async<void> discard(Position event, std::string by);
   Async<void> edit(Position event, json::Document data, std::string by);
-  // Returns when the flow has room for one more run that begins again.
-  asio::awaitable<void> room_to_replay();
+  // Whether one more run may begin again: new events find room, too, however many do. Runs that pause take none.
+  bool has_room_to_replay() const;
+  // Returns when there may be other room, or at the deadline.
+  asio::awaitable<void> other_room(Deadline deadline);
 
   FlowSnapshot snapshot() const;
 
@@ -70,7 +77,7 @@ class Dispatcher {
     Hold hold = Hold::kUnknownOutcome;
     Time received;
     PauseMarks pause{};       // kWaiting
-    Position cancelled_by{};  // kWaiting: the newer one whose wait an earlier process did not live to cancel it for
+    Position cancelled_by{};  // kWaiting: the newer one for which it could not be cancelled yet
     bool lane_ready = false;  // kWaiting: it goes on as soon as its lane is free
   };
   struct Ready {
@@ -113,7 +120,11 @@ class Dispatcher {
   Async<RecordDraft> beginning_again(Run& run, const Replay& how);
   Async<void> known_to_rest(Run& run, std::optional<RunStatus>& status);
   Async<void> journal_of_dead(Run& run, RecordDraft draft);
+  void keep_waiting(Position event, const Waiting& entry);
   void wait_again(Position event, const Waiting& entry);
+  Waiting take_waiting(Position event);
+  Waiting begin_decision(Position event);
+  void rests_again(Position event);
   void leave_waiting(Position event, bool expired, bool brake_released = false);
   void rejoin_lane(Position event);
   void leave_lane(std::uint64_t lane, Position event);
@@ -124,7 +135,7 @@ class Dispatcher {
   void start_head(std::uint64_t lane, Position event);
   void make_ready(const Ready& ready);
   void start_ready();
-  void observe(const Run& run, const Transition& end);
+  void observe(const Run& run, const Transition& end, Time received);
 
   // Recovery.
   struct Found {
@@ -161,6 +172,7 @@ class Dispatcher {
   std::size_t working_ = 0;                                           // of active_
   std::size_t loading_ = 0;                                           // resumed runs between ready_ and their end
   std::unordered_map<std::uint64_t, Waiting> waiting_;                // by position
+  std::size_t pausing_ = 0;                                           // of waiting_: kWaiting
   std::size_t parked_ = 0;                                            // in lanes_ only
   std::unordered_map<std::uint64_t, std::vector<Position>> outside_;  // by lane: those of waiting_ that left it
   std::vector<std::pair<Position, Waiting>> over_;  // recovery: their wait outside of their lane is over

@@ -22,7 +22,7 @@ void Dispatcher::leave_lane(std::uint64_t lane, Position event) {
                  [&](Position waiting) { return waiting_.at(waiting.value).lane_ready; });
     for (const Position waiting : back) {
       std::erase(outside->second, waiting);
-      waiting_.erase(waiting.value);
+      take_waiting(waiting);
       lanes_.rejoin(lane, waiting);
       ++parked_;
     }
@@ -42,8 +42,13 @@ asio::awaitable<void> Dispatcher::cancel_older(std::uint64_t lane, Position even
     return waiting < event && !entry.pause.keep && entry.state == RunState::kWaiting;
   });
   for (const Position waiting : older) {
-    if (!co_await cancel(waiting, event)) continue;  // the store refuses: the next one of the key cancels it
-    waiting_.erase(waiting.value);
+    if (!co_await cancel(waiting, event)) {
+      // The store refuses: when its moment has come, if no other one of the key comes before.
+      const auto found = waiting_.find(waiting.value);
+      if (found != waiting_.end()) found->second.cancelled_by = event;
+      continue;
+    }
+    take_waiting(waiting);
     std::erase(outside_[lane], waiting);
   }
   if (outside_[lane].empty()) outside_.erase(lane);
@@ -52,9 +57,7 @@ asio::awaitable<void> Dispatcher::cancel_older(std::uint64_t lane, Position even
 asio::awaitable<bool> Dispatcher::cancel(Position waiting, Position newer) {
   const auto found = waiting_.find(waiting.value);
   if (found == waiting_.end() || found->second.state != RunState::kWaiting) co_return false;  // decided meanwhile
-  const Waiting before = found->second;
-  found->second.state = RunState::kRunning;  // nobody else may decide it meanwhile
-  found->second.due = Time::max();
+  const Waiting before = begin_decision(waiting);
   Run run;
   run.id = RunId{id_, waiting};
   run.lane = before.lane;
@@ -71,7 +74,7 @@ asio::awaitable<bool> Dispatcher::cancel(Position waiting, Position newer) {
     written = (co_await append_record(shard_, run, std::move(draft), Sync::kWithNext)).has_value();
   }
   if (written) {
-    observe(run, end);
+    observe(run, end, before.received);
   } else {
     wait_again(waiting, before);
   }
@@ -99,14 +102,45 @@ asio::awaitable<void> Dispatcher::cancel_due(Position event, Position newer) {
     shard_.due.push(found->second.due, RunId{id_, event}, shard_.deps.clock);
   }
   if (!cancelled) co_return;
-  waiting_.erase(found);
+  take_waiting(event);
   std::erase(outside_[lane], event);
   if (outside_[lane].empty()) outside_.erase(lane);
   room_.notify_all();
 }
 
+void Dispatcher::keep_waiting(Position event, const Waiting& entry) {
+  Waiting& kept = waiting_[event.value];
+  pausing_ -= kept.state == RunState::kWaiting ? 1 : 0;
+  kept = entry;
+  pausing_ += kept.state == RunState::kWaiting ? 1 : 0;
+}
+
+Dispatcher::Waiting Dispatcher::take_waiting(Position event) {
+  const auto node = waiting_.extract(event.value);
+  CHECK(!node.empty());
+  pausing_ -= node.mapped().state == RunState::kWaiting ? 1 : 0;
+  return node.mapped();
+}
+
+// Nobody else may decide it, nor its lane take it, until that is written. What it was.
+Dispatcher::Waiting Dispatcher::begin_decision(Position event) {
+  const Waiting before = waiting_.at(event.value);
+  Waiting decided = before;
+  decided.state = RunState::kRunning;
+  decided.due = Time::max();
+  decided.lane_ready = false;
+  keep_waiting(event, decided);
+  return before;
+}
+
+// One that was taken up for a decision only.
+void Dispatcher::rests_again(Position event) {
+  take_waiting(event);
+  room_.notify_all();
+}
+
 void Dispatcher::wait_again(Position event, const Waiting& entry) {
-  waiting_[event.value] = entry;
+  keep_waiting(event, entry);
   shard_.due.push(entry.due, RunId{id_, event}, shard_.deps.clock);
 }
 
@@ -144,8 +178,7 @@ void Dispatcher::rejoin_lane(Position event) {
 
 // Back to work; or into its lane, where a changed key has put an older run before it since.
 void Dispatcher::leave_waiting(Position event, bool expired, bool brake_released) {
-  auto node = waiting_.extract(event.value);
-  const std::uint64_t lane = node.mapped().lane;
+  const std::uint64_t lane = take_waiting(event).lane;
   if (lane != 0 && !lanes_.is_head(lane, event)) {
     ++parked_;
     return;

@@ -23,6 +23,13 @@ Result<void> check_names(const EngineConfig& config) {
     CHECK(flow != nullptr);
     if (!names.insert(flow->name).second) return failure(Code::kInvalid, "two flows are called " + flow->name);
   }
+  std::set<std::string_view> former;
+  for (const FlowPtr& flow : config.flows) {
+    if (flow->was.empty()) continue;
+    if (names.contains(flow->was))
+      return failure(Code::kInvalid, "flow " + flow->name + " was " + flow->was + ", which is a flow still");
+    if (!former.insert(flow->was).second) return failure(Code::kInvalid, "two flows were " + flow->was);
+  }
   return {};
 }
 
@@ -55,10 +62,15 @@ Async<void> Engine::start(EngineConfig config) {
   CHECK(!impl.started);
   CO_TRY_VOID(check_names(config));
   for (const FlowPtr& flow : config.flows) CO_TRY_VOID(co_await impl.shard.flows.keep(flow));
-  for (const FlowPtr& flow : config.flows) CO_TRY_VOID(co_await impl.open(*flow));
   CO_TRY(const auto known, co_await impl.shard.deps.journal.flows());
-  if (!impl.shard.deps.faults.forget_budgets) CO_TRY_VOID(co_await impl.shard.connections.load());
   for (const auto& [id, name] : known) impl.dispatchers.emplace(id, std::make_unique<Dispatcher>(impl.shard, id, name));
+  CO_TRY_VOID(co_await impl.rename(config));
+  for (const FlowPtr& flow : config.flows) {
+    if (impl.find(flow->name) != nullptr) continue;
+    CO_TRY(const FlowId id, co_await impl.open(*flow));
+    impl.dispatchers.emplace(id, std::make_unique<Dispatcher>(impl.shard, id, flow->name));
+  }
+  if (!impl.shard.deps.faults.forget_budgets) CO_TRY_VOID(co_await impl.shard.connections.load());
   for (const FlowPtr& flow : config.flows) impl.find(flow->name)->set_flow(flow);
   for (const auto& entry : impl.dispatchers) {
     CO_TRY_VOID(co_await impl.recall_pause(*entry.second));
@@ -85,20 +97,27 @@ Async<void> Engine::Impl::carry_over(std::string bucket, std::string from, std::
   co_return co_await shard.deps.state.erase(std::move(bucket), std::move(from), entry->revision);
 }
 
-// Its number; where the journal knows neither it nor its former name, it begins where it says.
-Async<FlowId> Engine::Impl::open(const Flow& flow) {
-  if (!flow.was.empty()) {
-    auto renamed = co_await shard.deps.journal.rename_flow(flow.was, flow.name);
-    const bool done = renamed || renamed.error().code == Code::kConflict || renamed.error().code == Code::kNotFound;
-    if (!done) co_return failure(std::move(renamed.error()));
-    if (Dispatcher* former = renamed ? find(flow.was) : nullptr) former->rename(flow.name);
-    // Also after a crash between the two.
-    CO_TRY_VOID(co_await carry_over(std::string(kPausedBucket), flow.was, flow.name));
-    for (std::size_t i = 0; i < flow.schedules.size(); ++i) {
+// Gives the flows their new names, with what is kept by them.
+Async<void> Engine::Impl::rename(const EngineConfig& config) {
+  for (const FlowPtr& flow : config.flows) {
+    if (flow->was.empty()) continue;
+    Dispatcher* former = find(flow->was);
+    if (former != nullptr && find(flow->name) == nullptr) {
+      CO_TRY_VOID(co_await shard.deps.journal.rename_flow(flow->was, flow->name));
+      former->rename(flow->name);
+    }
+    // Also where this failed, or the process ended, after the flow got its name.
+    CO_TRY_VOID(co_await carry_over(std::string(kPausedBucket), flow->was, flow->name));
+    for (std::size_t i = 0; i < flow->schedules.size(); ++i) {
       const std::string number = '/' + std::to_string(i);
-      CO_TRY_VOID(co_await carry_over(std::string(kScheduleBucket), flow.was + number, flow.name + number));
+      CO_TRY_VOID(co_await carry_over(std::string(kScheduleBucket), flow->was + number, flow->name + number));
     }
   }
+  co_return Result<void>();
+}
+
+// The number of a flow that the journal does not know: it begins where it says.
+Async<FlowId> Engine::Impl::open(const Flow& flow) {
   Position start = shard.deps.log.last();
   if (flow.from.kind == StartFrom::Kind::kEarliest) start = Position(0);
   if (flow.from.kind == StartFrom::Kind::kTime) {
@@ -111,15 +130,16 @@ Async<FlowId> Engine::Impl::open(const Flow& flow) {
 Async<void> Engine::Impl::open_new(const EngineConfig& config, std::vector<std::unique_ptr<Dispatcher>>& opened) {
   for (const FlowPtr& flow : config.flows) CO_TRY_VOID(co_await shard.flows.keep(flow));
   for (const FlowPtr& flow : config.flows) {
-    if (find(flow->name) != nullptr) continue;
+    const bool renamed = !flow->was.empty() && find(flow->was) != nullptr;
+    if (renamed || find(flow->name) != nullptr) continue;
     CO_TRY(const FlowId id, co_await open(*flow));
-    if (find(flow->name) != nullptr) continue;  // by its former name
     opened.push_back(std::make_unique<Dispatcher>(shard, id, flow->name));
     opened.back()->set_flow(flow);
     CO_TRY_VOID(co_await recall_pause(*opened.back()));
     CO_TRY_VOID(co_await opened.back()->recover());
   }
-  co_return Result<void>();
+  // At last: a name that was changed is not changed back.
+  co_return co_await rename(config);
 }
 
 void Engine::Impl::swap(const EngineConfig& config) {
@@ -373,7 +393,7 @@ EngineSnapshot Engine::snapshot() const {
   for (const auto& [id, dispatcher] : impl_->dispatchers) {
     FlowSnapshot flow = dispatcher->snapshot();
     flow.next_time = impl_->scheduler.next(flow.name);
-    const bool busy = flow.running + flow.queued + flow.retrying + flow.parked + flow.held > 0;
+    const bool busy = flow.running + flow.queued + flow.retrying + flow.parked + flow.held + flow.waiting > 0;
     if (!flow.removed || busy) out.flows.push_back(std::move(flow));
   }
   out.connections = shard.connections.snapshot();

@@ -67,9 +67,11 @@ struct AttemptInfo {
 struct RunInfo {
   RunId run;
   std::string_view flow, source, event_id;
-  RunState state = RunState::kDelivered;  // a terminal one, or kRetrying, kHeld
+  RunState state = RunState::kDelivered;  // a terminal one, or kRetrying, kHeld, kWaiting
   std::string_view summary;
-  Duration latency{0};  // from the event's receipt until now
+  // From the event's receipt until now; of a run that is cancelled, and paused already when the process started, from
+  // when it did so. `source` and `event_id` are empty then, as with an event that is missing.
+  Duration latency{0};
 };
 
 // Called on the shard's thread, between two steps of the engine: must be quick and must not call the engine.
@@ -77,8 +79,10 @@ class EngineObserver {
  public:
   virtual ~EngineObserver() = default;
   virtual void attempt_ended(const AttemptInfo&) {}
-  virtual void run_ended(const RunInfo&) {}  // delivered, skipped, stale, dead; durable
-  virtual void run_waits(const RunInfo&) {}  // retrying, held; durable
+  // Delivered, skipped, stale, dead, cancelled. Journaled; durable no later than what is journaled next, and at once
+  // where the run has a key or publishes (but for a cancelled one).
+  virtual void run_ended(const RunInfo&) {}
+  virtual void run_waits(const RunInfo&) {}  // retrying, held, waiting; durable
   virtual void authorization_changed(std::string_view /*connection*/, bool /*needed*/) {}
   // A system is down, more of it is, some of it is back, all of it is, or nobody waits for it any more.
   virtual void incident_changed(std::string_view /*connection*/, const Incident&) {}
@@ -124,6 +128,11 @@ enum class Hold : std::uint8_t { kUnknownOutcome, kAuthorization, kFlow, kJourna
 // "unknown outcome", "needs authorization", "flow does not compile", "its journal is damaged", "brake", "outage"
 std::string_view hold_name(Hold hold);
 std::optional<Hold> hold_of_summary(std::string_view summary);
+// Of which call: its summary goes on with "CONNECTION: ACTION: ". Nothing where the run as a whole is held.
+struct HeldCall {
+  std::string_view connection, action;  // of the summary
+};
+std::optional<HeldCall> held_call(std::string_view summary);
 // Nothing else ends it: neither renewed credentials nor another flow.
 inline bool waits_for_a_person(Hold hold) {
   return hold == Hold::kUnknownOutcome || hold == Hold::kJournal || hold == Hold::kBrake;
@@ -161,7 +170,7 @@ struct Replay {
 // Which runs: all that fit everything given. `since` and `until` are times at which dead and held runs became so; of
 // others (one of those states among them is enough) times of receipt.
 struct Selection {
-  std::optional<RunId> run;  // this one only
+  std::optional<RunId> run;  // this one only; not of a job
   std::optional<FlowId> flow;
   std::vector<RunState> states;
   bool untaken = false;  // instead of runs: events that the flow takes now and never took
@@ -257,8 +266,9 @@ class Engine {
   // Resumes every unfinished run, then takes events. A flow that the journal does not know starts with the next event.
   // Once. Errors are the store's; nothing runs then.
   Async<void> start(EngineConfig config);
-  // Swaps flows and connections at one moment; on an error nothing is changed. Runs stay with the flow they began with;
-  // removed flows take no more events. Connections that needed authorization are tried again.
+  // Swaps flows and connections at one moment; on an error nothing is changed, but that flows may have the new names by
+  // which the store knows them from then on: the same reload goes on from there. Runs stay with the flow they began
+  // with; removed flows take no more events. Connections that needed authorization are tried again.
   Async<void> reload(EngineConfig config);
   // Takes nothing more, lets calls under way end and be journaled until the deadline, then cancels the rest (an unsafe
   // call that is cut off has an unknown outcome). Everything is durable on return. Also right after a failed start.
@@ -284,10 +294,11 @@ class Engine {
   Async<void> edit(RunId run, json::Document data, std::string by);
   // How many runs a job on the selection would be given now.
   Async<JobCount> count(Selection select);
-  // Begins a job, durably: a restart goes on with it. It paces itself by the room that the flows have. kUnavailable
-  // when too many are at work; the store's.
+  // Begins a job, durably: a restart goes on with it. It paces itself by the room that the flows have. kInvalid for one
+  // run, and for damaged journals; kUnavailable when too many are at work; the store's.
   Async<Job> start_job(Job job);
-  // It ends before its next run. kNotFound unless it is at work.
+  // It ends before its next run, also after a restart. kNotFound unless it is at work; the store's: it ends, but may go
+  // on after a restart.
   Async<void> stop_job(std::uint64_t id);
   // Those at work and the last ones that ended, by number.
   Async<std::vector<Job>> jobs();

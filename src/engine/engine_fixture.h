@@ -274,6 +274,7 @@ class EngineTest : public ShardTest {
     EngineDeps deps{context_.get_executor(), clock, 7, *store_, *store_, *store_, transport_, source_};
     deps.secrets = secrets_;
     deps.faults = faults_;
+    deps.observer = observer_;
     engine_ = std::make_unique<Engine>(deps, limits_);
     Result<void> started;
     await(keep(engine_->start(config()), &started));
@@ -310,6 +311,7 @@ class EngineTest : public ShardTest {
   NoSource source_;
   const SecretSource* secrets_ = nullptr;
   EngineFaults faults_;
+  EngineObserver* observer_ = nullptr;
   std::vector<FlowPtr> flows_;
   std::vector<Bucket> buckets_;
 };

@@ -26,9 +26,15 @@ struct Engine::Impl {
       return failed(connection, failure);
     };
     shard.served = [this](Connection& connection, std::string_view action) { served(connection, action); };
+    // One whose flow is being opened is not known here yet.
+    shard.due.ask([this](const DueQueue::Entry& entry) {
+      const Dispatcher* dispatcher = find(entry.run.flow);
+      return dispatcher == nullptr || dispatcher->waits_until(entry.run.event, entry.at);
+    });
     shard.pause = [this](std::string flow, std::string why) { return pause(std::move(flow), std::move(why)); };
   }
 
+  Async<void> rename(const EngineConfig& config);
   Async<FlowId> open(const Flow& flow);
   Async<void> carry_over(std::string bucket, std::string from, std::string to);
   Async<void> open_new(const EngineConfig& config, std::vector<std::unique_ptr<Dispatcher>>& opened);

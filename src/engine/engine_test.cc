@@ -9,6 +9,8 @@
 namespace tieline::engine {
 namespace {
 
+using std::chrono::hours;
+
 TEST_F(EngineTest, DeliversAMatchingEventAndSettlesTheOthers) {
   start({flow({step("a"), step("b")})});
   const Position other = post("{}", "refund");
@@ -934,6 +936,38 @@ TEST_F(EngineTest, TwoFlowsOfOneNameChangeNothing) {
   EXPECT_EQ(transport_.count("/a"), 1u);
 }
 
+TEST_F(EngineTest, ANameThatAFlowHasIsNoFormerNameOfAnother) {
+  start({flow({step("a")})});
+  const auto named = [&](std::string name, std::string was) {
+    auto out = flow({step("b")});
+    out->name = out->hash = std::move(name);
+    out->was = std::move(was);
+    return out;
+  };
+  const auto reload = [&](std::vector<FlowPtr> flows) {
+    flows_ = std::move(flows);
+    Result<void> reloaded;
+    await(keep(engine_->reload(config()), &reloaded));
+    return reloaded;
+  };
+  const FlowPtr present = flows_[0];
+  EXPECT_EQ(reload({present, named("g", "f")}).error().code, Code::kInvalid);
+  EXPECT_EQ(reload({named("f", "f")}).error().code, Code::kInvalid);
+  EXPECT_EQ(reload({named("g", "f"), named("h", "f")}).error().code, Code::kInvalid);
+  EXPECT_EQ(shown("f").id, FlowId(1)) << "nothing was renamed";
+  post("{}");
+  advance(1s);
+  EXPECT_EQ(transport_.count("/a"), 1u);
+  // A new process on the same files says so, too, and nothing runs.
+  kill();
+  EngineDeps deps{context_.get_executor(), clock_, 7, *store_, *store_, *store_, transport_, source_};
+  engine_ = std::make_unique<Engine>(deps, limits_);
+  flows_ = {present, named("g", "f")};
+  Result<void> started;
+  await(keep(engine_->start(config()), &started));
+  EXPECT_EQ(started.error().code, Code::kInvalid);
+}
+
 TEST_F(EngineTest, DrainingLetsCallsEndAndLeavesTheRestToTheNextStart) {
   start({flow({step("a", kUnsafeSpec), step("b")})});
   transport_.latency = 5s;
@@ -1419,6 +1453,56 @@ TEST_F(ReplayTest, OfTwoJobsThatWaitForRoomOneReplaysARun) {
   EXPECT_EQ(state(first), RunState::kDelivered);
   EXPECT_EQ(state(second), RunState::kDelivered);
   EXPECT_EQ(transport_.sent.size(), 2u) << "what the other one has replayed is not dead any more";
+}
+
+TEST_F(ReplayTest, AJobLeavesRoomForWhatIsNewWhereItsTargetIsDead) {
+  limits_.window = 1;
+  limits_.waiting_max = 8;
+  start({flow({step("a")})});
+  for (int i = 0; i < 20; ++i) dead_at("/a");
+  transport_.by_path["/a"] = status(503);
+  start_job(all_dead());
+  advance(2s);
+  EXPECT_LE(shown("f").retrying + shown("f").held, 4u);
+  EXPECT_FALSE(shown("f").full);
+  const Position fresh = post("{}");
+  advance(1s);
+  EXPECT_EQ(state(fresh), RunState::kRetrying) << "it was read";
+  transport_.by_path.clear();
+  advance(hours(1));
+  EXPECT_EQ(jobs().at(0).state, Job::State::kDone);
+  EXPECT_EQ(shown("f").delivered, 21u);
+}
+
+TEST_F(ReplayTest, AStoppedJobStaysStoppedAndNeedsNoRoomForThat) {
+  limits_.window = 1;
+  limits_.waiting_max = 4;
+  start({flow({step("a")})});
+  for (int i = 0; i < 6; ++i) dead_at("/a");
+  transport_.by_path["/a"] = status(503);
+  const auto stop_job = [&](const Job& job) {
+    Result<void> stopped;
+    await(keep(engine_->stop_job(job.id), &stopped));
+    return stopped;
+  };
+  const Job first = start_job(all_dead());
+  advance(1s);
+  ASSERT_EQ(jobs().at(0).state, Job::State::kRunning) << "its flow has no room";
+  ASSERT_TRUE(stop_job(first));
+  crash();
+  EXPECT_EQ(jobs().at(0).state, Job::State::kStopped);
+  // None of them is at work still: more are stopped than may be at work at once.
+  for (int i = 0; i < 9; ++i) {
+    const Job next = start_job(all_dead());
+    advance(1ms);
+    ASSERT_TRUE(stop_job(next));
+    EXPECT_FALSE(stop_job(Job()));
+    advance(1s);
+  }
+  transport_.by_path.clear();
+  const std::size_t made = shown("f").delivered;
+  advance(hours(1));
+  EXPECT_LT(shown("f").delivered, made + 6) << "what no job had begun again stays dead";
 }
 
 TEST_F(ReplayTest, ADamagedJournalBeginsAgainOnlyWhereThatIsSaid) {

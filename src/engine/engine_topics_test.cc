@@ -227,6 +227,26 @@ TEST_F(EngineTopicsTest, AFilterOfTheTriggerKeepsEventsAwayWithoutARun) {
   EXPECT_EQ(snapshot("to").lag, 0u);
 }
 
+TEST_F(EngineTopicsTest, WhatAFilterKeepsAwayIsNotUntaken) {
+  start({named("to", {step("to")}, "t", "wanted"), named("from", {publish("t")})});
+  for (const char* data : {R"({"wanted":false})", R"({"wanted":true})", "{}", R"({"fail":true})"}) post(data);
+  advance(1s);
+  ASSERT_EQ(transport_.count("/to"), 1u);
+  Selection select;
+  select.untaken = true;
+  select.flow = FlowId(1);
+  Result<JobCount> count;
+  await(keep(engine_->count(select), &count));
+  EXPECT_EQ(count->runs, 0u);
+  auto another = named("another", {step("another")}, "t", "wanted");
+  flows_.push_back(another);
+  Result<void> reloaded;
+  await(keep(engine_->reload(config()), &reloaded));
+  select.flow = shown("another").id;
+  await(keep(engine_->count(select), &count));
+  EXPECT_EQ(count->runs, 2u) << "the one that it wants, and the one of which that cannot be told";
+}
+
 TEST_F(EngineTopicsTest, AFilterThatFailsIsADeadLetter) {
   start({named("from", {publish("t")}), named("to", {step("to")}, "t", "wanted")});
   post(R"({"fail":true})");

@@ -6,6 +6,8 @@
 namespace tieline::engine {
 
 Async<void> FlowCache::keep(FlowPtr flow) {
+  if (const auto known = flows_.find(flow->hash); known != flows_.end() && !known->second.expired())
+    co_return Result<void>();
   for (const IndexKey& index : flow->index) {
     const std::string names(kIndexNameBucket);
     CO_TRY(const auto known, co_await state_.get(names, index.name));

@@ -19,6 +19,7 @@ class FlowCache {
   // Keeps the flow's source in the store, durable on return, so that runs that begin with it can be resumed; and the
   // names of its index, so that a value alone finds what stands under them.
   Async<void> keep(FlowPtr flow);
+  // A flow that keep() has kept, or that an earlier process did.
   void add(const FlowPtr& flow) {
     std::erase_if(flows_, [](const auto& entry) { return entry.second.expired(); });
     flows_[flow->hash] = flow;

@@ -286,6 +286,61 @@ TEST_F(FlowFieldsTest, ARenamedFlowKeepsItsRunsAndItsPlace) {
   EXPECT_EQ(snapshot().id, FlowId(1));
 }
 
+TEST_F(FlowFieldsTest, AReloadThatFailsRenamesNothingBeforeTheRest) {
+  start({flow({step("a")})});
+  source_.known["h1"] = flows_[0];
+  auto renamed = flow({step("b")});
+  renamed->name = renamed->hash = "g";
+  renamed->was = "f";
+  auto added = flow({step("c")});
+  added->name = added->hash = "n";
+  flows_ = {renamed, added};
+  store_->set_sync_delay(2s);
+  TaskGroup group(context_.get_executor());
+  Result<void> reloaded;
+  group.spawn(keep(engine_->reload(config()), &reloaded));
+  advance(9s);  // four entries of the two sources are written, and the next write is under way
+  store_->refuse(Code::kFull);
+  advance(10s);
+  EXPECT_EQ(reloaded.error().code, Code::kFull);
+  EXPECT_EQ(shown("f").id, FlowId(1));
+  EXPECT_FALSE(shown("f").removed);
+  store_->refuse(std::nullopt);
+  await(keep(engine_->reload(config()), &reloaded));
+  EXPECT_TRUE(reloaded.has_value());
+  EXPECT_EQ(shown("g").id, FlowId(1));
+  post("{}");
+  advance(1min);
+  EXPECT_EQ(transport_.count("/b"), 1u);
+  EXPECT_EQ(transport_.count("/c"), 1u);
+}
+
+TEST_F(FlowFieldsTest, WhatARenameLeftUndoneTheNextReloadDoes) {
+  start({flow({step("a")})});
+  source_.known["h1"] = flows_[0];
+  Result<void> done;
+  await(keep(engine_->pause("f", "by ada"), &done));
+  auto renamed = flow({step("b")});
+  renamed->name = renamed->hash = "g";
+  renamed->was = "f";
+  flows_ = {renamed};
+  store_->set_sync_delay(2s);
+  TaskGroup group(context_.get_executor());
+  group.spawn(keep(engine_->reload(config()), &done));
+  advance(5s);  // its source is written, and its new name is under way
+  store_->refuse(Code::kFull);
+  advance(10s);
+  EXPECT_EQ(done.error().code, Code::kFull);
+  store_->refuse(std::nullopt);
+  await(keep(engine_->reload(config()), &done));
+  EXPECT_TRUE(done.has_value());
+  EXPECT_EQ(shown("g").paused_why, "by ada");
+  Result<std::vector<Entry>> entries;
+  await(keep(store_->scan("paused", "", "", 10), &entries));
+  ASSERT_EQ(entries->size(), 1u);
+  EXPECT_EQ(entries->at(0).key, "g");
+}
+
 TEST_F(FlowFieldsTest, BriefHistoryKeepsWhatCallsCameTo) {
   auto brief = flow({step("a", kUnsafeSpec)});
   brief->history = HistoryKept::kBrief;
@@ -319,6 +374,40 @@ TEST_F(FlowFieldsTest, AWaitIsDurableAndItsLaneGoesOn) {
   EXPECT_EQ(transport_.count("/b"), 2u);
 }
 
+TEST_F(FlowFieldsTest, RunsThatPauseTakeNoRoomFromAJob) {
+  limits_.waiting_max = 8;
+  start({flow({step("a"), std::make_shared<TestPause>(hours(2))})});
+  transport_.script = {status(422)};
+  const Position dead = post("{}");
+  for (int i = 0; i < 6; ++i) post("{}");
+  advance(1s);
+  ASSERT_EQ(snapshot().waiting, 6u);
+  Job job;
+  job.select.states = {RunState::kDead};
+  Result<Job> started;
+  await(keep(engine_->start_job(job), &started));
+  advance(1s);
+  EXPECT_EQ(state(dead), RunState::kWaiting);
+  crash();
+  EXPECT_EQ(snapshot().waiting, 7u);
+  advance(hours(2));
+  EXPECT_EQ(snapshot().delivered, 7u);
+}
+
+TEST_F(FlowFieldsTest, ARemovedFlowIsShownWhileItsRunsPause) {
+  start({flow({std::make_shared<TestPause>(hours(2))})});
+  post("{}");
+  advance(1s);
+  source_.known["h1"] = flows_[0];
+  flows_.clear();
+  Result<void> reloaded;
+  await(keep(engine_->reload(config()), &reloaded));
+  EXPECT_TRUE(shown("f").removed);
+  EXPECT_EQ(shown("f").waiting, 1u);
+  advance(hours(3));
+  EXPECT_TRUE(engine_->snapshot().flows.empty());
+}
+
 TEST_F(FlowFieldsTest, ANewerRunCancelsAWait) {
   start({flow({step("a"), std::make_shared<TestPause>(hours(2)), step("b")}, true)});
   const Position first = post(R"({"key":"k"})"), other = post(R"({"key":"other"})");
@@ -333,6 +422,59 @@ TEST_F(FlowFieldsTest, ANewerRunCancelsAWait) {
   EXPECT_EQ(state(other), RunState::kDelivered);
   EXPECT_EQ(transport_.count("/b"), 2u);
   EXPECT_EQ(snapshot().cancelled, 1u);
+}
+
+TEST_F(FlowFieldsTest, ThousandsOfCancelledWaitsTakeNoneAway) {
+  start({flow({std::make_shared<TestPause>(hours(2))}, true)});
+  const Position other = post(R"({"key":"other"})");
+  std::vector<NewEvent> events;
+  for (int i = 0; i < 2'500; ++i) events.push_back(event(R"({"key":"k"})", "order"));
+  append(std::move(events));
+  advance(1min);
+  EXPECT_EQ(snapshot().cancelled, 2'499u);
+  EXPECT_EQ(snapshot().waiting, 2u);
+  advance(hours(2));
+  EXPECT_EQ(state(other), RunState::kDelivered);
+  EXPECT_EQ(snapshot().delivered, 2u);
+}
+
+TEST_F(FlowFieldsTest, WhatIsCancelledHasTakenAsLongAsItWaited) {
+  struct Ends final : EngineObserver {
+    void run_ended(const RunInfo& info) override { latencies[info.state] = info.latency; }
+    std::map<RunState, Duration> latencies;
+  } ends;
+  observer_ = &ends;
+  start({flow({std::make_shared<TestPause>(hours(2))}, true)});
+  post(R"({"key":"k"})");
+  advance(1min);
+  post(R"({"key":"k"})");
+  advance(1min);
+  EXPECT_EQ(ends.latencies.at(RunState::kCancelled), 1min);
+}
+
+TEST_F(FlowFieldsTest, AWaitThatTheStoreRefusedToCancelIsCancelledWhenItIsOver) {
+  start({flow({std::make_shared<TestPause>(hours(2)), step("a")}, true)});
+  const Position waiting = post(R"({"key":"k"})");
+  advance(1s);
+  auto plain = flow({step("b")}, true);
+  plain->hash = "h2";
+  source_.known["h1"] = flows_[0];
+  flows_ = {plain};
+  Result<void> reloaded;
+  await(keep(engine_->reload(config()), &reloaded));
+  store_->set_sync_delay(2s);
+  const Position newer = post(R"({"key":"k"})");
+  advance(1s);
+  ASSERT_EQ(transport_.count("/b"), 1u);
+  store_->refuse(Code::kFull);  // its end is on its way already, what it cancels is not
+  advance(1min);
+  store_->refuse(std::nullopt);
+  ASSERT_EQ(state(newer), RunState::kDelivered);
+  ASSERT_EQ(state(waiting), RunState::kWaiting);
+  advance(hours(3));
+  EXPECT_EQ(state(waiting), RunState::kCancelled);
+  EXPECT_EQ(summary(waiting), "the run of event 2 of its key is newer");
+  EXPECT_EQ(transport_.count("/a"), 0u);
 }
 
 TEST_F(FlowFieldsTest, AWaitThatANewerRunCouldNotCancelIsCancelledWhenItIsOver) {
@@ -396,6 +538,8 @@ TEST_F(FlowFieldsTest, APersonApprovesOrDeclines) {
   EXPECT_EQ(summary(yes), "waits for approval by finance");
   EXPECT_FALSE(settle_held(yes, HeldAnswer::kRepeat).has_value());
   ASSERT_TRUE(settle_held(yes, HeldAnswer::kApproved).has_value());
+  for (const Record& record : records(yes))
+    EXPECT_FALSE(decode(record.body)->hold.has_value()) << "it was asked for, and never held";
   advance(1s);
   store_->sync();
   crash();
@@ -407,6 +551,34 @@ TEST_F(FlowFieldsTest, APersonApprovesOrDeclines) {
   EXPECT_EQ(transport_.count("/a"), 2u);
   EXPECT_EQ(transport_.count("/b"), 1u);
   EXPECT_EQ(settle_held(no, HeldAnswer::kApproved).error().code, Code::kNotFound);
+}
+
+TEST_F(FlowFieldsTest, AnApprovalIsAnsweredWhileItsLaneBecomesFree) {
+  start({flow({std::make_shared<TestPause>("finance", 1min), step("a")}, true)});
+  const Position asked = post(R"({"key":"k"})");
+  advance(30s);
+  auto plain = flow({step("b")}, true);
+  plain->hash = "h2";
+  source_.known["h1"] = flows_[0];
+  flows_ = {plain};
+  Result<void> reloaded;
+  await(keep(engine_->reload(config()), &reloaded));
+  transport_.by_path["/b"] = status(422);  // what does not deliver cancels nothing
+  transport_.latency = 60s;
+  const Position head = post(R"({"key":"k"})");
+  advance(59s);  // the time to approve is over, and the lane is busy
+  ASSERT_EQ(state(asked), RunState::kWaiting);
+  store_->set_sync_delay(2s);
+  advance(2s);  // the head's end is on its way into the store
+  TaskGroup group(context_.get_executor());
+  Result<void> answered = failure(Code::kTimeout, "not yet");
+  group.spawn(keep(engine_->settle_held(RunId{FlowId(1), asked}, HeldAnswer::kApproved, Decision{"ada"}), &answered));
+  advance(5s);  // the lane is free before the answer is durable
+  EXPECT_TRUE(answered.has_value());
+  advance(2min);
+  EXPECT_EQ(state(head), RunState::kDead);
+  EXPECT_EQ(state(asked), RunState::kDelivered);
+  EXPECT_EQ(transport_.count("/a"), 1u);
 }
 
 TEST_F(FlowFieldsTest, AWaitThatIsOverInAnOlderProcessGoesOnAtTheStart) {

@@ -29,10 +29,6 @@ std::uint64_t number_of(json::Value object, std::string_view key) {
 
 void put_selection(json::Builder& out, const Selection& select) {
   out.begin_object();
-  if (select.run) {
-    put_number(out, "run_flow", select.run->flow.value);
-    put_number(out, "run_event", select.run->event.value);
-  }
   if (select.flow) put_number(out, "flow", select.flow->value);
   out.key("states").begin_array();
   for (const RunState state : select.states) out.integer(static_cast<std::int64_t>(state));
@@ -49,14 +45,17 @@ void put_selection(json::Builder& out, const Selection& select) {
   out.end_object();
 }
 
-Selection selection_of(json::Value from) {
+Result<Selection> selection_of(json::Value from) {
   Selection select;
-  if (from.has("run_event"))
-    select.run =
-        RunId{FlowId(static_cast<std::uint32_t>(number_of(from, "run_flow"))), Position(number_of(from, "run_event"))};
+  // Of one run, which no version has written: it must not be read as one of all.
+  if (from.has("run_event")) return failure(Code::kCorrupt, "the entry of a job is of one run");
   if (from.has("flow")) select.flow = FlowId(static_cast<std::uint32_t>(number_of(from, "flow")));
-  for (const json::Value state : from["states"].elements())
-    select.states.push_back(static_cast<RunState>(state.as_int64().value_or(0)));
+  for (const json::Value state : from["states"].elements()) {
+    const std::int64_t number = state.as_int64().value_or(-1);
+    if (number < 0 || number > static_cast<std::int64_t>(kLastRunState))
+      return failure(Code::kCorrupt, "the entry of a job names a state that there is not");
+    select.states.push_back(static_cast<RunState>(number));
+  }
   select.untaken = from["untaken"].as_bool();
   select.group = from["group"].as_string();
   select.category = from["category"].as_string();
@@ -92,7 +91,6 @@ Bytes encode(const Job& job) {
   out.key("from").string(job.how.from == Replay::From::kStart ? "start" : "failed");
   out.key("as").string(job.how.as_now ? "now" : "then");
   if (job.how.redo) out.key("redo").boolean(true);
-  if (job.how.damaged) out.key("damaged").boolean(true);
   out.key("by").string(job.how.by).key("created").integer(to_unix_us(job.created));
   put_number(out, "selected", job.selected);
   put_number(out, "done", job.done);
@@ -113,11 +111,10 @@ Result<Job> decode_job(std::string_view bytes) {
   job.id = number_of(from, "id");
   job.kind = static_cast<Job::Kind>(*kind);
   job.state = static_cast<Job::State>(*state);
-  job.select = selection_of(from["select"]);
+  TRY(job.select, selection_of(from["select"]));
   job.how.from = from["from"].as_string() == "start" ? Replay::From::kStart : Replay::From::kFailed;
   job.how.as_now = from["as"].as_string() == "now";
   job.how.redo = from["redo"].as_bool();
-  job.how.damaged = from["damaged"].as_bool();
   job.how.by = from["by"].as_string();
   job.how.job = job.id;
   job.created = from_unix_us(from["created"].as_int64().value_or(0));

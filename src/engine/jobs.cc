@@ -3,14 +3,16 @@
 #include <algorithm>
 
 #include "engine/cause.h"
+#include "engine/runner.h"
 
 namespace tieline::engine {
 namespace {
 
-constexpr std::size_t kPage = 500;        // runs in memory
-constexpr std::size_t kRunningMax = 8;    // jobs at once
-constexpr std::size_t kKept = 100;        // jobs that are remembered
-constexpr std::uint64_t kSaveEvery = 64;  // runs; what was done since is found done by the next process
+constexpr std::size_t kPage = 500;         // runs in memory
+constexpr std::size_t kRunningMax = 8;     // jobs at once
+constexpr std::size_t kKept = 100;         // jobs that are remembered
+constexpr Duration kLookAgain{1'000'000};  // whether the job is stopped, while its flow has no room
+constexpr std::uint64_t kSaveEvery = 64;   // runs; what was done since is found done by the next process
 
 bool by_change(const Selection& select) {
   return std::ranges::all_of(select.states,
@@ -19,6 +21,18 @@ bool by_change(const Selection& select) {
 
 // It may go otherwise in a moment: the store is full, or stopping.
 bool passes(Code code) { return code == Code::kUnavailable || code == Code::kFull || code == Code::kTimeout; }
+
+// Also where its filter fails: that is a dead letter, as of an event that is new.
+bool takes(const FlowPtr& flow, FlowId id, const EventPtr& event) {
+  if (!flow->matches(*event)) return false;
+  if (!flow->has_filters()) return true;
+  Run run;
+  run.id = RunId{id, event->position};
+  run.event = event;
+  run.flow = flow;
+  prepare(run);
+  return !run.unwanted;
+}
 
 }  // namespace
 
@@ -121,7 +135,7 @@ Async<Jobs::Page> Jobs::page_of_untaken(Selection select, FlowId flow, Position 
       break;
     }
     const FlowPtr now = dispatcher->flow();
-    if (now == nullptr || !now->matches(*event) || dispatcher->works_on(event->position)) continue;
+    if (now == nullptr || !takes(now, flow, event) || dispatcher->works_on(event->position)) continue;
     const RunId run{flow, event->position};
     CO_TRY(const auto status, co_await shard_.deps.journal.status(run));
     if (!status) page.runs.push_back(event->position);
@@ -174,7 +188,6 @@ asio::awaitable<Result<void>> Jobs::perform(const Job& job, RunId run) {
   Dispatcher* dispatcher = find_(run.flow);
   if (dispatcher == nullptr) co_return failure(Code::kNotFound, "no flow " + std::to_string(run.flow.value));
   Decision by{job.how.by, job.how.redo};
-  if (job.kind == Job::Kind::kReplay) co_await dispatcher->room_to_replay();
   CO_TRY_VOID(co_await still_selected(job, run));
   switch (job.kind) {
     case Job::Kind::kReplay: {
@@ -193,6 +206,11 @@ asio::awaitable<Result<void>> Jobs::perform(const Job& job, RunId run) {
 // False when the job was stopped.
 asio::awaitable<bool> Jobs::do_to(Job& job, RunId run) {
   while (job.state == Job::State::kRunning) {
+    Dispatcher* dispatcher = find_(run.flow);
+    if (job.kind == Job::Kind::kReplay && dispatcher != nullptr && !dispatcher->has_room_to_replay()) {
+      co_await dispatcher->other_room(shard_.deps.clock.deadline_in(kLookAgain));
+      continue;
+    }
     auto performed = co_await perform(job, run);
     if (!performed && passes(performed.error().code)) {
       co_await shard_.deps.clock.sleep(shard_.limits.store_retry);
@@ -230,49 +248,47 @@ Async<bool> Jobs::work_on_flow(Job& job, FlowId flow) {
 
 asio::awaitable<void> Jobs::work(std::uint64_t id) {
   Job& job = running_.at(id);
-  if (job.select.run) {
-    auto status = co_await shard_.deps.journal.status(*job.select.run);
-    while (!status && job.state == Job::State::kRunning) {
-      co_await shard_.deps.clock.sleep(shard_.limits.store_retry);
-      status = co_await shard_.deps.journal.status(*job.select.run);
+  for (bool finished = false; !finished && job.state == Job::State::kRunning;) {
+    auto flows = co_await flows_of(job.select);
+    Result<bool> worked = true;
+    const std::vector<FlowId> in_order = flows ? *flows : std::vector<FlowId>{};
+    for (const FlowId flow : in_order) {
+      if (flow < job.flow) continue;
+      worked = co_await work_on_flow(job, flow);
+      if (!worked || !*worked) break;
     }
-    const bool new_to_it = status && (!*status || (*status)->changed <= job.created);
-    if (job.done + job.refused == 0 && new_to_it) co_await do_to(job, *job.select.run);
-  } else {
-    for (bool finished = false; !finished && job.state == Job::State::kRunning;) {
-      auto flows = co_await flows_of(job.select);
-      Result<bool> worked = true;
-      const std::vector<FlowId> in_order = flows ? *flows : std::vector<FlowId>{};
-      for (const FlowId flow : in_order) {
-        if (flow < job.flow) continue;
-        worked = co_await work_on_flow(job, flow);
-        if (!worked || !*worked) break;
-      }
-      finished = flows.has_value() && worked && *worked;
-      if (!finished && job.state == Job::State::kRunning) co_await shard_.deps.clock.sleep(shard_.limits.store_retry);
-    }
+    finished = flows.has_value() && worked && *worked;
+    if (!finished && job.state == Job::State::kRunning) co_await shard_.deps.clock.sleep(shard_.limits.store_retry);
   }
   if (job.state == Job::State::kRunning) job.state = Job::State::kDone;
   co_await save(job);
   running_.erase(id);
 }
 
+// Durable on return. kConflict where somebody else has written it meanwhile.
+Async<void> Jobs::write(const Job& job) {
+  const std::string bucket(kJobBucket), key = job_key(job.id);
+  CO_TRY(const auto present, co_await shard_.deps.state.get(bucket, key));
+  if (!present) co_return Result<void>();
+  CO_TRY_VOID(co_await shard_.deps.state.update(bucket, key, encode(job), present->revision));
+  co_return Result<void>();
+}
+
 // Until the store takes it: a job that is done must not look as if it went on.
 asio::awaitable<void> Jobs::save(const Job& job) {
   while (true) {
-    const std::string bucket(kJobBucket), key = job_key(job.id);
-    auto present = co_await shard_.deps.state.get(bucket, key);
-    Result<std::uint64_t> written = std::uint64_t{0};
-    if (present && *present)
-      written = co_await shard_.deps.state.update(bucket, key, encode(job), (*present)->revision);
-    if (present && written) co_return;
-    co_await shard_.deps.clock.sleep(shard_.limits.store_retry);
+    const auto written = co_await write(job);
+    if (written) co_return;
+    if (written.error().code != Code::kConflict) co_await shard_.deps.clock.sleep(shard_.limits.store_retry);
   }
 }
 
 // Asked for.
 
 Async<Job> Jobs::start(Job job) {
+  if (job.select.run || job.how.damaged)
+    co_return failure(Code::kInvalid,
+                      "a job is for many runs, whose journals are whole: do to one what you want done to it");
   if (running_.size() >= kRunningMax)
     co_return failure(Code::kUnavailable, std::to_string(kRunningMax) + " jobs are at work: wait for one, or stop one");
   job.created = shard_.now();
@@ -307,6 +323,12 @@ Async<void> Jobs::stop(std::uint64_t id) {
   const auto found = running_.find(id);
   if (found == running_.end()) co_return failure(Code::kNotFound, "no job " + std::to_string(id) + " is at work");
   found->second.state = Job::State::kStopped;  // it ends before its next run
+  // Whoever was told so must not see it go on after a restart. Once it is not at work any more, that is written.
+  while (running_.contains(id)) {
+    const Job stopped = running_.at(id);
+    auto written = co_await write(stopped);
+    if (written || written.error().code != Code::kConflict) co_return written;
+  }
   co_return Result<void>();
 }
 

@@ -43,6 +43,7 @@ class Jobs {
   Async<void> still_selected(const Job& job, RunId run);
   asio::awaitable<Result<void>> perform(const Job& job, RunId run);
   asio::awaitable<bool> do_to(Job& job, RunId run);
+  Async<void> write(const Job& job);
   asio::awaitable<void> save(const Job& job);
   Async<void> forget_old();
 

@@ -1,7 +1,10 @@
 #include <gtest/gtest.h>
 
+#include "async/manual_clock.h"
 #include "engine/answer.h"
+#include "engine/due_queue.h"
 #include "engine/history.h"
+#include "engine/job.h"
 #include "engine/lane_table.h"
 #include "engine/record.h"
 #include "engine/redact.h"
@@ -151,10 +154,60 @@ TEST(RecordBody, ReadsBackWhatItWrote) {
   EXPECT_EQ(decode("[]").error().code, Code::kCorrupt);
 }
 
+TEST(DueQueue, KeepsFewThatHoldNoMore) {
+  ManualClock clock(*parse_time("2026-11-23T00:00:00Z"));
+  DueQueue queue;
+  queue.ask([](const DueQueue::Entry& entry) { return entry.run.event.value % 1'000 == 0; });
+  const Time start = clock.now();
+  for (std::uint64_t i = 1; i <= 100'000; ++i) {
+    // The later they come, the earlier they are due.
+    queue.push(start + Duration(200'000 - i), RunId{FlowId(1), Position(i)}, clock);
+    ASSERT_LE(queue.size(), 2 * 2 * (i / 1'000) + DueQueue::kStaleMax + 1);
+  }
+  clock.advance(Duration(200'000));
+  std::vector<std::uint64_t> held;
+  for (const DueQueue::Entry& entry : queue.take(clock)) {
+    if (entry.run.event.value % 1'000 == 0) held.push_back(entry.run.event.value);
+  }
+  // By each of the two clocks once, in their order.
+  ASSERT_EQ(held.size(), 200u);
+  EXPECT_TRUE(std::ranges::is_sorted(held.begin(), held.begin() + 100, std::greater<>()));
+  EXPECT_EQ(held.front(), 100'000u);
+}
+
 TEST(Hold, IsReadFromASummary) {
   EXPECT_EQ(hold_of_summary("needs authorization: hubspot: x"), Hold::kAuthorization);
   EXPECT_EQ(hold_of_summary("unknown outcome: hubspot: x"), Hold::kUnknownOutcome);
   EXPECT_FALSE(hold_of_summary("something else").has_value());
+}
+
+TEST(Job, ReadsBackWhatItWroteAndNoStateThatThereIsNot) {
+  Job job;
+  job.id = 7;
+  job.select.flow = FlowId(3);
+  job.select.states = {RunState::kDead, RunState::kCancelled};
+  job.select.text = "contact";
+  job.how.by = "ada";
+  const Bytes entry = encode(job);
+  const auto read = decode_job(entry);
+  ASSERT_TRUE(read.has_value());
+  EXPECT_EQ(read->select.states, job.select.states);
+  EXPECT_EQ(encode(*read), entry);
+  for (const char* states : {"[11]", "[-1]", "[300]", "[\"dead\"]"}) {
+    std::string other = entry;
+    other.replace(other.find("[7,10]"), 6, states);
+    EXPECT_EQ(decode_job(other).error().code, Code::kCorrupt) << states;
+  }
+}
+
+TEST(Hold, OfACallSaysWhichOne) {
+  const auto call = held_call("outage: hubspot: deals.create: said: no: hubspot: x");
+  ASSERT_TRUE(call.has_value());
+  EXPECT_EQ(call->connection, "hubspot");
+  EXPECT_EQ(call->action, "deals.create");
+  for (const char* none : {"outage", "outage: ", "outage: : deals.create: x", "needs authorization: hubspot: 401",
+                           "flow does not compile: flows/a.yaml: 3: a mistake", "dead: hubspot: deals.create: x"})
+    EXPECT_FALSE(held_call(none).has_value()) << none;
 }
 
 using Then = Answer::Then;

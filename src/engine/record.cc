@@ -1,5 +1,6 @@
 #include "engine/record.h"
 
+#include <algorithm>
 #include <array>
 
 #include "json/text_builder.h"
@@ -105,6 +106,21 @@ std::optional<Hold> hold_of_summary(std::string_view summary) {
   const auto index = index_of(kHolds, summary.substr(0, summary.find(": ")));
   if (!index) return std::nullopt;
   return static_cast<Hold>(*index);
+}
+
+// As Caller::hold writes it.
+std::optional<HeldCall> held_call(std::string_view summary) {
+  const auto hold = hold_of_summary(summary);
+  if (hold != Hold::kUnknownOutcome && hold != Hold::kAuthorization && hold != Hold::kOutage) return std::nullopt;
+  summary.remove_prefix(std::min(summary.size(), hold_name(*hold).size() + 2));
+  HeldCall call;
+  for (std::string_view* part : {&call.connection, &call.action}) {
+    const std::size_t end = summary.find(": ");
+    if (end == 0 || end == std::string_view::npos) return std::nullopt;
+    *part = summary.substr(0, end);
+    summary.remove_prefix(end + 2);
+  }
+  return call;
 }
 
 RecordBody RecordBody::conclusion() const {

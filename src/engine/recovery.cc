@@ -10,18 +10,6 @@ namespace {
 
 constexpr std::size_t kPage = 1'000;
 
-// As Caller::hold writes it: "needs authorization: CONNECTION: ACTION: …". The first or the second of the two, or
-// empty.
-std::string held_part(std::string_view summary, int which) {
-  for (; which >= 0; --which) {
-    const std::size_t name = summary.find(": ");
-    if (name == std::string_view::npos) return {};
-    summary.remove_prefix(name + 2);
-  }
-  const std::size_t end = summary.find(": ");
-  return end == std::string_view::npos ? std::string() : std::string(summary.substr(0, end));
-}
-
 }  // namespace
 
 Async<void> Dispatcher::recover() {
@@ -106,6 +94,7 @@ void Dispatcher::recovered(const RunStatus& status, std::uint64_t lane) {
   Waiting entry;
   entry.state = status.state;
   entry.lane = lane;
+  entry.received = status.changed;
   entry.due = status.due;
   // Written later than now: the wall clock was set back since, and as long is left as when it was written.
   if (status.changed > shard_.now() && entry.due != Time::max()) entry.due -= status.changed - shard_.now();
@@ -118,7 +107,6 @@ void Dispatcher::recovered(const RunStatus& status, std::uint64_t lane) {
   const bool outside = status.state == RunState::kWaiting && !over;
   if (lane != 0 && outside) outside_[lane].push_back(event);
   if (lane != 0 && !outside) lanes_.insert(lane, event);
-  entry.received = status.changed;
   if (status.state == RunState::kHeld) {
     entry.hold = hold_of_summary(status.summary).value_or(Hold::kUnknownOutcome);
     // Flows may be different now: those are simply tried again.
@@ -142,7 +130,6 @@ void Dispatcher::recovered(const RunStatus& status, std::uint64_t lane) {
 // which waits, was about to cancel.
 void Dispatcher::place_over() {
   for (const auto& [event, entry] : over_) outside_[entry.lane].push_back(event);
-  for (const auto& [event, entry] : over_) waiting_[event.value] = entry;
   for (const auto& [event, entry] : over_) {
     if (const Position newer = waits_newer(entry, event); newer != Position()) {
       Waiting cancelled = entry;
@@ -152,7 +139,6 @@ void Dispatcher::place_over() {
     }
     std::erase(outside_[entry.lane], event);
     if (outside_[entry.lane].empty()) outside_.erase(entry.lane);
-    waiting_.erase(event.value);
     lanes_.insert(entry.lane, event);
     ++parked_;
   }
@@ -161,9 +147,9 @@ void Dispatcher::place_over() {
 
 // Credentials may be others now: one run tries at once whether its connection works, the others wait for what it finds.
 bool Dispatcher::held_again(const RunStatus& status) {
-  const std::string name = held_part(status.summary, 0);
-  if (name.empty()) return false;
-  Connection& connection = shard_.connections.get(name);
+  const auto call = held_call(status.summary);
+  if (!call) return false;
+  Connection& connection = shard_.connections.get(std::string(call->connection));
   connection.held.insert(status.run);
   if (connection.needs_authorization) return true;
   connection.needs_authorization = true;
@@ -174,10 +160,10 @@ bool Dispatcher::held_again(const RunStatus& status) {
 
 // It waits on for its system, where that is known to be down still, or its backlog drains.
 bool Dispatcher::in_outage_again(const RunStatus& status) {
-  Connection* connection = shard_.connections.find(held_part(status.summary, 0));
-  const std::string action = held_part(status.summary, 1);
-  if (connection == nullptr || action.empty() || !connection->breaker.incident()) return false;
-  connection->hold_in_outage(status.run, action, true);
+  const auto call = held_call(status.summary);
+  Connection* connection = call ? shard_.connections.find(call->connection) : nullptr;
+  if (connection == nullptr || !connection->breaker.incident()) return false;
+  connection->hold_in_outage(status.run, call->action, true);
   return true;
 }
 

@@ -210,6 +210,7 @@ CompiledFlow compile_flow(const FlowInput& input, const steps::Actions& actions,
   std::shared_ptr<Flow> flow = compile_parts(file, input.zone, builder);
   problems.add(found);
   out.calls = builder.connections();
+  out.was = file.was;
   if (problems.error_count() != errors_before) return out;
   flow->name = input.name;
   flow->pauses_when_gone = input.name.starts_with(kSubscriptionPrefix);

@@ -3,12 +3,14 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "core/flow.h"
 #include "spec/problems.h"
+#include "spec/table.h"
 #include "steps/actions.h"
 #include "steps/schemas.h"
 
@@ -40,6 +42,7 @@ struct CompiledFlow {
   std::vector<TriggerUse> triggers;  // as far as they could be read
   std::vector<TopicUse> topics;
   std::set<std::string, std::less<>> calls;  // the connections that its calls name and that exist
+  std::optional<spec::At<std::string>> was;  // the name that it had
 };
 
 // Reports all that is wrong with the text, the programs and the calls; not whether the triggers' connections can

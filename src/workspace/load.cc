@@ -101,6 +101,7 @@ class Loader {
                       Code::kUnsupported);
     });
     usage(*workspace);
+    check_renames();
     if (flows_whole_) check_topics(topics_, problems_);
     if (!problems_.ok()) return {nullptr, std::move(problems_)};
     for (const auto& [name, draft] : drafts_) workspace->connections.push_back(draft.bound);
@@ -279,8 +280,25 @@ class Loader {
       called_.insert(connection);
     }
     if (problems_.error_count() != before) flows_whole_ = false;
+    flow_names_.insert(input.name);
+    if (compiled.was) renames_.emplace_back(input.name, *compiled.was);
     if (compiled.flow != nullptr) topics_.push_back({input.name, compiled.flow->publishes, std::move(compiled.topics)});
     if (compiled.flow != nullptr) workspace.flows.push_back(std::move(compiled.flow));
+  }
+
+  // A name that a flow had belongs to nobody else.
+  void check_renames() {
+    std::map<std::string, std::string> now;
+    for (const auto& [name, was] : renames_) {
+      const auto [found, first] = now.emplace(was.value, name);
+      if (flow_names_.contains(was.value)) {
+        problems_.error(was.place,
+                        "`was: " + was.value + "` names a flow of this workspace: remove `was`, or rename that flow");
+      } else if (!first) {
+        problems_.error(was.place, "`was: " + was.value + "` stands in flow \"" + found->second +
+                                       "\", too: only one of them goes on with what that flow left");
+      }
+    }
   }
 
   void check_trigger(const TriggerUse& trigger) {
@@ -346,6 +364,8 @@ class Loader {
   Drafts drafts_;
   std::set<std::string, std::less<>> used_, called_;
   std::vector<TopicFlow> topics_;
+  std::set<std::string, std::less<>> flow_names_;
+  std::vector<std::pair<std::string, spec::At<std::string>>> renames_;  // by flow, `was`
   std::vector<Subscription> subscriptions_;
   bool connections_whole_ = true;  // false: what an unreadable connection would have used is not known
   bool flows_whole_ = true;        // false: what an unreadable flow would have used is not known
