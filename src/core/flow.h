@@ -70,6 +70,7 @@ struct CallRequest {
   };
   Page* page = nullptr;
   OnReplay on_replay = OnReplay::kAgain;
+  bool one_item = false;  // of an action that takes items: its one item is the run's own, and so is its result
 };
 
 // What a step did.
@@ -258,6 +259,14 @@ struct Brake {
   std::string action;    // counts the calls of this action; empty with `op`, and for all runs
 };
 
+// Calls of several runs to one action leave in one request, where the action takes several items: at most so many of
+// them, with so much data, gathered for so long.
+struct Batch {
+  std::uint32_t count = 100;
+  std::size_t bytes = 1'000'000;
+  Duration time{1'000'000};
+};
+
 struct IndexKey {
   std::string name;
   std::shared_ptr<const json::Program> value;
@@ -290,6 +299,7 @@ struct Flow {
   std::uint32_t concurrency = 0;  // runs at work at once; 0: no limit but the window
   bool coalesce = false;          // of the runs of one key that wait, only the newest works
   std::optional<Brake> brake;
+  std::optional<Batch> batch;
   StartFrom from;
   std::string was;  // the name under which the journal may know it; or empty
   Priority priority = Priority::kNormal;

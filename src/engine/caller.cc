@@ -129,6 +129,10 @@ asio::awaitable<Caller::Ending> Caller::attempt() {
     if (Ending known = co_await claim_once()) co_return known;
   }
   if (Ending held = brake()) co_return held;
+  if (takes_items() && items().size() > action_.items_max())
+    co_return dead(Category::kValidation, action_.name() + " takes at most " + std::to_string(action_.items_max()) +
+                                              " items, and was given " + std::to_string(items().size()));
+  if (gathers()) co_return co_await leave_together();
   history_.stand(shard_.now());
   auto permit = co_await connection_.budget().acquire(spends(), Deadline::never(), run_.flow->priority);
   if (!permit) co_return abandoned();
@@ -165,40 +169,51 @@ Caller::Ending Caller::render(Request& out, Time now) {
   return std::nullopt;
 }
 
-// The intent where one is needed, the request, its outcome.
-asio::awaitable<Caller::Ending> Caller::leave(Sent& sent, Budget::Permit& permit) {
-  const std::uint32_t number = history_.attempts + 1;
-  if (journals_intent()) {
-    RecordBody body;
-    if (run_.flow->history == HistoryKept::kFull) body.request = kept(sent.request);
-    RecordDraft intent = draft(RecordKind::kIntent, std::move(body));
-    intent.attempt = static_cast<std::uint16_t>(number);
-    if (request_.once) intent.puts.push_back(once_entry(OnceEntry::State::kClaimed, json::Document()));
-    const Sync sync = shard_.deps.faults.unsynced_intents ? Sync::kWithNext : Sync::kWait;
-    auto written = co_await append_record(shard_, run_, std::move(intent), sync);
-    if (!written) {
-      permit.unused();
-      co_return refused(written.error());
-    }
-    history_.intent(number, shard_.now());
-  }
-  if (journals_intent() && permit.shut()) {
-    // While the intent was being synced the vendor asked for a wait: it stays unsent, and the journal says so.
-    permit.unused();
-    RecordBody body;
-    body.category = Category::kRateLimited;
-    body.message = "not sent: " + action_.connection() + " is at its limit";
-    auto written = co_await journal_outcome(std::move(body), number);
+// Before anything leaves: the intent, where one is needed.
+asio::awaitable<Caller::Ending> Caller::intend(const Request& request, std::uint32_t number) {
+  if (!journals_intent()) {
+    if (!shard_.store_refuses) co_return std::nullopt;
+    // What cannot be journaled is not sent: a full disk must not become a vendor called again and again.
+    auto written = co_await append_record(shard_, run_, draft(RecordKind::kState, RecordBody()), Sync::kWait);
     if (!written) co_return refused(written.error());
     co_return std::nullopt;
   }
-  if (!journals_intent() && shard_.store_refuses) {
-    // What cannot be journaled is not sent: a full disk must not become a vendor called again and again.
-    auto written = co_await append_record(shard_, run_, draft(RecordKind::kState, RecordBody()), Sync::kWait);
-    if (!written) {
+  RecordBody body;
+  if (run_.flow->history == HistoryKept::kFull) body.request = kept(request);
+  RecordDraft intent = draft(RecordKind::kIntent, std::move(body));
+  intent.attempt = static_cast<std::uint16_t>(number);
+  if (request_.once) intent.puts.push_back(once_entry(OnceEntry::State::kClaimed, json::Document()));
+  const Sync sync = shard_.deps.faults.unsynced_intents ? Sync::kWithNext : Sync::kWait;
+  auto written = co_await append_record(shard_, run_, std::move(intent), sync);
+  if (!written) co_return refused(written.error());
+  history_.intent(number, shard_.now());
+  co_return std::nullopt;
+}
+
+// While the intent was being synced the vendor asked for a wait: it stays unsent, and the journal says so.
+asio::awaitable<Caller::Ending> Caller::unsent(std::uint32_t number) {
+  if (!journals_intent()) co_return std::nullopt;
+  RecordBody body;
+  body.category = Category::kRateLimited;
+  body.message = "not sent: " + action_.connection() + " is at its limit";
+  auto written = co_await journal_outcome(std::move(body), number);
+  if (!written) co_return refused(written.error());
+  co_return std::nullopt;
+}
+
+// The intent where one is needed, the request, its outcome.
+asio::awaitable<Caller::Ending> Caller::leave(Sent& sent, Budget::Permit& permit) {
+  const std::uint32_t number = history_.attempts + 1;
+  if (journals_intent() || shard_.store_refuses) {
+    Ending stop = co_await intend(sent.request, number);
+    if (stop) {
       permit.unused();
-      co_return refused(written.error());
+      co_return stop;
     }
+  }
+  if (journals_intent() && permit.shut()) {
+    permit.unused();
+    co_return co_await unsent(number);
   }
   sent.bytes_out = sent.request.body.size();
   if (unsafe()) {
@@ -221,9 +236,16 @@ asio::awaitable<Caller::Ending> Caller::leave(Sent& sent, Budget::Permit& permit
     }
     if (!whole) co_return abandoned();
   }
+  if (takes_items() && sent.verdict.category == Category::kDelivered)
+    sent.verdict = of_items(action_.judge_items(sent.exchange, items()));
   Duration shut{0};
   settle_permit(permit, sent, shut);
   permit = Budget::Permit();
+  co_return co_await conclude(sent, shut, number);
+}
+
+// Journals what came of the attempt, and what follows from that.
+asio::awaitable<Caller::Ending> Caller::conclude(Sent& sent, Duration shut, std::uint32_t number) {
   observe(sent, false, number);
   RecordBody body = outcome_of(sent, false);
   if (body.category == Category::kRateLimited) body.wait = shut;

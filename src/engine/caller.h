@@ -29,6 +29,7 @@ class Caller {
     std::uint32_t pages = 1;
     std::string next;  // of one page
     Duration took{0};
+    std::uint32_t together = 0;  // how many items the request had, where other runs' were among them
   };
 
   Ending not_due();
@@ -41,6 +42,18 @@ class Caller {
   asio::awaitable<Ending> shadow();
   Ending render(Request& out, Time now);
   asio::awaitable<Ending> leave(Sent& sent, Budget::Permit& permit);
+  asio::awaitable<Ending> intend(const Request& request, std::uint32_t number);
+  asio::awaitable<Ending> unsent(std::uint32_t number);
+  asio::awaitable<Ending> conclude(Sent& sent, Duration shut, std::uint32_t number);
+  bool takes_items() const { return !action_.items_arg().empty(); }
+  json::Value items() const { return request_.args.root()[action_.items_arg()]; }
+  Verdict of_items(std::vector<Verdict> verdicts) const;
+  bool gathers() const;
+  std::string gathering_key() const;
+  asio::awaitable<Ending> leave_together();
+  asio::awaitable<std::optional<Budget::Permit>> lead(const std::string& key, Gathering& together);
+  asio::awaitable<void> send_together(Gathering& together, Budget::Permit permit);
+  asio::awaitable<Ending> take_answer(Request&& own, Gathering& together, std::size_t place, std::uint32_t number);
   asio::awaitable<bool> pages(Sent& sent, Budget::Permit& permit, std::uint32_t number);
   void find_next(Sent& sent) const;
   asio::awaitable<bool> turn_page(Sent& sent, Budget::Permit& permit, const Request& request, std::uint32_t number);
@@ -95,6 +108,7 @@ class Caller {
   bool probing_ = false;       // this call is the one that tries whether its connection works again
   bool outage_probe_ = false;  // … whether its system is there again
   bool outage_ = false;        // its last attempt failed in an outage
+  std::size_t most_ = 0;       // so many items a request may have from now on; 0: as the flow says
   Transition* transition_ = nullptr;
 };
 

@@ -26,6 +26,7 @@ RecordBody Caller::outcome_of(const Sent& sent, bool lookup) {
   body.happened = sent.verdict.happened;
   body.pages = sent.pages;
   body.next = sent.next;
+  body.together = sent.together;
   const bool full = run_.flow->history == HistoryKept::kFull;
   // An intent holds its request already.
   if (full && (lookup || !journals_intent())) body.request = kept(sent.request);

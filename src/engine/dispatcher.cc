@@ -31,7 +31,13 @@ void Dispatcher::begin() {
 
 // Reading.
 
-bool Dispatcher::has_room() const { return taken() < shard_.limits.window && waiting() < shard_.limits.waiting_max; }
+// As many as one request may want together.
+std::size_t Dispatcher::window() const {
+  const bool batch = flow_ != nullptr && flow_->batch;
+  return std::max<std::size_t>(shard_.limits.window, batch ? flow_->batch->count : 0);
+}
+
+bool Dispatcher::has_room() const { return taken() < window() && waiting() < shard_.limits.waiting_max; }
 
 asio::awaitable<void> Dispatcher::pump() {
   while (true) {
@@ -39,7 +45,7 @@ asio::awaitable<void> Dispatcher::pump() {
     // A store that takes no records is asked again now and then with one event.
     if (shard_.store_refuses) co_await shard_.deps.clock.sleep(shard_.limits.store_retry);
     ReadLimits limits;
-    limits.count = shard_.store_refuses ? 1 : std::min(shard_.limits.read_batch, shard_.limits.window - taken());
+    limits.count = shard_.store_refuses ? 1 : std::min(shard_.limits.read_batch, window() - taken());
     auto events = co_await shard_.deps.log.read(read_to_, limits);
     if (!events) {
       shard_.store_failed(events.error());

@@ -89,6 +89,7 @@ class Dispatcher {
   asio::awaitable<void> unhurried();
   asio::awaitable<void> take(EventPtr event);
   asio::awaitable<void> settle_old();
+  std::size_t window() const;
   bool has_room() const;
   bool may_read() const { return flow_ != nullptr && flow_->mode != FlowMode::kPaused && !paused_ && has_room(); }
   std::size_t taken() const { return active_.size() - resumed_active_; }

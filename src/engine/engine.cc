@@ -301,6 +301,7 @@ Async<void> Engine::drain(Deadline deadline) {
   Impl& impl = *impl_;
   impl.shard.draining = true;
   impl.shard.connections.refuse_waiters();
+  impl.shard.gatherings.end();
   co_await impl.shard.timers.stop();
   co_await impl.stop_runs(deadline);
   if (impl.started) {
@@ -315,6 +316,7 @@ asio::awaitable<void> Engine::halt() {
   Impl& impl = *impl_;
   impl.shard.draining = true;
   impl.shard.connections.refuse_waiters();
+  impl.shard.gatherings.end();
   co_await impl.shard.timers.stop();
   co_await impl.shard.runs.stop();
 }

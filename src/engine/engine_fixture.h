@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -27,6 +28,8 @@ class ScriptedTransport final : public Transport {
     if (!script.empty()) {
       exchange = script.front();
       script.pop_front();
+    } else if (answer) {
+      exchange = answer(request);
     } else if (const auto fixed = by_path.find(request.url.substr(request.url.rfind('/'))); fixed != by_path.end()) {
       exchange = fixed->second;
     }
@@ -40,6 +43,7 @@ class ScriptedTransport final : public Transport {
   }
   std::deque<Exchange> script;
   std::map<std::string, Exchange> by_path;
+  std::function<Exchange(const Request&)> answer;
   std::vector<Request> sent;
   std::vector<Time> left;  // when each of them did
   Duration latency{1'000};
@@ -67,6 +71,7 @@ struct ActionSpec {
   bool find = false, key = false;
   std::size_t pages = 1;
   Duration key_keep{0};
+  std::size_t items = 0;  // it takes up to so many, in `rows`, and answers with a status for each
 };
 
 class TestAction final : public Action {
@@ -80,6 +85,10 @@ class TestAction final : public Action {
     has_idempotency_key_ = spec.key;
     settle_ = 2s;
     idempotency_keep_ = spec.key_keep;
+    if (spec.items > 0) {
+      items_arg_ = "rows";
+      items_max_ = spec.items;
+    }
     buckets_ = {kBucket};
   }
   Result<Request> render(const json::Document& args, const CallIdentity& identity) const override {
@@ -110,6 +119,17 @@ class TestAction final : public Action {
     }
     verdict.message = "said " + exchange.response.body;
     return verdict;
+  }
+  std::vector<Verdict> judge_items(const Exchange& exchange, json::Value items) const override {
+    const auto answers = json::parse(exchange.response.body);
+    std::vector<Verdict> out(items.size());
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      const json::Value one = answers->root().at(i);
+      out[i].category = classify(status(static_cast<int>(one["status"].as_int64().value_or(0))), safety_);
+      out[i].message = std::string(one["error"].as_string());
+      out[i].result = answers->part(one);
+    }
+    return out;
   }
   std::vector<Spend> spends(const json::Document& args) const override {
     const json::Value cost = args.root()["cost"];
@@ -153,6 +173,14 @@ class TestCall final : public Step {
     CallRequest request;
     request.action = action_;
     request.args = from_bound ? context.variables()[kFixedSlots] : context.input();
+    request.one_item = !action_->items_arg().empty() && !request.args.root().has(action_->items_arg());
+    if (request.one_item) {
+      json::Builder one;
+      one.begin_object().key(action_->items_arg()).begin_array().copy(request.args.root()).end_array();
+      if (const json::Value channel = request.args.root()["channel"]; channel.is_string())
+        one.key("channel").copy(channel);
+      request.args = one.end_object().finish();
+    }
     request.on = &on;
     request.on_unknown = on_unknown;
     request.on_replay = on_replay;

@@ -157,6 +157,7 @@ Bytes encode(const RecordBody& body) {
   if (body.happened) out.key("happened").boolean(true);
   if (body.resolved != Resolved::kAnswer) out.key("resolved").string(resolved_name(body.resolved));
   if (body.pages != 1) out.key("pages").integer(body.pages);
+  if (body.together != 0) out.key("together").integer(body.together);
   put_text(out, "next", body.next);
   if (body.request) put_request(out, *body.request);
   if (body.response) put_response(out, *body.response);
@@ -203,6 +204,7 @@ Result<RecordBody> decode(std::string_view bytes) {
   if (const auto index = index_of(kResolved, root["resolved"].as_string()))
     body.resolved = static_cast<Resolved>(*index);
   body.pages = static_cast<std::uint32_t>(root["pages"].as_int64().value_or(1));
+  body.together = static_cast<std::uint32_t>(root["together"].as_int64().value_or(0));
   body.next = text_of(root, "next");
   read_exchange(root, body);
   if (root.has("result")) body.result = document->part(root["result"]);

@@ -13,6 +13,7 @@
 #include "engine/due_queue.h"
 #include "engine/engine.h"
 #include "engine/flow_cache.h"
+#include "engine/gathering.h"
 #include "engine/run.h"
 
 namespace tieline::engine {
@@ -43,6 +44,8 @@ struct Shard {
   std::uint64_t store_errors = 0;
 
   std::map<FlowId, BrakeCounter> brakes;  // of flows that have one
+
+  Gatherings gatherings;  // of calls that leave together
 
   // `once` keys that a run is about to claim or is sending for: others of the same key wait.
   struct OnceTurn {
