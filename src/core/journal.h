@@ -47,7 +47,8 @@ enum class RecordKind : std::uint8_t {
   kIntent = 1,   // an unsafe call is about to leave
   kOutcome = 2,  // an attempt ended (also a failed one)
   kState = 3,    // the run's state changed
-  kNote = 4,     // something a person should see in the timeline: settled by hand, redone
+  // Changes no state: what a person did to the run, or what was decided of one of its calls while others went on.
+  kNote = 4,
 };
 
 // A key-value entry that becomes visible together with the record that carries it. `until` is when it may be forgotten.

@@ -119,10 +119,7 @@ asio::awaitable<Caller::Ending> Caller::claim_once() {
     body.result = entry->result;
   }
   if (!body.result) body.result = json::Document();
-  auto written = co_await append_record(shard_, run_, draft(RecordKind::kOutcome, RecordBody(body)), Sync::kWithNext);
-  if (!written) co_return refused(written.error());
-  history_.outcome(body, history_.attempts, shard_.now());
-  co_return follow(body);
+  co_return co_await settled(std::move(body));
 }
 
 asio::awaitable<Caller::Ending> Caller::attempt() {
@@ -344,7 +341,10 @@ void Caller::find_next(Sent& sent) const {
     const bool plain = origin == origin_of(sent.request.url) && request.body == sent.request.body &&
                        !connection_.redactor(request.secrets).finds(sent.next);
     if (plain && !sent.next.empty()) return;
-    why = "its next page cannot be written down: more than the path and the query of its address tell it apart";
+    why =
+        "`foreach` cannot go through this action's pages: the next one is asked for in the request's body, at another "
+        "host or with a secret, and only an address's path and query can be kept. Use `call` and `foreach` over its "
+        "result";
   }
   sent.next.clear();
   sent.verdict.category = Category::kValidation;

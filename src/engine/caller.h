@@ -63,10 +63,13 @@ class Caller {
   Ending gate();
   Ending brake();
   Ending follow(const RecordBody& outcome);
+  // Journals what it came to without an attempt, and goes on with it.
+  asio::awaitable<Ending> settled(RecordBody body);
   Ending try_again(const RecordBody& outcome);
   Ending ask_again(const Answer& answer);
   Ending wait_until(Time due, std::string summary, Category category);
-  Ending hold(Hold hold, std::string why);
+  Ending hold(Hold hold, const std::string& why);
+  Ending hold_as(Hold hold, std::string summary);
   Ending dead(Category category, std::string why);
   Ending suspended();
   Ending abandoned();

@@ -1,20 +1,7 @@
 // What a call's end means for its run: where the run goes, and the one line that says why.
-#include <algorithm>
-
-#include "base/text.h"
 #include "engine/caller.h"
 
 namespace tieline::engine {
-namespace {
-
-constexpr std::size_t kSummaryBytesMax = 300;
-
-std::string one_line(std::string text) {
-  std::replace(text.begin(), text.end(), '\n', ' ');
-  return truncated(text, kSummaryBytesMax);
-}
-
-}  // namespace
 
 Caller::Ending Caller::wait_until(Time due, std::string summary, Category category) {
   transition_->kind = Transition::Kind::kState;
@@ -26,13 +13,16 @@ Caller::Ending Caller::wait_until(Time due, std::string summary, Category catego
   return suspended();
 }
 
-Caller::Ending Caller::hold(Hold why, std::string text) {
+Caller::Ending Caller::hold(Hold why, const std::string& text) {
+  return hold_as(why, std::string(hold_name(why)) + ": " + action_.connection() + ": " + action_.name() + ": " + text);
+}
+
+Caller::Ending Caller::hold_as(Hold why, std::string summary) {
   transition_->kind = Transition::Kind::kState;
   transition_->state = RunState::kHeld;
   transition_->hold = why;
   transition_->connection = action_.connection();
-  transition_->summary =
-      one_line(std::string(hold_name(why)) + ": " + action_.connection() + ": " + action_.name() + ": " + text);
+  transition_->summary = one_line(std::move(summary));
   transition_->body.hold = why;
   return suspended();
 }

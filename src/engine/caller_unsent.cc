@@ -1,4 +1,4 @@
-// Calls that a flow does not want sent: all of them, or those that are too many.
+// Calls that a flow does not want sent: all of them, those that are too many, or those that were made already.
 #include "engine/caller.h"
 #include "engine/concealed.h"
 #include "engine/runner.h"
@@ -15,6 +15,10 @@ asio::awaitable<Caller::Ending> Caller::shadow() {
   body.message = "not sent: the flow is a shadow";
   body.request = kept(*request);
   body.result = json::Document();
+  co_return co_await settled(std::move(body));
+}
+
+asio::awaitable<Caller::Ending> Caller::settled(RecordBody body) {
   RecordBody conclusion = body.conclusion();
   auto written = co_await append_record(shard_, run_, draft(RecordKind::kOutcome, std::move(body)), Sync::kWithNext);
   if (!written) co_return refused(written.error());
@@ -26,11 +30,7 @@ asio::awaitable<Caller::Ending> Caller::shadow() {
 Caller::Ending Caller::brake() {
   const auto& brake = run_.flow->brake;
   if (!brake || brake->action != action_.name() || history_.policy.first || counted_) return std::nullopt;
-  if (!passes_brake(shard_, run_)) {
-    Ending held = hold(Hold::kBrake, {});
-    transition_->summary = braked_summary(*brake);
-    return held;
-  }
+  if (!passes_brake(shard_, run_)) return hold_as(Hold::kBrake, braked_summary(*brake));
   counted_ = true;
   return std::nullopt;
 }

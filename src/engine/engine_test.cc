@@ -678,6 +678,29 @@ TEST_F(EngineTest, MergesThePagesOfASafeCall) {
   EXPECT_EQ(body->pages, 3u);
 }
 
+// Who waits for a key is woken when it is its turn, and not whenever one before it is done.
+TEST_F(EngineTest, ManyRunsOfOneKeyWakeEachOtherOnceEach) {
+  auto call = step("a");
+  call->once = true;
+  start({flow({call})});
+  transport_.latency = 50ms;
+  std::vector<NewEvent> events;
+  for (int i = 0; i < 400; ++i) events.push_back(event(R"({"once":"k"})", "order"));
+  append(std::move(events));
+  context_.restart();
+  clock_.advance(100ms);
+  std::size_t handlers = 0;
+  while (const std::size_t ran = context_.poll()) {
+    handlers += ran;
+    context_.restart();
+  }
+  advance(60s);
+  EXPECT_EQ(transport_.sent.size(), 1u);
+  EXPECT_EQ(shown("f").delivered, 400u);
+  EXPECT_GE(handlers, 400u);
+  EXPECT_LE(handlers, 2 * 400u);
+}
+
 TEST_F(EngineTest, AForeachGivesUpOnPagesWithoutItems) {
   limits_.pages_max = 5;
   std::vector<std::shared_ptr<const Step>> inside{step("item")};

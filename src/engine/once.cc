@@ -48,15 +48,16 @@ Async<OnceEntry> once_look(StateStore& state, std::string key) {
 
 OnceGuard::~OnceGuard() {
   if (shard_ == nullptr) return;
-  shard_->once_busy.erase(key_);
-  shard_->once_changed.notify_all();
+  if (entered_) turn_->second.gate.leave();
+  if (--turn_->second.users == 0) shard_->once_turns.erase(turn_);
 }
 
 asio::awaitable<void> OnceGuard::enter(Shard& shard, std::string key) {
-  while (shard.once_busy.contains(key)) co_await shard.once_changed.wait();
-  shard.once_busy.insert(key);
-  key_ = std::move(key);
+  turn_ = shard.once_turns.try_emplace(std::move(key)).first;
+  ++turn_->second.users;
   shard_ = &shard;
+  co_await turn_->second.gate.enter();
+  entered_ = true;
 }
 
 }  // namespace tieline::engine

@@ -2,6 +2,7 @@
 // claim one key.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 
@@ -37,12 +38,13 @@ class OnceGuard {
   OnceGuard& operator=(const OnceGuard&) = delete;
   ~OnceGuard();
   asio::awaitable<void> enter(Shard& shard, std::string key);
-  const std::string& key() const { return key_; }
-  bool entered() const { return shard_ != nullptr; }
+  const std::string& key() const { return turn_->first; }  // once entered
+  bool entered() const { return entered_; }
 
  private:
   Shard* shard_ = nullptr;
-  std::string key_;
+  std::map<std::string, Shard::OnceTurn>::iterator turn_;
+  bool entered_ = false;
 };
 
 }  // namespace tieline::engine

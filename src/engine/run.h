@@ -1,6 +1,7 @@
 // One run in memory, and what its work on it came to.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "async/sync.h"
+#include "base/text.h"
 #include "core/event.h"
 #include "core/flow.h"
 #include "core/journal.h"
@@ -41,6 +43,13 @@ struct Run {
   std::vector<Concealed> concealed;  // secrets that it has made, in this pass: all of its scopes see them
   std::size_t items = 0;  // that its `foreach` steps have met, all of them together, since it came into memory
 };
+
+inline constexpr std::size_t kSummaryBytesMax = 300;
+// `text` as a summary says it: without line breaks, and cut.
+inline std::string one_line(std::string text) {
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return truncated(text, kSummaryBytesMax);
+}
 
 // Where a run goes when its work ends. What it is called with is journaled by the runner.
 struct Transition {

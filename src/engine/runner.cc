@@ -14,12 +14,11 @@ namespace {
 
 constexpr std::size_t kIndexValueBytesMax = 512;
 constexpr std::size_t kVersionKeyBytesMax = 2'048;
-constexpr std::size_t kSummaryBytesMax = 300;
 
 Transition ended(RunState state, std::string summary = {}) {
   Transition out;
   out.state = state;
-  out.summary = truncated(summary, kSummaryBytesMax);
+  out.summary = one_line(std::move(summary));
   return out;
 }
 
@@ -132,7 +131,7 @@ asio::awaitable<void> journal_end(Shard& shard, Run& run, Transition& end, Endin
   }
   // It will never be taken as it is: without what came with it the run at least ends.
   Error why = written.error();
-  end = failed(std::move(why).in("what the run ends with cannot be kept"), end.step);
+  end = failed(std::move(why).in("the events it publishes or the keys it writes cannot be kept"), end.step);
   RecordDraft bare;
   bare.step = end.step;
   bare.body = end.body;

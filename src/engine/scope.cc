@@ -12,7 +12,7 @@
 namespace tieline::engine {
 namespace {
 
-constexpr std::size_t kSummaryBytesMax = 300, kLabelBytesMax = 60, kPathBytesMax = 200;
+constexpr std::size_t kLabelBytesMax = 60, kPathBytesMax = 200;
 
 // Higher goes first.
 int rank(const Transition& end) {
@@ -31,7 +31,7 @@ int rank(const Transition& end) {
 Transition failed(const Error& error, std::uint16_t step) {
   Transition out;
   out.state = RunState::kDead;
-  out.summary = truncated(std::string(category_name(Category::kValidation)) + ": " + error.message, kSummaryBytesMax);
+  out.summary = one_line(std::string(category_name(Category::kValidation)) + ": " + error.message);
   out.step = step;
   out.body.category = Category::kValidation;
   out.body.message = error.text();
@@ -79,6 +79,10 @@ std::string Scope::label() const {
   return "step " + std::to_string(step_ + 1);
 }
 
+std::string Scope::path_here() const {
+  return path_.empty() ? std::string() : truncated(path_ + " › " + label(), kPathBytesMax);
+}
+
 asio::awaitable<StepResult> Scope::go_through(const std::vector<std::shared_ptr<const Step>>& steps,
                                               std::uint32_t first) {
   for (const auto& one : steps) {
@@ -120,8 +124,7 @@ asio::awaitable<StepResult> Scope::work(const StepList& list) {
 asio::awaitable<RunContext::CallResult> Scope::table(TableWork work) {
   const bool beside = !path_.empty();
   CallId id{items_, step_, calls_++};
-  std::string path = beside ? truncated(path_ + " › " + label(), kPathBytesMax) : std::string();
-  CallResult result = co_await do_table_work(shard_, run_, work, id, std::move(path), transition);
+  CallResult result = co_await do_table_work(shard_, run_, work, id, path_here(), transition);
   if (beside && result.step.kind == StepResult::Kind::kSuspend) co_await note(std::move(id));
   co_return result;
 }
@@ -143,13 +146,11 @@ json::Document Scope::conceal(std::string name, std::string handle, std::string 
 
 asio::awaitable<RunContext::CallResult> Scope::call(CallRequest request) {
   if (!run_.concealed.empty()) request.concealed = &run_.concealed;
-  const bool beside = !path_.empty();
   CallId id{items_, step_, calls_++};
-  std::string path = beside ? truncated(path_ + " › " + label(), kPathBytesMax) : std::string();
-  const bool noted = beside || request.page != nullptr;
+  const bool noted = !path_.empty() || request.page != nullptr;
   CallResult result;
   {
-    Caller caller(shard_, run_, request, id, std::move(path));
+    Caller caller(shard_, run_, request, id, path_here());
     result = co_await caller.perform(transition);
   }
   if (noted && result.step.kind == StepResult::Kind::kSuspend) co_await note(std::move(id));
@@ -179,14 +180,14 @@ asio::awaitable<StepResult> Scope::pause(Pause pause) {
   transition = Transition();
   transition.state = RunState::kWaiting;
   transition.due = pause.until;
-  transition.summary = truncated(pause_summary(pause), kSummaryBytesMax);
+  transition.summary = one_line(pause_summary(pause));
   transition.step = step_;
   transition.body.call = id.call;
   transition.body.items = items_;
   transition.body.until = pause.until;
   if (path_.empty() || known != nullptr) co_return StepResult::suspend();
   // The run may be there again before: for others of its strands.
-  transition.body.path = truncated(path_ + " › " + label(), kPathBytesMax);
+  transition.body.path = path_here();
   RecordDraft draft;
   draft.kind = RecordKind::kNote;
   draft.step = step_;
@@ -208,7 +209,8 @@ asio::awaitable<void> Scope::note(CallId id) {
   RecordDraft draft;
   draft.body = transition.body;
   draft.body.message = transition.summary;
-  if (!transition.body.path.empty()) transition.summary += " (" + transition.body.path + ")";
+  if (const std::string& path = transition.body.path; !path.empty())
+    transition.summary = truncated(transition.summary, kSummaryBytesMax - path.size()) + " (" + path + ")";
   CallHistory& history = run_.history.call(id);
   const bool waits = transition.state == RunState::kRetrying;
   if (history.attempts == 0 || (waits ? history.due == transition.due : history.standing_since.has_value())) co_return;

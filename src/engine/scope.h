@@ -50,6 +50,7 @@ class Scope final : public RunContext {
   std::unique_ptr<Scope> copy() const;
   std::unique_ptr<Scope> strand(const std::string& name) const;
   std::string label() const;
+  std::string path_here() const;  // as RecordBody's, of the step at work
   asio::awaitable<void> note(CallId id);
 
   Shard& shard_;

@@ -10,7 +10,6 @@ namespace tieline::engine {
 
 namespace {
 
-constexpr std::size_t kSummaryBytesMax = 300;
 // As many items are worked on before others of the shard get their turn, where no call makes them wait.
 constexpr std::size_t kItemsOfATurn = 32;
 constexpr std::size_t kFailuresTold = 3;
@@ -105,7 +104,8 @@ struct Each {
 bool Each::admit(json::Document items) {
   const json::Value root = items.root();
   if (!root.is_array() && !root.is_null()) {
-    stop("`foreach` has " + std::string(json::kind_name(root.kind())) + ", not a list of items");
+    stop("`foreach` needs a list of items, and was given " + std::string(root.is_object() ? "an " : "a ") +
+         std::string(json::kind_name(root.kind())));
     return false;
   }
   const std::size_t count = root.is_array() ? root.size() : 0, most = shard().limits.items_max;
@@ -237,8 +237,7 @@ Transition Each::failure() const {
     separator = "; ";
   }
   out.body.message = text;
-  out.summary = truncated(std::string(category_name(out.body.category.value_or(Category::kValidation))) + ": " + text,
-                          kSummaryBytesMax);
+  out.summary = one_line(std::string(category_name(out.body.category.value_or(Category::kValidation))) + ": " + text);
   return out;
 }
 

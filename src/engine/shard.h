@@ -3,7 +3,6 @@
 
 #include <functional>
 #include <map>
-#include <set>
 #include <string>
 
 #include "async/sync.h"
@@ -49,8 +48,11 @@ struct Shard {
   Gatherings gatherings;  // of calls that leave together
 
   // `once` keys that a run is about to claim or is sending for: others of the same key wait.
-  std::set<std::string> once_busy;
-  Signal once_changed;
+  struct OnceTurn {
+    Gate gate{1};
+    std::size_t users = 0;  // who holds it and who waits; the last one to go erases it
+  };
+  std::map<std::string, OnceTurn> once_turns;
 
   // Has a flow read nothing more, durably, as Engine::pause.
   std::function<Async<void>(std::string flow, std::string why)> pause;

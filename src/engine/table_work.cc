@@ -69,7 +69,7 @@ asio::awaitable<CallResult> wait(Desk& desk, const TableDecision& decision) {
   to.kind = Transition::Kind::kState;
   to.state = RunState::kRetrying;
   to.due = now + wait.again;
-  to.summary = truncated(wait.what, 300);
+  to.summary = one_line(wait.what);
   to.step = desk.id.step;
   to.attempt = static_cast<std::uint16_t>(desk.history.attempts);
   to.body = desk.body(Category::kMissing);

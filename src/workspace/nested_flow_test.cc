@@ -414,7 +414,7 @@ TEST_F(NestedFlow, ItemsAreBoundedAndMustBeAList) {
   EXPECT_EQ(run_of(none).state, RunState::kDelivered);
   EXPECT_EQ(run_of(many).summary, "validation: `foreach` has more than 20 items, which is the most of one run");
   EXPECT_EQ(run_of(product).state, RunState::kDead);
-  EXPECT_EQ(run_of(wrong).summary, "validation: `foreach` has object, not a list of items");
+  EXPECT_EQ(run_of(wrong).summary, "validation: `foreach` needs a list of items, and was given an object");
 }
 
 TEST_F(NestedFlow, WhatIsCollectedAndStreamedIsBounded) {
