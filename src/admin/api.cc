@@ -243,11 +243,11 @@ asio::awaitable<Reply> Api::settle(std::string run, json::Document body) {
                       {}};
     co_return error_reply(wrong);
   }
+  const auto redo = flag(body.root(), "redo");
+  if (!redo) co_return error_reply(redo.error());
   const auto id = co_await find_run(deps_.ports, std::move(run));
   if (!id) co_return error_reply(id.error());
-  std::string by(body.root()["by"].as_string());
-  if (by.empty()) by = "a person at the admin port";
-  engine::Decision decision{std::move(by), body.root()["redo"].as_bool()};
+  engine::Decision decision{by_of(body.root()), *redo};
   const auto settled = co_await deps_.engine.settle_held(*id, *answer, std::move(decision));
   if (!settled) co_return error_reply(settled.error());
   json::Builder out;

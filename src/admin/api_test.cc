@@ -187,6 +187,27 @@ TEST_F(ApiTest, AnswersWrongRequestsInWords) {
       {"POST", "/api/jobs", R"({"kind": "replay", "select": {"states": ["untaken"]}})", 400},
       {"POST", "/api/jobs", R"({"kind": "replay", "select": {"all": true}, "as": "now", "from": "failed"})", 400},
       {"POST", "/api/jobs", R"({"kind": "replay", "select": {"all": true}, "damaged": true})", 400},
+      {"POST", "/api/jobs", R"({"kind": "replay", "select": "x"})", 400},
+      {"POST", "/api/jobs", R"({"kind": "replay", "select": [{"all": true}]})", 400},
+      {"POST", "/api/jobs", R"({"kind": "replay", "select": {}})", 400},
+      {"POST", "/api/jobs", R"({"kind": "replay", "select": {"all": false}})", 400},
+      {"POST", "/api/jobs", R"({"kind": "replay", "select": {"all": "true"}})", 400},
+      {"POST", "/api/jobs", R"({"kind": "replay", "select": {"group": ""}})", 400},
+      {"POST", "/api/jobs", R"({"kind": "replay", "select": {"group": 5}})", 400},
+      {"POST", "/api/jobs", R"({"kind": "replay", "select": {"flow": null}})", 400},
+      {"POST", "/api/jobs", R"({"kind": "replay", "select": {"since": 5}})", 400},
+      {"POST", "/api/jobs", R"({"kind": "replay", "select": {"states": ["dead"]}})", 400},
+      {"POST", "/api/jobs", R"({"kind": "replay", "select": {"all": true, "states": "dead"}})", 400},
+      {"POST", "/api/jobs", R"({"kind": "replay", "select": {"all": true, "states": []}})", 400},
+      {"POST", "/api/jobs", R"({"kind": "replay", "select": {"all": true, "states": [5]}})", 400},
+      {"POST", "/api/jobs", R"({"kind": "discard", "select": {"all": true, "states": ["delivered"]}})", 400},
+      {"POST", "/api/jobs", R"({"kind": "delivered", "select": {"all": true, "states": ["dead"]}})", 400},
+      {"POST", "/api/jobs", R"({"kind": "repeat", "select": {"all": true, "states": ["held"]}})", 400},
+      {"POST", "/api/jobs", R"({"kind": "replay", "select": {"run": "a/1", "flow": "a"}})", 400},
+      {"POST", "/api/jobs", R"({"kind": "replay", "select": {"all": true}, "dry_run": "true"})", 400},
+      {"POST", "/api/jobs", R"({"kind": "replay", "select": {"all": true}, "redo": 1})", 400},
+      {"POST", "/api/jobs", R"({"kind": "replay", "select": {"all": true}, "damaged": "no"})", 400},
+      {"POST", "/api/held/none%2F1", R"({"answer": "repeat", "redo": "yes"})", 400},
       {"POST", "/api/jobs/7/stop", "", 404},
       {"POST", "/api/dead/none%2F1/edit", R"({"data": {}})", 404},
       {"POST", "/api/dead/none%2F1/edit", R"({})", 400},
@@ -252,6 +273,17 @@ TEST_F(ApiTest, AJobIsCountedBeforeItBegins) {
   EXPECT_EQ(at("job"), "null");
   EXPECT_EQ(ask("GET", "/api/jobs"), 200);
   EXPECT_EQ(at("jobs"), "[]");
+}
+
+TEST_F(ApiTest, ARunByItsNameIsCountedHoweverItEnded) {
+  for (const RunState ended : {RunState::kDelivered, RunState::kSkipped, RunState::kDead, RunState::kDiscarded}) {
+    const Position came = event("shopify", std::string(run_state_name(ended)));
+    state(RunId{flow("orders"), came}, ended, "permanent: gone");
+    const std::string run = "orders/" + std::to_string(came.value);
+    EXPECT_EQ(ask("POST", "/api/jobs", R"({"kind": "replay", "select": {"run": ")" + run + R"("}, "dry_run": true})"),
+              200);
+    EXPECT_EQ(at("runs"), "1") << run;
+  }
 }
 
 TEST_F(ApiTest, FindsEverythingByAValue) {
