@@ -58,6 +58,12 @@ Result<void> read_states(json::Value select, engine::Job& job) {
   }
   if (job.select.untaken && !job.select.states.empty())
     return failure(invalid("untaken events have no runs: replay them by themselves"));
+  const engine::Selection& chosen = job.select;
+  const bool by_cause =
+      !chosen.group.empty() || !chosen.category.empty() || !chosen.text.empty() || !chosen.connection.empty();
+  if (by_cause && (chosen.untaken || !std::ranges::all_of(chosen.states, stands_on_a_cause)))
+    return failure(
+        invalid("only what is dead or held has a cause: group, category, text and connection select no other"));
   if (job.select.untaken && !job.select.flow) return failure(invalid("untaken events are one flow's: say which"));
   // What did not fail has no failed step.
   if (job.select.untaken || !std::ranges::all_of(job.select.states, stands_on_a_cause))

@@ -25,11 +25,9 @@ struct Groups {
   std::uint64_t total = 0, ungrouped = 0;
 
   void add(const std::string& flow, const CauseFilter& filter, const RunStatus& status) {
-    if (status.changed > filter.until || status.summary.find(filter.text) == std::string::npos) return;
-    if (!filter.connection.empty() && status.summary.find(": " + filter.connection + ": ") == std::string::npos) return;
+    if (status.changed > filter.until) return;
+    if (!engine::matches({filter.group, filter.category, filter.text, filter.connection}, flow, status)) return;
     engine::Cause cause = engine::cause_of(flow, status.summary);
-    if (!filter.category.empty() && cause.category != filter.category) return;
-    if (!filter.group.empty() && cause.id != filter.group) return;
     ++total;
     const auto found = by_id.find(cause.id);
     if (found == by_id.end() && by_id.size() >= kGroupsMax) {

@@ -1,6 +1,7 @@
 #include "engine/jobs.h"
 
 #include <algorithm>
+#include <memory>
 
 #include "engine/cause.h"
 
@@ -41,16 +42,10 @@ void Jobs::begin() {
 
 bool Jobs::fits(const Selection& select, const RunStatus& status, Time created) {
   if (status.changed > created || status.changed > select.until) return false;
-  const bool caused = status.state == RunState::kDead || status.state == RunState::kHeld;
-  if (!caused) return select.group.empty() && select.category.empty() && select.text.empty();
-  if (!select.text.empty() && status.summary.find(select.text) == std::string::npos) return false;
-  if (!select.connection.empty() && status.summary.find(": " + select.connection + ": ") == std::string::npos)
-    return false;
-  if (select.group.empty() && select.category.empty()) return true;
+  const CauseSelection cause{select.group, select.category, select.text, select.connection};
+  if (cause.empty()) return true;
   const Dispatcher* dispatcher = find_(status.run.flow);
-  const Cause cause = cause_of(dispatcher == nullptr ? std::string_view() : dispatcher->name(), status.summary);
-  if (!select.category.empty() && cause.category != select.category) return false;
-  return select.group.empty() || cause.id == select.group;
+  return matches(cause, dispatcher == nullptr ? std::string_view() : dispatcher->name(), status);
 }
 
 Async<std::vector<FlowId>> Jobs::flows_of(Selection select) {
@@ -273,9 +268,12 @@ asio::awaitable<void> Jobs::save(const Job& job) {
 // Asked for.
 
 Async<Job> Jobs::start(Job job) {
-  if (running_.size() >= kRunningMax)
+  if (running_.size() + starting_ >= kRunningMax)
     co_return failure(Code::kUnavailable, std::to_string(kRunningMax) + " jobs are at work: wait for one, or stop one");
-  job.created = shard_.now();
+  ++starting_;  // counting takes long, and others ask meanwhile
+  const auto ended = [this](const void*) { --starting_; };
+  const std::unique_ptr<const void, decltype(ended)> turn(this, ended);
+  job.created = std::min(job.created, shard_.now());
   CO_TRY(const JobCount selected, co_await count(job.select, job.created));
   job.selected = selected.runs;
   job.id = ++last_id_;
