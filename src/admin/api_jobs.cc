@@ -113,9 +113,20 @@ Result<void> check_select(json::Value select, engine::Job::Kind kind) {
   return {};
 }
 
+// When it was counted, where it was. What came or changed since is not what the person agreed to.
+Result<void> read_as_of(json::Value body, Time now, engine::Job& job) {
+  job.created = now;
+  if (body.has("as_of")) {
+    TRY(job.created, parse_time(std::string(body["as_of"].as_string())));
+    if (job.created > now) return failure(invalid("as_of is the time of a count, not one to come"));
+  }
+  if (job.select.untaken) job.select.until = std::min(job.select.until, job.created + Duration(1));
+  return {};
+}
+
 // All but the run and the flow, which need the journal.
 Result<engine::Job> read_job(json::Value body) {
-  TRY_VOID(only_members(body, {"kind", "select", "from", "as", "redo", "damaged", "by", "dry_run"}));
+  TRY_VOID(only_members(body, {"kind", "select", "from", "as", "redo", "damaged", "by", "as_of", "dry_run"}));
   engine::Job job;
   const auto kind = engine::job_kind_from_name(body["kind"].as_string());
   if (!kind) return failure(invalid("kind is \"replay\", \"discard\", \"delivered\" or \"repeat\""));
@@ -154,10 +165,11 @@ void put_job(json::Builder& out, const engine::Job& job) {
   out.end_object();
 }
 
-json::Document counted(const engine::JobCount& count, const engine::Job* job) {
+json::Document counted(const engine::JobCount& count, Time as_of, const engine::Job* job) {
   json::Builder out;
   out.begin_object();
   put_number(out, "runs", count.runs);
+  out.key("as_of").string(format_time(as_of));
   out.key("flows").begin_array();
   for (const auto& [flow, runs] : count.flows) {
     out.begin_object().key("name").string(flow);
@@ -264,6 +276,8 @@ asio::awaitable<Reply> Api::start_job(json::Document body) {
     job->select.flow = *flow;
   }
   if (const auto states = read_states(select, *job); !states) co_return error_reply(states.error());
+  const Time now = deps_.clock.now();
+  if (const auto as_of = read_as_of(body.root(), now, *job); !as_of) co_return error_reply(as_of.error());
   if (!job->select.run && job->how.damaged) {
     const Error wrong = invalid("a damaged journal is passed over for one run at a time, by a person who has looked");
     co_return error_reply(wrong);
@@ -272,15 +286,15 @@ asio::awaitable<Reply> Api::start_job(json::Document body) {
     const auto done = co_await do_at_once(std::move(*job));
     co_return result_reply(done);
   }
-  const auto count = co_await deps_.engine.count(job->select);
+  const auto count = co_await deps_.engine.count(job->select, job->created);
   if (!count) co_return error_reply(count.error());
   if (*dry_run || count->runs == 0) {
-    const json::Document only = counted(*count, nullptr);
+    const json::Document only = counted(*count, job->created, nullptr);
     co_return json_text(200, only.root());
   }
   const auto started = co_await deps_.engine.start_job(std::move(*job));
   if (!started) co_return error_reply(started.error());
-  const json::Document all = counted(*count, &*started);
+  const json::Document all = counted(*count, started->created, &*started);
   co_return json_text(200, all.root());
 }
 

@@ -289,6 +289,23 @@ TEST_F(ApiTest, ARunByItsNameIsCountedHoweverItEnded) {
   }
 }
 
+TEST_F(ApiTest, AJobIsGivenWhatAPersonSawCounted) {
+  const FlowId orders = flow("orders");
+  state(RunId{orders, event("shopify", "one")}, RunState::kDead, "permanent: gone");
+  const std::string all = R"({"kind": "discard", "select": {"all": true}, "dry_run": true)";
+  EXPECT_EQ(ask("POST", "/api/jobs", all + "}"), 200);
+  const std::string as_of = at("as_of");
+  clock.advance(1s);
+  state(RunId{orders, event("shopify", "two")}, RunState::kDead, "permanent: gone");
+  EXPECT_EQ(ask("POST", "/api/jobs", all + R"(, "as_of": )" + as_of + "}"), 200);
+  EXPECT_EQ(at("runs"), "1");
+  EXPECT_EQ(at("as_of"), as_of);
+  EXPECT_EQ(ask("POST", "/api/jobs", all + "}"), 200);
+  EXPECT_EQ(at("runs"), "2");
+  EXPECT_EQ(ask("POST", "/api/jobs", all + R"(, "as_of": "2099-01-01T00:00:00Z"})"), 400);
+  EXPECT_EQ(ask("POST", "/api/jobs", all + R"(, "as_of": 5})"), 400);
+}
+
 TEST_F(ApiTest, FindsEverythingByAValue) {
   const FlowId orders = flow("orders"), leads = flow("leads");
   const Position one = event("shopify", "a"), two = event("stripe", "b");
