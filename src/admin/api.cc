@@ -245,10 +245,15 @@ asio::awaitable<Reply> Api::settle(std::string run, json::Document body) {
   }
   const auto redo = flag(body.root(), "redo");
   if (!redo) co_return error_reply(redo.error());
+  const std::string name = run;
   const auto id = co_await find_run(deps_.ports, std::move(run));
   if (!id) co_return error_reply(id.error());
   engine::Decision decision{by_of(body.root()), *redo};
-  const auto settled = co_await deps_.engine.settle_held(*id, *answer, std::move(decision));
+  auto settled = co_await deps_.engine.settle_held(*id, *answer, std::move(decision));
+  const bool approval = *answer == engine::HeldAnswer::kApproved || *answer == engine::HeldAnswer::kDeclined;
+  if (!settled && settled.error().code == Code::kNotFound && approval)
+    settled = failure(Code::kNotFound, "nothing of flow " + name.substr(0, name.rfind('/')) + " on event " +
+                                           std::to_string(id->event.value) + " waits for a person");
   if (!settled) co_return error_reply(settled.error());
   json::Builder out;
   co_return json_text(200, out.begin_object().key("settled").boolean(true).end_object().finish().root());

@@ -211,6 +211,7 @@ TEST_F(ApiTest, AnswersWrongRequestsInWords) {
       {"POST", "/api/jobs", R"({"kind": "replay", "select": {"all": true}, "redo": 1})", 400},
       {"POST", "/api/jobs", R"({"kind": "replay", "select": {"all": true}, "damaged": "no"})", 400},
       {"POST", "/api/held/none%2F1", R"({"answer": "repeat", "redo": "yes"})", 400},
+      {"POST", "/api/held/none%2F1", R"({"answer": "approved"})", 404},
       {"POST", "/api/jobs/7/stop", "", 404},
       {"POST", "/api/dead/none%2F1/edit", R"({"data": {}})", 404},
       {"POST", "/api/dead/none%2F1/edit", R"({})", 400},
@@ -242,6 +243,8 @@ TEST_F(ApiTest, ListsRunsAndTellsOfEvents) {
   EXPECT_EQ(at("event"), "1");
   EXPECT_EQ(at("runs.0.story.0.text"), "\"delivered\"");
   EXPECT_EQ(ask("POST", "/api/held/orders%2F1", R"({"answer": "delivered"})"), 404) << "it is not held";
+  EXPECT_EQ(ask("POST", "/api/held/orders%2F1", R"({"answer": "approved"})"), 404);
+  EXPECT_EQ(at("error"), "\"nothing of flow orders on event 1 waits for a person\"");
 }
 
 TEST_F(ApiTest, GroupsDeadLettersByCauseAndCountsThem) {

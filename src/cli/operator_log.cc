@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "cli/command.h"
+#include "engine/pause.h"
 
 namespace tieline::cli {
 namespace {
@@ -59,6 +60,9 @@ void OperatorLog::run_ended(const engine::RunInfo& run) {
 }
 
 void OperatorLog::run_waits(const engine::RunInfo& run) {
+  if (run.state == RunState::kWaiting && engine::asks_for_approval(run.summary))
+    log_(LogLevel::kWarning,
+         name_of(run) + " " + std::string(run.summary) + "; `tieline approve yes " + name_of(run) + "`, or `no`");
   if (run.state != RunState::kHeld) return;
   // Said of the connection, once, and not of each of its runs.
   const auto hold = engine::hold_of_summary(run.summary);

@@ -22,7 +22,8 @@ using Log = std::function<void(LogLevel, std::string_view)>;
 // "2026-11-25T10:02:02Z warning TEXT" and a line end, for each line of the text; lines without text are left out.
 std::string log_lines(Time now, LogLevel level, std::string_view text);
 
-// Says in plain words what the engine and the door tell: dead letters, held runs, connections that need authorization,
+// Says in plain words what the engine and the door tell: dead letters, held runs, runs that wait for a
+// person's yes, connections that need authorization,
 // refused webhooks. refused() is called on the door's thread, the rest on the shard's. Of refused ones the first of
 // each connection and reason, then each tenth power.
 class OperatorLog final : public engine::EngineObserver, public engine::DoorObserver {

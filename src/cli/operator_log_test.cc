@@ -39,6 +39,13 @@ TEST_F(OperatorLogTest, WhatNeedsAPersonIsSaidAndWhatWorksIsNot) {
                                  HasSubstr("W held: orders-to-deals/42: unknown outcome: reset; `tieline show")));
 }
 
+TEST_F(OperatorLogTest, WhoIsAskedForApprovalIsTold) {
+  log.run_waits(run(RunState::kWaiting, "waits until 2026-11-30T09:00:00Z"));
+  log.run_waits(run(RunState::kWaiting, "waits for approval by finance"));
+  EXPECT_THAT(lines, ElementsAre("W orders-to-deals/42 waits for approval by finance; `tieline approve yes "
+                                 "orders-to-deals/42`, or `no`"));
+}
+
 TEST_F(OperatorLogTest, AConnectionThatNeedsAuthorizationIsOneLineHoweverManyRunsItHolds) {
   log.authorization_changed("hubspot", true);
   for (int i = 0; i < 400; ++i) log.run_waits(run(RunState::kHeld, "needs authorization: hubspot: 401"));
