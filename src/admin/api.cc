@@ -1,7 +1,6 @@
 #include "admin/api.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "admin/api_reply.h"
 #include "admin/flow_requests.h"
@@ -213,17 +212,16 @@ asio::awaitable<Reply> Api::runs(Query query) {
   RunFilter filter{.flow = query["flow"], .state = query["state"], .key = query["key"], .since = std::nullopt};
   for (const char* name : {"count", "after"}) {
     const std::string text = query[name];
-    std::uint64_t value = 0;
-    const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (text.empty()) continue;
-    if (failed != std::errc() || end != text.data() + text.size()) {
+    const auto value = whole_number(text);
+    if (!value) {
       const Error wrong{Code::kInvalid, std::string(name) + " is a whole number", {}};
       co_return error_reply(wrong);
     }
     if (name == std::string_view("count"))
-      filter.count = value;
+      filter.count = *value;
     else
-      filter.after = Position(value);
+      filter.after = Position(*value);
   }
   if (const std::string since = query["since"]; !since.empty()) {
     const auto time = parse_time(since);
@@ -263,8 +261,9 @@ asio::awaitable<Reply> Api::links(std::string path, Query query) {
   if (path == kLinks) {
     LinkFilter filter{.system = query["system"], .after = query["after"]};
     const std::string count = query["count"];
-    const auto [end, failed] = std::from_chars(count.data(), count.data() + count.size(), filter.count);
-    if (!count.empty() && (failed != std::errc() || end != count.data() + count.size())) {
+    const auto wanted = whole_number(count);
+    if (wanted) filter.count = *wanted;
+    if (!wanted && !count.empty()) {
       const Error wrong{Code::kInvalid, "count is a whole number", {}};
       co_return error_reply(wrong);
     }

@@ -218,7 +218,7 @@ asio::awaitable<Reply> Api::find_all(Query query) {
   static const std::vector<std::string> known{"value", "count"};
   if (const auto fits = query.only(known); !fits) co_return error_reply(fits.error());
   const std::string what = query["value"], count = query["count"];
-  const auto lines = count.empty() ? std::optional<std::uint64_t>(kFindLines) : number(count);
+  const auto lines = count.empty() ? std::optional<std::uint64_t>(kFindLines) : whole_number(count);
   if (what.empty() || !lines || *lines == 0 || *lines > kFindLinesMax) {
     const Error wrong =
         invalid("say value=NAME=VALUE or value=VALUE, and count from 1 to " + std::to_string(kFindLinesMax));
@@ -299,7 +299,7 @@ asio::awaitable<Reply> Api::start_job(json::Document body) {
 }
 
 asio::awaitable<Reply> Api::stop_job(std::string id) {
-  const auto wanted = number(id);
+  const auto wanted = whole_number(id);
   const auto stopped = co_await deps_.engine.stop_job(wanted.value_or(0));
   if (!stopped) co_return error_reply(stopped.error());
   json::Builder out;

@@ -2,7 +2,9 @@
 
 #include <gmock/gmock.h>
 
+#include "admin/find.h"
 #include "admin/test_support.h"
+#include "core/topic.h"
 
 namespace tieline::admin {
 namespace {
@@ -63,6 +65,7 @@ class ApiTest : public AdminTest {
                                            .flow_source = flows}};
   engine::Door door{{}, *store, clock};
   std::string reload_error, store_refuses;
+  std::vector<FlowPtr> workspace_flows;
   Api api{ApiDeps{.clock = clock,
                   .ports = ports(),
                   .engine = engine,
@@ -71,6 +74,7 @@ class ApiTest : public AdminTest {
                   .health = health,
                   .reload = [this] { return reload(this); },
                   .connections = [] { return std::vector<std::string>{"shopify"}; },
+                  .flows = [this] { return workspace_flows; },
                   .store_numbers =
                       [] {
                         return Metrics::StoreNumbers{{"bytes", 4096}};
@@ -328,9 +332,39 @@ TEST_F(ApiTest, FindsEverythingByAValue) {
   EXPECT_EQ(ask("GET", "/api/find?value=order%3D1042&count=1"), 200);
   EXPECT_EQ(at("events"), "1");
   EXPECT_EQ(at("more"), "1");
+  EXPECT_EQ(at("lines.0.text"), "\"delivered\"") << "what happened last is shown";
+  EXPECT_THAT(find_in_words(answer.root()), testing::StartsWith("(1 older line is left out)\n"));
   EXPECT_EQ(ask("GET", "/api/find?value=a"), 200) << "a vendor's id";
   EXPECT_EQ(ask("GET", "/api/find?value=orders%2F1"), 200) << "a run";
   EXPECT_EQ(ask("GET", "/api/find?value=1043"), 404);
+}
+
+TEST_F(ApiTest, FindsWhatAFlowPublished) {
+  auto publishes = std::make_shared<Flow>();
+  publishes->name = "orders";
+  publishes->publishes = {"order.paid"};
+  workspace_flows = {publishes};
+  event(std::string(kTopicSource) + "order.paid", "1042-3-x");
+  EXPECT_EQ(ask("GET", "/api/find?value=1042-3-x"), 200);
+  EXPECT_EQ(at("events"), "1");
+}
+
+TEST_F(ApiTest, FindsTheNewestOfMany) {
+  const FlowId orders = flow("orders");
+  for (std::size_t i = 0; i < kFindEventsMax + 50; ++i) {
+    const Position came = event("shopify", "many-" + std::to_string(i));
+    state(RunId{orders, came}, RunState::kSkipped, "no " + std::to_string(i), {index("email", "ann", came)});
+  }
+  const Position last = event("shopify", "last");
+  const RunId run{orders, last};
+  for (std::size_t i = 0; i < kFindLinesMax; ++i) record(run, RecordKind::kNote, {.message = "item"});
+  KeyPut name{.bucket = std::string(engine::kIndexNameBucket), .key = "email"};
+  state(run, RunState::kDelivered, {}, {index("email", "ann", last), name});
+  EXPECT_EQ(ask("GET", "/api/find?value=email%3Dann&count=3"), 200);
+  EXPECT_EQ(at("events"), std::to_string(kFindEventsMax + 51));
+  EXPECT_EQ(at("lines.2.text"), "\"delivered\"");
+  EXPECT_EQ(at("lines.0.text"), "\"item\"");
+  EXPECT_THAT(find_in_words(answer.root()), HasSubstr("older lines are left out"));
 }
 
 TEST_F(ApiTest, SaysThatAnEventIsCorruptAndWhichRecordsAreMissing) {

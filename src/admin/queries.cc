@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <map>
 #include <set>
 
@@ -171,10 +170,11 @@ Async<std::vector<RunStatus>> matching_runs(Ports ports, RunQuery query, std::st
   if (key.empty()) co_return co_await page_of(ports.journal, std::move(query), flows);
   auto positions = co_await positions_of_key(ports.state, key);
   if (!positions) co_return failure(std::move(positions.error()));
-  if (positions->empty()) {
+  const std::set<Position>& all = positions->newest;
+  if (all.empty()) {
     CO_TRY_VOID(check_key_name(ports.flows, key));
   }
-  std::vector<Position> ordered(positions->upper_bound(query.after), positions->end());
+  std::vector<Position> ordered(all.upper_bound(query.after), all.end());
   if (query.newest_first) std::ranges::reverse(ordered);
   co_return co_await runs_of(ports, std::move(ordered), std::move(names), std::move(query), approval);
 }
@@ -305,11 +305,7 @@ Async<void> put_story(json::Builder* out, Journal& journal, RunStatus status) {
 Async<json::Document> describe(Ports ports, std::string id, std::vector<std::string> sources) {
   auto names = co_await flow_names(ports.journal);
   if (!names) co_return failure(std::move(names.error()));
-  for (const FlowPtr& flow : ports.flows) {
-    for (const std::string& topic : flow->publishes) sources.push_back(std::string(kTopicSource) + topic);
-    if (!flow->schedules.empty()) sources.push_back(std::string(kScheduleSource) + flow->name);
-    if (flow->manual) sources.push_back(std::string(kManualSource) + flow->name);
-  }
+  sources = sources_of(ports, std::move(sources));
   auto found = co_await find_event(ports.log, *names, std::move(id), std::move(sources));
   if (!found) co_return failure(std::move(found.error()));
   const EventPtr event = found->event;
@@ -358,7 +354,8 @@ Async<json::Document> describe(Ports ports, std::string id, std::vector<std::str
 
 Async<RunId> find_run(Ports ports, std::string id) {
   const std::size_t slash = id.rfind('/');
-  const auto position = slash == std::string::npos ? std::nullopt : number(std::string_view(id).substr(slash + 1));
+  const auto position =
+      slash == std::string::npos ? std::nullopt : whole_number(std::string_view(id).substr(slash + 1));
   if (!position)
     co_return failure(Code::kInvalid,
                       "\"" + id + "\" is not a run like orders-to-deals/42; `tieline events` shows them");

@@ -4,8 +4,8 @@
 
 #include <set>
 
-#include "admin/lookup.h"
 #include "admin/test_support.h"
+#include "base/text.h"
 
 namespace tieline::admin {
 namespace {
@@ -254,7 +254,7 @@ TEST_F(QueriesTest, APageEndsWithAllRunsOfItsLastEvent) {
       const auto page = listed(filter);
       for (const std::string& run : page) EXPECT_TRUE(seen.insert(run).second) << run << " twice";
       if (page.size() < count) break;
-      filter.after = Position(*number(page.back().substr(page.back().rfind('/') + 1)));
+      filter.after = Position(*whole_number(page.back().substr(page.back().rfind('/') + 1)));
     }
     EXPECT_EQ(seen.size(), 8u) << count;
   }

@@ -86,12 +86,6 @@ std::optional<int> ask(const Arguments& arguments, const Bulk& bulk, json::Value
 
 }  // namespace
 
-std::string with_commas(std::uint64_t number) {
-  std::string out = std::to_string(number);
-  for (std::size_t at = out.size(); at > 3;) out.insert(at -= 3, ",");
-  return out;
-}
-
 std::string decided_by() {
   const char* user = std::getenv("USER");
   return user == nullptr || *user == '\0' ? "the command line" : std::string(user) + " at the command line";

@@ -10,8 +10,6 @@
 
 namespace tieline::cli {
 
-// "4,180".
-std::string with_commas(std::uint64_t number);
 // Who decides, for the timeline.
 std::string decided_by();
 

@@ -124,10 +124,6 @@ std::string source_line(const Place& place, std::string_view text) {
   return "  " + std::string(line.substr(first, last - first)) + "\n  " + pad + "^\n";
 }
 
-std::string counted(std::size_t count, const char* one, const char* many) {
-  return std::to_string(count) + " " + (count == 1 ? one : many);
-}
-
 Result<void> write_announcement(const std::string& file, const std::string& text) {
   const std::string aside = file + ".new";
   bool written = false;

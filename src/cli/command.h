@@ -71,9 +71,6 @@ std::string source_line(const Place& place, std::string_view text);
 // `exit_code`.
 int report(const Error& error, int exit_code = kFailed, std::string_view text = {});
 
-// "1 flow", "2 flows".
-std::string counted(std::size_t count, const char* one, const char* many);
-
 // Writes aside and renames: whoever waits for the file never reads half of it. kUnavailable when it cannot.
 Result<void> write_announcement(const std::string& file, const std::string& text);
 

@@ -1,7 +1,6 @@
 #include "cli/run_list.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cstdio>
 
 #include "base/text.h"
@@ -80,12 +79,6 @@ int list(const Arguments& arguments, admin::RunFilter filter, const char* nothin
                    std::string(runs.at(runs.size() - 1)["event"].number_text()).c_str());
   }
   return kOk;
-}
-
-std::optional<std::uint64_t> whole_number(std::string_view text) {
-  std::uint64_t value = 0;
-  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return failed == std::errc() && end == text.data() + text.size() ? std::optional(value) : std::nullopt;
 }
 
 Result<admin::RunFilter> filter_of(const Arguments& arguments) {

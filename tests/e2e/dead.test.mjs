@@ -117,7 +117,7 @@ test('an edited dead letter is delivered with the new data, and the event stays'
   assert.match(found, /hook sent thing \(event 1[^]*sink\.request\.post: answered 404[^]*dead letter[^]*edited[^]*replayed[^]*delivered/);
   assert.equal(await command(dir, 0, 'find', 'order=1042'), found);
   assert.equal(await command(dir, 0, 'find', 'things/1'), found);
-  assert.match(await command(dir, 0, 'find', '1042', '--count', '2'), /… and \d+ more/);
+  assert.match(await command(dir, 0, 'find', '1042', '--count', '2'), /^\(\d+ older lines are left out\)\n[^]*\n.*delivered\n$/);
   assert.match(await command(dir, 1, 'find', 'order=7'), /nothing is known/);
   await program.stop();
   assert.equal(await command(dir, 0, 'find', '1042'), found, 'the same without a server');
