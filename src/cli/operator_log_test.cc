@@ -53,6 +53,23 @@ TEST_F(OperatorLogTest, AConnectionThatNeedsAuthorizationIsOneLineHoweverManyRun
   EXPECT_THAT(lines, ElementsAre(HasSubstr("`tieline reload`"), HasSubstr("I connection \"hubspot\" is authorized")));
 }
 
+TEST_F(OperatorLogTest, ABrakeIsOneLineUntilItIsReleased) {
+  engine::RunInfo one = run(RunState::kHeld, "brake: more than 10 calls in 5m");
+  for (std::uint64_t event = 1; event <= 4000; ++event) {
+    one.run.event = Position(event);
+    log.run_waits(one);
+  }
+  EXPECT_THAT(lines, ElementsAre(HasSubstr("held: orders-to-deals/1: brake: more")));
+  engine::RunInfo ended = run(RunState::kDelivered, "");
+  ended.run.event = Position(1);
+  log.run_ended(ended);
+  for (std::uint64_t event = 4001; event <= 4003; ++event) {
+    one.run.event = Position(event);
+    log.run_waits(one);
+  }
+  EXPECT_THAT(lines, ElementsAre(HasSubstr("orders-to-deals/1:"), HasSubstr("orders-to-deals/4001:")));
+}
+
 TEST_F(OperatorLogTest, RefusedRequestsAreCountedAndDoNotFillTheLog) {
   for (int i = 0; i < 5000; ++i) log.refused("shopify", "bad_signature");
   log.refused("", "unknown_path");
