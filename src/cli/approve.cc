@@ -51,7 +51,7 @@ int run_approve(const Arguments& arguments) {
   if (action == "list") return list_approvals(*client, arguments);
   json::Builder body;
   body.begin_object().key("answer").string(action == "yes" ? "approved" : "declined");
-  if (const std::string by = arguments.text("by"); !by.empty()) body.key("by").string(by);
+  body.key("by").string(decided_by(arguments.text("by")));
   const auto settled = client->post("/api/held/" + percent_encode(run), body.end_object().finish());
   if (!settled) return report(settled.error());
   std::puts((run + (action == "yes" ? " is approved: it goes on" : " is declined: it ends as skipped")).c_str());

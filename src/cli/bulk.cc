@@ -4,7 +4,6 @@
 
 #include <array>
 #include <cstdio>
-#include <cstdlib>
 #include <iostream>
 
 #include "base/text.h"
@@ -85,11 +84,6 @@ std::optional<int> ask(const Arguments& arguments, const Bulk& bulk, json::Value
 }
 
 }  // namespace
-
-std::string decided_by() {
-  const char* user = std::getenv("USER");
-  return user == nullptr || *user == '\0' ? "the command line" : std::string(user) + " at the command line";
-}
 
 std::vector<Option> selection_options(bool with_connection) {
   std::vector<Option> options{

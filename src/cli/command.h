@@ -71,6 +71,11 @@ std::string source_line(const Place& place, std::string_view text);
 // `exit_code`.
 int report(const Error& error, int exit_code = kFailed, std::string_view text = {});
 
+// Who decides, for the timeline: `named` where it is not empty, else whose command line it is.
+std::string decided_by(const std::string& named = {});
+// All of a file; "-": of the standard input. kNotFound when it cannot be read.
+Result<std::string> read_text(const std::string& file);
+
 // Writes aside and renames: whoever waits for the file never reads half of it. kUnavailable when it cannot.
 Result<void> write_announcement(const std::string& file, const std::string& text);
 
