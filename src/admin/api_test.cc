@@ -5,6 +5,7 @@
 #include "admin/find.h"
 #include "admin/test_support.h"
 #include "core/topic.h"
+#include "engine/connections.h"
 
 namespace tieline::admin {
 namespace {
@@ -283,6 +284,22 @@ TEST_F(ApiTest, AJobIsCountedBeforeItBegins) {
   EXPECT_EQ(at("job"), "null");
   EXPECT_EQ(ask("GET", "/api/jobs"), 200);
   EXPECT_EQ(at("jobs"), "[]");
+}
+
+TEST_F(ApiTest, ListsIncidentsAndAsksNoFlowThatIsNotThere) {
+  const engine::Incident incident{.since = clock.now(), .cause = "answered 503", .actions = {"deals.get"}, .runs = 3};
+  const std::string bucket(engine::kIncidentBucket);
+  ASSERT_TRUE(await(store->create(bucket, "hubspot/1", engine::encode(incident))));
+  EXPECT_EQ(ask("GET", "/api/incidents"), 200);
+  EXPECT_EQ(at("incidents.0.connection"), "\"hubspot\"");
+  EXPECT_EQ(at("incidents.0.state"), "\"down\"");
+  EXPECT_EQ(at("incidents.0.actions"), "[\"deals.get\"]");
+  EXPECT_EQ(at("incidents.0.runs"), "3");
+  for (const char* action : {"pause", "resume", "release", "start"})
+    EXPECT_EQ(ask("POST", std::string("/api/flows/none/") + action), 404) << action << reply.body;
+  EXPECT_EQ(ask("POST", "/api/flows/none/halt"), 404);
+  EXPECT_THAT(at("error"), HasSubstr("NAME/release"));
+  EXPECT_EQ(ask("POST", "/api/flows/%zz/pause"), 400);
 }
 
 TEST_F(ApiTest, ARunByItsNameIsCountedHoweverItEnded) {

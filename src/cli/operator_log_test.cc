@@ -53,6 +53,24 @@ TEST_F(OperatorLogTest, AConnectionThatNeedsAuthorizationIsOneLineHoweverManyRun
   EXPECT_THAT(lines, ElementsAre(HasSubstr("`tieline reload`"), HasSubstr("I connection \"hubspot\" is authorized")));
 }
 
+TEST_F(OperatorLogTest, AnOutageIsALineWhenItBeginsGrowsAndIsOver) {
+  const Time now = *parse_time("2026-11-25T10:02:02Z");
+  engine::Incident incident{.since = now, .cause = "answered 503", .actions = {"deals.get"}};
+  for (int i = 0; i < 3; ++i) log.incident_changed("hubspot", incident);
+  incident.whole = true;
+  incident.runs = 1;
+  log.incident_changed("hubspot", incident);
+  for (int i = 0; i < 400; ++i) log.run_waits(run(RunState::kHeld, "outage: hubspot"));
+  incident.back = now + std::chrono::minutes(1);
+  log.incident_changed("hubspot", incident);
+  incident.caught_up = now + std::chrono::minutes(2);
+  log.incident_changed("hubspot", incident);
+  EXPECT_THAT(lines, ElementsAre(HasSubstr("E connection \"hubspot\" is down in deals.get since 2026-11-25T10:02:02Z"),
+                                 HasSubstr("E connection \"hubspot\" is down since"),
+                                 HasSubstr("I connection \"hubspot\" was down from 2026-11-25T10:02:02Z until "
+                                           "2026-11-25T10:03:02Z: 1 run waited, caught up at 2026-11-25T10:04:02Z")));
+}
+
 TEST_F(OperatorLogTest, ABrakeIsOneLineUntilItIsReleased) {
   engine::RunInfo one = run(RunState::kHeld, "brake: more than 10 calls in 5m");
   for (std::uint64_t event = 1; event <= 4000; ++event) {
