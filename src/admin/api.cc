@@ -259,6 +259,8 @@ asio::awaitable<Reply> Api::settle(std::string run, json::Document body) {
 
 asio::awaitable<Reply> Api::links(std::string path, Query query) {
   if (path == kLinks) {
+    static const std::vector<std::string> known{"system", "after", "count"};
+    if (const auto fits = query.only(known); !fits) co_return error_reply(fits.error());
     LinkFilter filter{.system = query["system"], .after = query["after"]};
     const std::string count = query["count"];
     const auto wanted = whole_number(count);

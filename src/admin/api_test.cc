@@ -181,6 +181,8 @@ TEST_F(ApiTest, AnswersWrongRequestsInWords) {
       {"GET", "/api/dead?flw=x", "", 400},
       {"GET", "/api/dead?since=yesterday", "", 400},
       {"GET", "/api/held?flow=none", "", 404},
+      {"GET", "/api/links?sistem=x", "", 400},
+      {"GET", "/api/links?count=many", "", 400},
       {"GET", "/api/find", "", 400},
       {"GET", "/api/find?value=1042", "", 404},
       {"GET", "/api/find?value=1042&count=0", "", 400},

@@ -33,7 +33,7 @@ std::optional<std::pair<std::string, std::string>> split_pair(const std::string&
 }
 
 int list(const Client& client, const Arguments& arguments) {
-  admin::LinkFilter filter{.system = arguments.text("system")};
+  admin::LinkFilter filter{.system = arguments.text("system"), .after = {}, .count = admin::kLinksMax};
   while (true) {
     const auto answer = client.links(filter);
     if (!answer) return report(answer.error());
