@@ -55,20 +55,25 @@ function order() {
   return JSON.stringify(value);
 }
 
-// The mapping, once for each side: the same fields from the same order.
-const tieline_flow = `on: { webhook: shopify, event: orders/create }
-steps:
-  - call: sink.request.post
+// The mapping, once for each side: the same fields from the same order. `query` and `more` are lines for a flow that
+// tells its target when the event was sent.
+function tieline_flow(name, { query, more, history } = {}) {
+  return `on: { webhook: shopify, event: orders/create }
+${history ? `history: ${history}\n` : ''}steps:
+  - call: ${name}.request.post
     with:
       path: /deals
-      body:
+${query ? `      query: { ${query} }\n` : ''}      body:
         shopify_order_id: =.admin_graphql_api_id
         dealname: ="Order \\(.order_number)"
         amount: =.current_total_price
         closedate: =.created_at
         email: =(.email // "" | ascii_downcase)
         items: =[.line_items[] | {sku, quantity}]
-`;
+${more ? `        ${more}\n` : ''}`;
+}
+// A flow for start_tieline(): `name` is that of its connection, too.
+const flow = (url, { name = 'orders', ...options } = {}) => ({ name, url, text: tieline_flow(name, options) });
 const node_red_function = `const order = msg.payload;
 msg.payload = {
   shopify_order_id: order.admin_graphql_api_id,
@@ -101,6 +106,15 @@ function write_request(folder) {
   return body;
 }
 
+// 2026-11-23T10:00:00.123456Z, and back: microseconds since 1970.
+function iso_us(us) {
+  return new Date(Math.floor(us / 1000)).toISOString().replace('Z', `${String(us % 1000).padStart(3, '0')}Z`);
+}
+function us_of(iso) {
+  const [, seconds, fraction = ''] = /^(.*?)(?:\.(\d+))?Z$/.exec(iso);
+  return Date.parse(`${seconds}Z`) * 1000 + Number(fraction.padEnd(6, '0'));
+}
+
 const wait_ms = (ms) => new Promise((done) => setTimeout(done, ms));
 
 function free_port() {
@@ -112,10 +126,10 @@ function free_port() {
   });
 }
 
-function get(url) {
+function request(url, options = {}) {
   return new Promise((done, failed) => {
     http
-      .get(url, (answer) => {
+      .request(url, options, (answer) => {
         let text = '';
         answer
           .on('data', (part) => {
@@ -124,7 +138,8 @@ function get(url) {
           .on('end', () => done({ status: answer.statusCode, text }))
           .on('error', failed);
       })
-      .on('error', failed);
+      .on('error', failed)
+      .end();
   });
 }
 
@@ -159,8 +174,9 @@ async function start(name, command, args, options, ready) {
   }
 }
 
-// nginx with one worker that answers 200 to everything. `requests()` counts what it has handled.
-async function start_nginx(folder, name) {
+// nginx with one worker that answers 200 to everything. `requests()` counts what it has handled. With `timed` it logs when
+// each request came and what its query says in `at`, for latencies_us().
+async function start_nginx(folder, name, { timed = false } = {}) {
   const port = await free_port(),
     home = path.join(folder, name);
   fs.mkdirSync(home);
@@ -169,7 +185,8 @@ async function start_nginx(folder, name) {
     `daemon off; worker_processes 1; pid ${home}/pid; error_log ${home}/error.log;
 events { worker_connections 2048; }
 http {
-  access_log off; keepalive_requests 1000000000; client_max_body_size 2m; default_type application/json;
+  log_format timed '$msec $arg_at';
+  access_log ${timed ? `${home}/access.log timed buffer=64k flush=1s` : 'off'}; keepalive_requests 1000000000; client_max_body_size 2m; default_type application/json;
   client_body_temp_path ${home}/body; proxy_temp_path ${home}/p; fastcgi_temp_path ${home}/f; uwsgi_temp_path ${home}/u; scgi_temp_path ${home}/s;
   server {
     listen 127.0.0.1:${port} backlog=1024;
@@ -181,7 +198,7 @@ http {
   );
   const url = `http://127.0.0.1:${port}`;
   // server accepts handled requests\n A H R
-  const requests = async () => Number(/requests\s+\d+ \d+ (\d+)/.exec((await get(`${url}/count`)).text)[1]);
+  const requests = async () => Number(/requests\s+\d+ \d+ (\d+)/.exec((await request(`${url}/count`)).text)[1]);
   return start(
     name,
     'nginx',
@@ -189,9 +206,27 @@ http {
     {},
     async () => {
       await requests();
-      return { url, requests };
+      return { url, requests, ...(timed && times_of(path.join(home, 'access.log'))) };
     },
   );
+}
+
+// mark() is where the log ends now; latencies_us() are those of the requests after a mark, once `least` are in the log.
+function times_of(log) {
+  const size = () => (fs.existsSync(log) ? fs.statSync(log).size : 0);
+  const lines_after = (mark) => fs.readFileSync(log, 'utf8').slice(mark).split('\n').filter((line) => /Z$/.test(line));
+  return {
+    mark: size,
+    latencies_us: async (mark, least) => {
+      let lines = [];
+      for (const limit = Date.now() + 10_000; lines.length < least && Date.now() < limit; await wait_ms(200))
+        lines = size() > mark ? lines_after(mark) : [];
+      return lines.map((line) => {
+        const [came_s, sent] = line.split(' ');
+        return Math.round(Number(came_s) * 1e6) - us_of(decodeURIComponent(sent));
+      });
+    },
+  };
 }
 
 // Node-RED without editor, login or metrics: http in → function → http request (connections kept) → http response.
@@ -246,8 +281,8 @@ async function start_node_red(folder, sink) {
   );
 }
 
-// `tieline run`, or with `door` its door with the store off, on a workspace of its own; `sink` adds the flow.
-async function start_tieline(folder, { sink, door = false } = {}) {
+// `tieline run`, or with `door` its door with the store off, on a workspace of its own with these flows.
+async function start_tieline(folder, { flows = [], door = false } = {}) {
   const dir = fs.mkdtempSync(path.join(folder, 'tieline-'));
   const write = (name, value) => {
     fs.mkdirSync(path.dirname(path.join(dir, name)), { recursive: true });
@@ -264,9 +299,9 @@ async function start_tieline(folder, { sink, door = false } = {}) {
     auth: { access_token: { token: 'env:BENCH_SECRET' } },
     secrets: { client_secret: 'env:BENCH_SECRET' },
   });
-  if (sink) {
-    write('connections/sink.yaml', { connector: 'http', variables: { base_url: sink }, private_addresses: true });
-    write('flows/orders.yaml', tieline_flow);
+  for (const { name, url, text } of flows) {
+    write(`connections/${name}.yaml`, { connector: 'http', variables: { base_url: url }, private_addresses: true });
+    write(`flows/${name}.yaml`, text);
   }
   const announce = path.join(dir, 'announce.json');
   const env = { PATH: process.env.PATH, BENCH_SECRET: secret };
@@ -277,7 +312,14 @@ async function start_tieline(folder, { sink, door = false } = {}) {
     { env },
     () => {
       const { hooks, admin } = JSON.parse(fs.readFileSync(announce, 'utf8'));
-      return { url: hooks, status: async () => JSON.parse((await get(`${admin}/api/status`)).text) };
+      return {
+        url: hooks,
+        status: async () => JSON.parse((await request(`${admin}/api/status`)).text),
+        admin: async (target) => {
+          const { status, text } = await request(admin + target, { method: 'POST', headers: { 'x-tieline': '1' } });
+          if (status !== 200) throw new Error(`${target}: ${status} ${text}`);
+        },
+      };
     },
   );
   return {
@@ -289,9 +331,10 @@ async function start_tieline(folder, { sink, door = false } = {}) {
   };
 }
 
-// One run of wrk with one thread; what post.lua prints.
+// One run of wrk with one thread; what post.lua prints. With `per_second` each connection waits between its requests, so
+// that together they send no more than that, and each request says when it was sent.
 let runs = 0;
-function wrk(folder, url, connections, seconds) {
+function wrk(folder, url, connections, seconds, { per_second } = {}) {
   const args = [
     '-t1',
     `-c${connections}`,
@@ -304,6 +347,7 @@ function wrk(folder, url, connections, seconds) {
     '--',
     folder,
     `b${process.pid}-${++runs}`,
+    ...(per_second ? [String((connections * 1000) / per_second)] : []),
   ];
   return new Promise((done, failed) =>
     execFile('wrk', args, (error, stdout) => {
@@ -321,11 +365,15 @@ const rss_mb = (pid) => Number(/VmRSS:\s+(\d+) kB/.exec(fs.readFileSync(`/proc/$
 module.exports = {
   root,
   binary,
+  flow,
+  iso_us,
   order,
   rss_mb,
+  secret,
   start_nginx,
   start_node_red,
   start_tieline,
+  us_of,
   wait_ms,
   write_request,
   wrk,

@@ -42,6 +42,7 @@ std::string outcome_words(const RecordBody& body, std::uint16_t attempt, Time at
   std::string out = body.action;
   if (body.lookup) out += " (looking whether it happened)";
   if (attempt > 1) out += ", attempt " + std::to_string(attempt);
+  if (body.together > 1) out += ", in one request of " + std::to_string(body.together) + " items";
   if (body.response && body.response->status != 0) {
     out += ": answered " + std::to_string(body.response->status) + " in " + humane_duration(body.took);
   } else {

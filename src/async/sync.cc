@@ -27,7 +27,8 @@ class Guard {
 asio::awaitable<void> next_turn() { return asio::post(asio::use_awaitable); }
 
 void Signal::notify_all() {
-  auto woken = std::exchange(waiters_, {});
+  if (waiters_.empty()) return;
+  const std::vector<Waiter*> woken = std::exchange(waiters_, {});
   for (Waiter* waiter : woken) waiter->wake();
 }
 

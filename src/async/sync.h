@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <deque>
 #include <utility>
+#include <vector>
 
 #include "async/async.h"
 #include "async/clock.h"
@@ -23,7 +24,7 @@ class Signal {
 
  private:
   void forget(Waiter* waiter);
-  std::deque<Waiter*> waiters_;
+  std::vector<Waiter*> waiters_;
 };
 
 // Resumes behind everything that is ready on the executor now, and after it has looked for what has become ready.

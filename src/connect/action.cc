@@ -41,6 +41,10 @@ class BoundAction final : public Action {
     idempotency_keep_ = plan_.idempotency_keep;
     has_find_ = plan_.find.has_value();
     settle_ = plan_.settle;
+    if (plan_.each) {
+      items_arg_ = plan_.each->arg;
+      items_max_ = plan_.each->max;
+    }
     for (const BoundSpend& spend : binding_->spends_of(plan)) buckets_.push_back(spend.bucket);
     if (has_find_) target_ = std::make_shared<const BoundAction>(binding_, plan_.find->target);
   }
@@ -53,6 +57,7 @@ class BoundAction final : public Action {
   std::vector<Spend> spends(const json::Document& args) const override;
   std::vector<BudgetReading> observe(const Exchange& exchange, const json::Document& args) const override;
   Verdict judge(const Exchange& exchange, Time now) const override;
+  std::vector<Verdict> judge_items(const Exchange& exchange, json::Value items) const override;
   Result<std::optional<Request>> next_page(const Request& request, const Exchange& exchange) const override;
   Result<Request> render_find(const json::Document& args, const CallIdentity& identity) const override;
   Verdict judge_find(const Exchange& exchange, Time now) const override;
@@ -272,8 +277,13 @@ Verdict BoundAction::judge(const Exchange& exchange, Time now) const {
   if (exchange.phase != Phase::kAnswered) return judge_failure(exchange, *binding_, safety_);
   const Answer answer(exchange, *binding_);
   Verdict verdict = judge_answer(answer, *binding_, safety_, now);
-  if (verdict.category == Category::kDelivered) read_result(answer, verdict);
+  if (verdict.category == Category::kDelivered && !plan_.each) read_result(answer, verdict);
   return verdict;
+}
+
+std::vector<Verdict> BoundAction::judge_items(const Exchange& exchange, json::Value items) const {
+  CHECK(plan_.each);
+  return judge_each(Answer(exchange, *binding_), *plan_.each, *binding_, safety_, items);
 }
 
 Result<std::optional<Request>> BoundAction::next_page(const Request& request, const Exchange& exchange) const {

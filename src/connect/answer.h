@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "connect/binding.h"
 #include "core/category.h"
@@ -34,5 +35,9 @@ class Answer {
 Verdict judge_answer(const Answer& answer, const Binding& binding, Safety safety, Time now);
 // What an exchange without a whole answer comes to.
 Verdict judge_failure(const Exchange& exchange, const Binding& binding, Safety safety);
+
+// What a delivered answer says of each of the request's items, in their order.
+std::vector<Verdict> judge_each(const Answer& answer, const EachPlan& each, const Binding& binding, Safety safety,
+                                json::Value items);
 
 }  // namespace tieline::connect

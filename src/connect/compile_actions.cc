@@ -116,6 +116,40 @@ void compile_result(Compiler& compiler, ActionPlan& plan, const ActionSpec& spec
     plan.results.emplace_back(key, compiler.program(std::optional(text), Sees::kAnswer));
 }
 
+void compile_each(Compiler& compiler, ActionPlan& plan, const ActionSpec& spec) {
+  if (!spec.each) return;
+  const EachSpec& each = *spec.each;
+  const ArgPlan* arg = plan.args.find(each.of.value);
+  if (arg == nullptr) {
+    compiler.problems.error(each.of.place, "`" + each.of.value + "` is none of the action's args" +
+                                               did_you_mean(each.of.value, arg_names(plan.args)));
+  } else if (arg->type != ArgType::kArray || arg->required) {
+    compiler.problems.error(each.of.place, "`" + each.of.value +
+                                               "` must be of type array and not required: a call that leaves it out "
+                                               "gives the one item that its flow works on");
+  }
+  if (plan.safety == Safety::kSafe) compiler.problems.error(each.place, "`each` is for actions that do more than read");
+  if (spec.idempotency)
+    compiler.problems.error(each.place,
+                            "`each` cannot be with `idempotency`: a key is that of one request, and an item is tried "
+                            "again together with others");
+  if (spec.result || spec.returns || spec.paginate)
+    compiler.problems.error(each.place, "`each` says what a call gives: `result`, `returns` and `paginate` go");
+  EachPlan out;
+  out.arg = each.of.value;
+  out.max = each.max;
+  out.items = compiler.program(each.items, Sees::kAnswer);
+  out.ok = compiler.program(each.ok, Sees::kAnswer);
+  out.status = compiler.program(each.status, Sees::kAnswer);
+  out.error = compiler.program(each.error, Sees::kAnswer);
+  out.result = compiler.program(each.result, Sees::kAnswer);
+  if (each.match) {
+    out.item_name = compiler.program(std::optional(each.match->item), Sees::kVariables);
+    out.answer_name = compiler.program(std::optional(each.match->answer), Sees::kAnswer);
+  }
+  plan.each = std::move(out);
+}
+
 void compile_buckets(Compiler& compiler, ActionPlan& plan, const ActionSpec& spec) {
   std::vector<std::string> known;
   for (const LimitPlan& limit : compiler.plan.limits) known.push_back(limit.spec.name);
@@ -178,6 +212,7 @@ std::unique_ptr<ActionPlan> compile_action(Compiler& compiler, const std::string
     plan->idempotency_keep = spec.idempotency->keep_for;
   }
   plan->settle = spec.settle;
+  compile_each(compiler, *plan, spec);
   compile_buckets(compiler, *plan, spec);
   return plan;
 }

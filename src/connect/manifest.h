@@ -142,6 +142,18 @@ struct FindSpec {
   std::optional<spec::ProgramText> result;
 };
 
+// Of an action that takes several items in one request: where they are, and what its answer says of each.
+struct MatchSpec {
+  spec::ProgramText item, answer;
+};
+struct EachSpec {
+  Text of;  // an arg
+  std::uint32_t max = 100;
+  std::optional<spec::ProgramText> items, ok, status, error, result;
+  std::optional<MatchSpec> match;
+  Place place;
+};
+
 // A program, or a program for each key.
 struct ResultSpec {
   std::optional<spec::ProgramText> whole;
@@ -158,6 +170,7 @@ struct ActionSpec {
   std::optional<bool> safe, repeatable;
   std::optional<IdempotencySpec> idempotency;
   std::optional<FindSpec> find;
+  std::optional<EachSpec> each;
   Duration settle{0};
   std::vector<Text> bucket;
   std::optional<ActionPaginate> paginate;

@@ -86,6 +86,39 @@ const spec::Table<FindSpec>& describe(const FindSpec*) {
   return table;
 }
 
+const spec::Table<MatchSpec>& describe(const MatchSpec*) {
+  static const auto table =
+      spec::Table<MatchSpec>("match", "Which answer is which item's: where both programs give the same")
+          .field("item", &MatchSpec::item, {.doc = "Over an item of the request", .example = ".sku", .required = true})
+          .field("answer", &MatchSpec::answer,
+                 {.doc = "Over one of the answers", .example = ".reference", .required = true});
+  return table;
+}
+
+const spec::Table<EachSpec>& describe(const EachSpec*) {
+  static const auto table =
+      spec::Table<EachSpec>("each", "The action takes several items in one request, and answers for each of them")
+          .field("of", &EachSpec::of, {.doc = "The arg that holds them, a list", .example = "rows", .required = true})
+          .field("max", &EachSpec::max, {.doc = "How many one request may have", .min = "1", .max = "10000"})
+          .field("items", &EachSpec::items,
+                 {.doc = "The list of answers, out of the whole answer's body", .example = ".results", .fallback = "."})
+          .field("match", &EachSpec::match,
+                 {.doc = "Which answer is which item's", .fallback = "they come in the items' order"})
+          .field("ok", &EachSpec::ok,
+                 {.doc = "Over one answer: whether the item went through", .fallback = "`status` is 2xx"})
+          .field("status", &EachSpec::status,
+                 {.doc = "Over one answer: a status like that of HTTP, which says what became of the item",
+                  .fallback = "none: what did not go through is a validation error"})
+          .field("error", &EachSpec::error, {.doc = "Over one answer: what was wrong", .fallback = "the answer itself"})
+          .field("result", &EachSpec::result, {.doc = "Over one answer: what the item's call gives", .fallback = "."})
+          .place(&EachSpec::place)
+          .check([](const EachSpec& spec, const spec::Node& node, spec::Problems& problems) {
+            if (!spec.ok && !spec.status)
+              problems.error(node.place(), "`ok` or `status` is needed: nothing else tells what became of an item");
+          });
+  return table;
+}
+
 const spec::Custom<ResultSpec>& describe(const ResultSpec*) {
   static const spec::Custom<ResultSpec> custom{
       "a program, or a map of programs",
@@ -146,13 +179,14 @@ const spec::Table<ActionSpec>& describe(const ActionSpec*) {
             .field("idempotency", &ActionSpec::idempotency, {.doc = "The vendor's key against doing it twice"})
             .field("find", &ActionSpec::find, {.doc = "How to look whether it happened"})
             .field("settle", &ActionSpec::settle, {.doc = "How long until find can see it"})
+            .field("each", &ActionSpec::each, {.doc = "It takes several items in one request"})
             .field("bucket", &ActionSpec::bucket, {.doc = "The buckets it spends, by name", .one_or_list = true})
             .field("paginate", &ActionSpec::paginate, {.doc = "Over the connector's, or false"})
             .field("scopes", &ActionSpec::scopes, {.doc = "What the credentials must allow"})
             .place(&ActionSpec::place)
             .check(check_action);
-    for (const std::string_view name : {"head", "title", "graphql", "soap", "text", "multipart", "each", "async",
-                                        "max_items", "keep", "cost", "auth", "then", "accept", "timeout", "lock"})
+    for (const std::string_view name : {"head", "title", "graphql", "soap", "text", "multipart", "async", "keep",
+                                        "cost", "auth", "then", "accept", "timeout", "lock"})
       std::move(made).reserved(name, "more of an action, later");
     return made;
   }();

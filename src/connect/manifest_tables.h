@@ -30,6 +30,8 @@ const spec::Names<ArgType>& describe(const ArgType*);
 const spec::Table<ArgSpec>& describe(const ArgSpec*);
 const spec::Table<IdempotencySpec>& describe(const IdempotencySpec*);
 const spec::Table<FindSpec>& describe(const FindSpec*);
+const spec::Table<MatchSpec>& describe(const MatchSpec*);
+const spec::Table<EachSpec>& describe(const EachSpec*);
 const spec::Custom<ResultSpec>& describe(const ResultSpec*);
 const spec::Names<Returns>& describe(const Returns*);
 const spec::Table<ActionSpec>& describe(const ActionSpec*);

@@ -59,6 +59,13 @@ struct FindPlan {
   std::optional<DataPlan> with;
 };
 
+struct EachPlan {
+  std::string arg;
+  std::size_t max = 0;
+  ManifestProgramPtr items, ok, status, error, result;  // null: as the manifest's rules say
+  ManifestProgramPtr item_name, answer_name;            // null: answers come in the items' order
+};
+
 struct ActionPlan {
   std::string resource, action;
   std::string method;
@@ -73,6 +80,7 @@ struct ActionPlan {
   std::size_t idempotency_max = 64;
   Duration idempotency_keep{0};
   std::optional<FindPlan> find;
+  std::optional<EachPlan> each;
   Duration settle{0};
   std::vector<std::size_t> limits;  // of ConnectorPlan::limits
   std::optional<PagePlan> page;

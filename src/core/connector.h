@@ -87,6 +87,10 @@ class Action {
   Duration idempotency_keep() const { return idempotency_keep_; }
   bool has_find() const { return has_find_; }
   Duration settle() const { return settle_; }  // how long an effect takes to become visible to find
+  // Of an action that takes several items in one request and answers for each of them: the argument that holds them, an
+  // array, and how many a request may have. Empty: it takes none.
+  const std::string& items_arg() const { return items_arg_; }
+  std::size_t items_max() const { return items_max_; }
 
   // The request for `args` (an object), with credentials. kInvalid when args do not fit, with the argument's name.
   virtual Result<Request> render(const json::Document& args, const CallIdentity& identity) const = 0;
@@ -101,6 +105,8 @@ class Action {
     return {};
   }
   virtual Verdict judge(const Exchange& exchange, Time now) const = 0;
+  // What a delivered answer says of each of the request's `items`, an array, in their order. Only with items_arg().
+  virtual std::vector<Verdict> judge_items(const Exchange& /*exchange*/, json::Value /*items*/) const { return {}; }
   // The next page's request after a delivered one, merged by the engine into one list; nothing at the end.
   virtual Result<std::optional<Request>> next_page(const Request& request, const Exchange& exchange) const = 0;
 
@@ -116,6 +122,8 @@ class Action {
   std::vector<std::string> buckets_;
   bool has_idempotency_key_ = false, has_find_ = false;
   Duration settle_{0};
+  std::string items_arg_;
+  std::size_t items_max_ = 0;
   Duration idempotency_keep_{0};
 };
 using ActionPtr = std::shared_ptr<const Action>;

@@ -42,8 +42,9 @@ enum class OnAnswer : std::uint8_t { kFail, kSkip, kContinue };
 struct AnswerRule {
   std::string answer;
   OnAnswer then = OnAnswer::kFail;
-  Duration again{
-      0};  // of "empty" and "missing", not zero: asks again after this, until `keep_for` has passed; then `then`
+  // Of "empty" and "missing", not zero: asks again after this, until `keep_for` has passed; then the run is a dead
+  // letter.
+  Duration again{0};
   Duration keep_for{0};
 };
 
@@ -62,11 +63,14 @@ struct CallRequest {
   std::optional<Duration> timeout;
   OnUnknown on_unknown = OnUnknown::kHold;
   const std::vector<Concealed>* concealed = nullptr;  // the engine's own: what handles among the args stand for
-  // Of a safe action: one page instead of all of them together; which one, as CallResult::next of the page before said.
-  // Empty: the first one.
-  bool one_page = false;
-  std::string page;
+  // Of a safe action: one page instead of all of them together. The engine's own; outlives the call.
+  struct Page {
+    std::string at;    // as `next` of the page before said; empty: the first one
+    std::string next;  // where the next one is, once the call has ended; empty: it was the last one
+  };
+  Page* page = nullptr;
   OnReplay on_replay = OnReplay::kAgain;
+  bool one_item = false;  // of an action that takes items: its one item is the run's own, and so is its result
 };
 
 // What a step did.
@@ -159,7 +163,6 @@ class RunContext {
   struct CallResult {
     StepResult step;
     json::Document value;
-    std::string next;  // with CallRequest::one_page: the next page, or empty after the last one
   };
   virtual asio::awaitable<CallResult> call(CallRequest request) = 0;
 
@@ -256,6 +259,14 @@ struct Brake {
   std::string action;    // counts the calls of this action; empty with `op`, and for all runs
 };
 
+// Calls of several runs to one action leave in one request, where the action takes several items: at most so many of
+// them, with so much data, gathered for so long.
+struct Batch {
+  std::uint32_t count = 100;
+  std::size_t bytes = 1'000'000;
+  Duration time{1'000'000};
+};
+
 struct IndexKey {
   std::string name;
   std::shared_ptr<const json::Program> value;
@@ -288,6 +299,7 @@ struct Flow {
   std::uint32_t concurrency = 0;  // runs at work at once; 0: no limit but the window
   bool coalesce = false;          // of the runs of one key that wait, only the newest works
   std::optional<Brake> brake;
+  std::optional<Batch> batch;
   StartFrom from;
   std::string was;  // the name under which the journal may know it; or empty
   Priority priority = Priority::kNormal;

@@ -117,6 +117,7 @@ void Budget::set_buckets(std::vector<Bucket> buckets) {
   }
   for (const Bucket& bucket : buckets) configure(find(bucket.name), bucket);
   needs_record();
+  if (waiting_ > 0) want_record();  // they asked for none under the limits before
   grant_from(all());
   changed_.notify_all();
 }
@@ -197,7 +198,7 @@ void Budget::grant_from(std::vector<State*> states) {
     now_tag_ = std::max(now_tag_, node.tag);
     take(node.parts);
     node.is = Node::Is::kGranted;
-    node.waiter.wake();
+    node.waiter->wake();
   }
 }
 
@@ -266,9 +267,10 @@ asio::awaitable<std::optional<Budget::Permit>> Budget::acquire(std::vector<Spend
         }
       }
     } leave_on_unwind{*this, node};
+    node.waiter.emplace();
     enqueue(node, priority);
     if (opens(node) < planned_) changed_.notify_all();
-    co_await wait_until(node.waiter, clock_, deadline);
+    co_await wait_until(*node.waiter, clock_, deadline);
     if (node.is != Node::Is::kGranted) co_return std::nullopt;
     leave_on_unwind.done = true;
   }
@@ -302,7 +304,7 @@ void Budget::refuse_waiters() {
       for (const Part& part : node.parts) std::erase(part.state->queue, &node);
       --waiting_;
       node.is = Node::Is::kRefused;
-      node.waiter.wake();
+      node.waiter->wake();
     }
   }
 }

@@ -101,8 +101,8 @@ struct Budget::State {
 
 struct Budget::Node {
   std::vector<Part> parts;
-  double tag = 0;  // whose is lower goes first
-  Waiter waiter;
+  double tag = 0;                // whose is lower goes first
+  std::optional<Waiter> waiter;  // of one that waits
   enum class Is : std::uint8_t { kWaiting, kGranted, kRefused } is = Is::kWaiting;
   double amount(const State* state) const {
     return std::find_if(parts.begin(), parts.end(), [&](const Part& part) { return part.state == state; })->amount;

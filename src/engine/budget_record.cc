@@ -60,6 +60,8 @@ Bytes Budget::record(bool clean) {
       const double minute = state.limit.count * 60e6 / static_cast<double>(state.limit.window.count());
       lease = std::clamp(state.limit.count / 10, 1.0, std::max(20.0, minute));
       if (!state.queue.empty()) lease = std::max(lease, state.queue.front()->amount(&state));
+      // Until the record is durable the one before it lets go what is left of its lease.
+      lease = std::max(lease, state.lease);
       state.recorded_lease = lease;
       state.granted_since = 0;
     }

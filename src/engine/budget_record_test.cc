@@ -196,6 +196,36 @@ TEST_F(BudgetRecordTest, ACrashNeverLetsMoreThroughThanTheWindowHolds) {
   }
 }
 
+TEST_F(BudgetRecordTest, ARecordUnderWayCoversWhatTheLeaseBeforeItStillLetsGo) {
+  make({bucket(1'000, 1h)}, true);
+  EXPECT_EQ(drain("b", 1), 1u);
+  budget_->set_buckets({bucket(30, 1h)});
+  durable_ = budget_->record(false);  // and the process ends before it hears so
+  got_.clear();
+  for (int i = 0; i < 15; ++i) ask("b");
+  const std::size_t before = 1 + got_.size();
+  EXPECT_EQ(before, 16u);
+  crash({bucket(30, 1h)});
+  EXPECT_LE(before + drain("b", 30), 30u);
+}
+
+TEST_F(BudgetRecordTest, WhoWaitsWhenABucketGetsALimitIsServed) {
+  Bucket one = bucket(0, 0s);
+  one.concurrent = 1;
+  make({one}, true);
+  ask("b");
+  ask("b");
+  EXPECT_EQ(got_, "x");
+  one = bucket(100, 1h);
+  one.concurrent = 1;
+  budget_->set_buckets({one});
+  write();
+  permits_.clear();
+  settle();
+  write();
+  EXPECT_EQ(got_, "xx");
+}
+
 TEST_F(BudgetRecordTest, ACleanEndCostsNothing) {
   make({bucket(100, 1h)}, true);
   EXPECT_EQ(drain("b", 40), 40u);

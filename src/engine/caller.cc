@@ -132,91 +132,123 @@ asio::awaitable<Caller::Ending> Caller::attempt() {
     if (Ending known = co_await claim_once()) co_return known;
   }
   if (Ending held = brake()) co_return held;
-  CallIdentity who = action_.has_idempotency_key() ? identity() : CallIdentity();
-  who.now = shard_.now();
-  auto request = render_revealed(request_, who, false);
-  if (!request) {
-    const Code code = request.error().code;
-    if (code == Code::kDenied) {
-      RecordBody body;
-      body.action = action_.name();
-      body.category = Category::kAuth;
-      body.message = request.error().message;
-      co_return follow(body);
-    }
-    co_return dead(Category::kValidation, action_.name() + ": " + request.error().message);
-  }
-  if (!request_.page.empty()) request->url = origin_of(request->url) + request_.page;
-  if (request_.timeout) {
-    request->timeout = *request_.timeout;
-  } else {
-    request->timeout = action_.timeout();
-  }
+  if (takes_items() && items().size() > action_.items_max())
+    co_return dead(Category::kValidation, action_.name() + " takes at most " + std::to_string(action_.items_max()) +
+                                              " items, and was given " + std::to_string(items().size()));
+  if (gathers()) co_return co_await leave_together();
   history_.stand(shard_.now());
   auto permit = co_await connection_.budget().acquire(spends(), Deadline::never(), run_.flow->priority);
   if (!permit) co_return abandoned();
-  history_.begin(shard_.now());
+  const Time now = shard_.now();
+  history_.begin(now);
   Ending stop = gate();
   if (shard_.draining) stop = abandoned();
+  Sent sent;
+  if (!stop) stop = render(sent.request, now);
   if (stop) {
     permit->unused();
     co_return stop;
   }
-  co_return co_await leave(std::move(*request), std::move(*permit));
+  co_return co_await leave(sent, *permit);
 }
 
-// The intent where one is needed, the request, its outcome.
-asio::awaitable<Caller::Ending> Caller::leave(Request request, Budget::Permit permit) {
-  const std::uint32_t number = history_.attempts + 1;
-  Sent sent;
-  sent.request = std::move(request);
-  if (journals_intent()) {
+// The request as it leaves `now`: some are signed with that moment, and it may have waited for long.
+Caller::Ending Caller::render(Request& out, Time now) {
+  CallIdentity who = action_.has_idempotency_key() ? identity() : CallIdentity();
+  who.now = now;
+  auto request = render_revealed(request_, who, false);
+  if (!request) {
+    if (request.error().code != Code::kDenied)
+      return dead(Category::kValidation, action_.name() + ": " + request.error().message);
     RecordBody body;
-    if (run_.flow->history == HistoryKept::kFull) body.request = kept(sent.request);
-    RecordDraft intent = draft(RecordKind::kIntent, std::move(body));
-    intent.attempt = static_cast<std::uint16_t>(number);
-    if (request_.once) intent.puts.push_back(once_entry(OnceEntry::State::kClaimed, json::Document()));
-    const Sync sync = shard_.deps.faults.unsynced_intents ? Sync::kWithNext : Sync::kWait;
-    auto written = co_await append_record(shard_, run_, std::move(intent), sync);
-    if (!written) {
-      permit.unused();
-      co_return refused(written.error());
-    }
-    history_.intent(number, shard_.now());
+    body.action = action_.name();
+    body.category = Category::kAuth;
+    body.message = request.error().message;
+    return follow(body);
   }
-  if (journals_intent() && permit.shut()) {
-    // While the intent was being synced the vendor asked for a wait: it stays unsent, and the journal says so.
-    permit.unused();
-    RecordBody body;
-    body.category = Category::kRateLimited;
-    body.message = "not sent: " + action_.connection() + " is at its limit";
-    auto written = co_await journal_outcome(std::move(body), number);
+  out = std::move(*request);
+  if (request_.page != nullptr && !request_.page->at.empty()) out.url = origin_of(out.url) + request_.page->at;
+  out.timeout = request_.timeout.value_or(action_.timeout());
+  return std::nullopt;
+}
+
+// Before anything leaves: the intent, where one is needed.
+asio::awaitable<Caller::Ending> Caller::intend(const Request& request, std::uint32_t number) {
+  if (!journals_intent()) {
+    if (!shard_.store_refuses) co_return std::nullopt;
+    // What cannot be journaled is not sent: a full disk must not become a vendor called again and again.
+    auto written = co_await append_record(shard_, run_, draft(RecordKind::kState, RecordBody()), Sync::kWait);
     if (!written) co_return refused(written.error());
     co_return std::nullopt;
   }
-  if (!journals_intent() && shard_.store_refuses) {
-    // What cannot be journaled is not sent: a full disk must not become a vendor called again and again.
-    auto written = co_await append_record(shard_, run_, draft(RecordKind::kState, RecordBody()), Sync::kWait);
-    if (!written) {
+  RecordBody body;
+  if (run_.flow->history == HistoryKept::kFull) body.request = kept(request);
+  RecordDraft intent = draft(RecordKind::kIntent, std::move(body));
+  intent.attempt = static_cast<std::uint16_t>(number);
+  if (request_.once) intent.puts.push_back(once_entry(OnceEntry::State::kClaimed, json::Document()));
+  const Sync sync = shard_.deps.faults.unsynced_intents ? Sync::kWithNext : Sync::kWait;
+  auto written = co_await append_record(shard_, run_, std::move(intent), sync);
+  if (!written) co_return refused(written.error());
+  history_.intent(number, shard_.now());
+  co_return std::nullopt;
+}
+
+// While the intent was being synced the vendor asked for a wait: it stays unsent, and the journal says so.
+asio::awaitable<Caller::Ending> Caller::unsent(std::uint32_t number) {
+  if (!journals_intent()) co_return std::nullopt;
+  RecordBody body;
+  body.category = Category::kRateLimited;
+  body.message = "not sent: " + action_.connection() + " is at its limit";
+  auto written = co_await journal_outcome(std::move(body), number);
+  if (!written) co_return refused(written.error());
+  co_return std::nullopt;
+}
+
+// The intent where one is needed, the request, its outcome.
+asio::awaitable<Caller::Ending> Caller::leave(Sent& sent, Budget::Permit& permit) {
+  const std::uint32_t number = history_.attempts + 1;
+  if (journals_intent() || shard_.store_refuses) {
+    Ending stop = co_await intend(sent.request, number);
+    if (stop) {
       permit.unused();
-      co_return refused(written.error());
+      co_return stop;
     }
   }
-  sent.exchange = co_await send(sent.request);
+  if (journals_intent() && permit.shut()) {
+    permit.unused();
+    co_return co_await unsent(number);
+  }
+  sent.bytes_out = sent.request.body.size();
+  if (unsafe()) {
+    // Nothing looks at it any more: its intent has kept what is kept of it.
+    Request leaving = std::move(sent.request);
+    sent.request = Request();
+    sent.request.secrets = leaving.secrets;
+    sent.exchange = co_await send(std::move(leaving));
+  } else {
+    sent.exchange = co_await send(sent.request);
+  }
   sent.verdict = guarded(action_.judge(sent.exchange, shard_.now()), sent.exchange);
   sent.took = sent.exchange.took;
   if (action_.safety() == Safety::kSafe && sent.verdict.category == Category::kDelivered) {
     bool whole = true;
-    if (request_.one_page) {
+    if (request_.page != nullptr) {
       find_next(sent);
     } else {
       whole = co_await pages(sent, permit, number);
     }
     if (!whole) co_return abandoned();
   }
+  if (takes_items() && sent.verdict.category == Category::kDelivered)
+    sent.verdict = of_items(action_.judge_items(sent.exchange, items()));
   Duration shut{0};
   settle_permit(permit, sent, shut);
   permit = Budget::Permit();
+  co_return co_await conclude(sent, shut, number);
+}
+
+// Journals what came of the attempt, and what follows from that.
+asio::awaitable<Caller::Ending> Caller::conclude(Sent& sent, Duration shut, std::uint32_t number) {
   observe(sent, false, number);
   RecordBody body = outcome_of(sent, false);
   if (body.category == Category::kRateLimited) body.wait = shut;
@@ -350,11 +382,9 @@ Caller::Ending Caller::gate() {
 Caller::Ending Caller::follow(const RecordBody& outcome) {
   const Answer answer = interpret(outcome, request_.on, history_.conflicts, shard_.limits.conflict_tries);
   switch (answer.then) {
-    case Answer::Then::kBind: {
-      Ending bound = bind(answer.null || !outcome.result ? json::Document() : *outcome.result);
-      bound->next = outcome.next;
-      return bound;
-    }
+    case Answer::Then::kBind:
+      if (request_.page != nullptr) request_.page->next = outcome.next;
+      return bind(answer.null || !outcome.result ? json::Document() : *outcome.result);
     case Answer::Then::kSkip: {
       RunContext::CallResult result;
       result.step = StepResult::skip(answer.reason);

@@ -22,12 +22,14 @@ class Caller {
  private:
   using Ending = std::optional<RunContext::CallResult>;  // nothing: go on
   struct Sent {
-    Request request;    // the first page's
+    Request request;  // the first page's; of an unsafe call only its secrets, once it has left
+    std::size_t bytes_out = 0;
     Exchange exchange;  // the last one
     Verdict verdict;
     std::uint32_t pages = 1;
     std::string next;  // of one page
     Duration took{0};
+    std::uint32_t together = 0;  // how many items the request had, where other runs' were among them
   };
 
   Ending not_due();
@@ -38,7 +40,20 @@ class Caller {
   asio::awaitable<Ending> claim_once();
   asio::awaitable<Ending> attempt();
   asio::awaitable<Ending> shadow();
-  asio::awaitable<Ending> leave(Request request, Budget::Permit permit);
+  Ending render(Request& out, Time now);
+  asio::awaitable<Ending> leave(Sent& sent, Budget::Permit& permit);
+  asio::awaitable<Ending> intend(const Request& request, std::uint32_t number);
+  asio::awaitable<Ending> unsent(std::uint32_t number);
+  asio::awaitable<Ending> conclude(Sent& sent, Duration shut, std::uint32_t number);
+  bool takes_items() const { return !action_.items_arg().empty(); }
+  json::Value items() const { return request_.args.root()[action_.items_arg()]; }
+  Verdict of_items(std::vector<Verdict> verdicts) const;
+  bool gathers() const;
+  std::string gathering_key() const;
+  asio::awaitable<Ending> leave_together();
+  asio::awaitable<std::optional<Budget::Permit>> lead(const std::string& key, Gathering& together);
+  asio::awaitable<void> send_together(Gathering& together, Budget::Permit permit);
+  asio::awaitable<Ending> take_answer(Request&& own, Gathering& together, std::size_t place, std::uint32_t number);
   asio::awaitable<bool> pages(Sent& sent, Budget::Permit& permit, std::uint32_t number);
   void find_next(Sent& sent) const;
   asio::awaitable<bool> turn_page(Sent& sent, Budget::Permit& permit, const Request& request, std::uint32_t number);
@@ -68,7 +83,8 @@ class Caller {
   Verdict guarded(Verdict verdict, const Exchange& exchange) const;
   RecordBody outcome_of(const Sent& sent, bool lookup);
   RecordDraft draft(RecordKind kind, RecordBody&& body) const;
-  Async<void> journal_outcome(RecordBody body, std::uint32_t number);
+  // To be awaited at once.
+  Async<void> journal_outcome(RecordBody&& body, std::uint32_t number);
   void observe(const Sent& sent, bool lookup, std::uint32_t number);
   std::vector<Spend> spends() const;
   const RetryPolicy& policy() const { return request_.retry != nullptr ? *request_.retry : run_.flow->retry; }
@@ -89,6 +105,7 @@ class Caller {
   bool probing_ = false;       // this call is the one that tries whether its connection works again
   bool outage_probe_ = false;  // … whether its system is there again
   bool outage_ = false;        // its last attempt failed in an outage
+  std::size_t most_ = 0;       // so many items a request may have from now on; 0: as the flow says
   Transition* transition_ = nullptr;
 };
 

@@ -26,6 +26,7 @@ RecordBody Caller::outcome_of(const Sent& sent, bool lookup) {
   body.happened = sent.verdict.happened;
   body.pages = sent.pages;
   body.next = sent.next;
+  body.together = sent.together;
   const bool full = run_.flow->history == HistoryKept::kFull;
   // An intent holds its request already.
   if (full && (lookup || !journals_intent())) body.request = kept(sent.request);
@@ -45,11 +46,12 @@ RecordBody Caller::outcome_of(const Sent& sent, bool lookup) {
 }
 
 RecordDraft Caller::draft(RecordKind kind, RecordBody&& body) const {
-  RecordDraft out;
-  out.kind = kind;
-  out.step = id_.step;
-  out.attempt = static_cast<std::uint16_t>(history_.attempts);
-  out.body = std::move(body);
+  RecordDraft out{
+      .kind = kind,
+      .step = id_.step,
+      .attempt = static_cast<std::uint16_t>(history_.attempts),
+      .body = std::move(body),
+  };
   out.body.call = id_.call;
   out.body.items = id_.items;
   out.body.path = path_;
@@ -58,7 +60,7 @@ RecordDraft Caller::draft(RecordKind kind, RecordBody&& body) const {
   return out;
 }
 
-Async<void> Caller::journal_outcome(RecordBody body, std::uint32_t number) {
+Async<void> Caller::journal_outcome(RecordBody&& body, std::uint32_t number) {
   body.action = action_.name();
   history_.outcome(body.conclusion(), number, shard_.now());
   RecordDraft outcome = draft(RecordKind::kOutcome, std::move(body));
@@ -75,7 +77,9 @@ Async<void> Caller::journal_outcome(RecordBody body, std::uint32_t number) {
 }
 
 void Caller::observe(const Sent& sent, bool lookup, std::uint32_t number) {
-  connection_.count(sent.verdict.category, connection_.redactor(sent.request.secrets).text(sent.verdict.message));
+  const std::string& said = sent.verdict.message;
+  connection_.count(sent.verdict.category,
+                    said.empty() ? std::string() : connection_.redactor(sent.request.secrets).text(said));
   if (shard_.deps.observer == nullptr) return;
   AttemptInfo info;
   info.run = run_.id;
@@ -87,7 +91,7 @@ void Caller::observe(const Sent& sent, bool lookup, std::uint32_t number) {
   info.attempt = number;
   info.status = sent.exchange.response.status;
   info.took = sent.took;
-  info.bytes_out = sent.request.body.size();
+  info.bytes_out = sent.bytes_out;
   info.bytes_in = sent.exchange.response.body.size();
   shard_.deps.observer->attempt_ended(info);
 }

@@ -53,6 +53,7 @@ asio::awaitable<Caller::Ending> Caller::look_up() {
   }
   Sent sent;
   sent.request = std::move(*request);
+  sent.bytes_out = sent.request.body.size();
   sent.exchange = co_await send(sent.request);
   sent.took = sent.exchange.took;
   sent.verdict = action_.judge_find(sent.exchange, shard_.now());
@@ -65,7 +66,7 @@ asio::awaitable<Caller::Ending> Caller::look_up() {
   RecordBody body = outcome_of(sent, true);
   if (category == Category::kDelivered) body.resolved = Resolved::kFound;
   if (category == Category::kMissing) body.resolved = Resolved::kNotFound;
-  auto written = co_await journal_outcome(body, history_.attempts);
+  auto written = co_await journal_outcome(RecordBody(body), history_.attempts);
   if (!written) co_return refused(written.error());
   switch (category) {
     case Category::kDelivered: co_return follow(*history_.last);

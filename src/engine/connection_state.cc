@@ -1,6 +1,7 @@
 // What of a connection outlives a moment: runs that wait for a system that is down, the ramp after it is back, and what
 // is written for the next process. It must never have two writes of one entry under way.
 #include <algorithm>
+#include <utility>
 
 #include "base/text.h"
 #include "engine/connections.h"
@@ -78,6 +79,7 @@ std::optional<RunId> Connection::next_probe() {
   next->second.erase(run);
   if (next->second.empty()) in_outage_.erase(next);
   prober_ = RunId{flow, event};
+  prober_called_ = false;
   return prober_;
 }
 
@@ -88,7 +90,8 @@ std::size_t Connection::held_in_outage() const {
 }
 
 bool Connection::may_probe(RunId run, Instant now, Duration timeout) {
-  if (prober_ == run) return true;
+  // One of its calls: those beside it wait for what that one tells.
+  if (prober_ == run && !std::exchange(prober_called_, true)) return true;
   // Where a cheap call can tell, no run is spent on it.
   if (breaker.whole() && info_.health) return false;
   return breaker.take_probe(now, timeout);

@@ -92,6 +92,7 @@ class Connection {
   std::string last_probed_;                                          // action
   Waiting last_prober_{};
   std::optional<RunId> prober_;
+  bool prober_called_ = false;  // it has had its call
   std::uint32_t ramp_ = 0, ramp_served_ = 0;
   bool budget_wanted_ = false, incident_wanted_ = false, written_ = false;
   std::vector<Incident> ended_;  // to be written

@@ -31,7 +31,13 @@ void Dispatcher::begin() {
 
 // Reading.
 
-bool Dispatcher::has_room() const { return taken() < shard_.limits.window && waiting() < shard_.limits.waiting_max; }
+// As many as one request may want together.
+std::size_t Dispatcher::window() const {
+  const bool batch = flow_ != nullptr && flow_->batch;
+  return std::max<std::size_t>(shard_.limits.window, batch ? flow_->batch->count : 0);
+}
+
+bool Dispatcher::has_room() const { return taken() < window() && waiting() < shard_.limits.waiting_max; }
 
 asio::awaitable<void> Dispatcher::pump() {
   while (true) {
@@ -39,7 +45,7 @@ asio::awaitable<void> Dispatcher::pump() {
     // A store that takes no records is asked again now and then with one event.
     if (shard_.store_refuses) co_await shard_.deps.clock.sleep(shard_.limits.store_retry);
     ReadLimits limits;
-    limits.count = shard_.store_refuses ? 1 : std::min(shard_.limits.read_batch, shard_.limits.window - taken());
+    limits.count = shard_.store_refuses ? 1 : std::min(shard_.limits.read_batch, window() - taken());
     auto events = co_await shard_.deps.log.read(read_to_, limits);
     if (!events) {
       shard_.store_failed(events.error());
@@ -179,8 +185,9 @@ struct Working {
 
 asio::awaitable<void> Dispatcher::work_on(Run* run) {
   Working counted(shard_);
-  Transition end = co_await work(shard_, *run);
-  co_await finish(*run, std::move(end));
+  Transition end;
+  co_await work(shard_, *run, end);
+  co_await finish(*run, end);
 }
 
 void Dispatcher::make_ready(const Ready& ready) {
@@ -220,7 +227,8 @@ asio::awaitable<void> Dispatcher::load(Ready ready) {
   active_.emplace(ready.event.value, std::move(run));
   if (!stop && resumed.history.outside()) stop = co_await come_back(resumed);
   if (!stop) {
-    stop = co_await work(shard_, resumed);
+    stop.emplace();
+    co_await work(shard_, resumed, *stop);
   } else if (stop->kind == Transition::Kind::kState && (resumed.flow != nullptr || resumed.records > 0)) {
     RecordDraft draft;
     draft.body = stop->body;
@@ -229,7 +237,7 @@ asio::awaitable<void> Dispatcher::load(Ready ready) {
     auto written = co_await append_record(shard_, resumed, std::move(draft), Sync::kWait);
     if (!written) stop->kind = Transition::Kind::kRefused;
   }
-  co_await finish(resumed, std::move(*stop));
+  co_await finish(resumed, *stop);
 }
 
 // It is in its lane again: what it does from now on, a restart must not find outside.
@@ -303,7 +311,7 @@ asio::awaitable<std::optional<Transition>> Dispatcher::restore(Run& run, bool ex
 }
 
 // The run leaves memory; its lane goes on, or waits with it.
-asio::awaitable<void> Dispatcher::finish(Run& run, Transition end) {
+asio::awaitable<void> Dispatcher::finish(Run& run, const Transition& end) {
   const Position event = run.id.event;
   const std::uint64_t lane = run.lane;
   auto node = active_.extract(event.value);

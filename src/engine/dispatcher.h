@@ -89,6 +89,7 @@ class Dispatcher {
   asio::awaitable<void> unhurried();
   asio::awaitable<void> take(EventPtr event);
   asio::awaitable<void> settle_old();
+  std::size_t window() const;
   bool has_room() const;
   bool may_read() const { return flow_ != nullptr && flow_->mode != FlowMode::kPaused && !paused_ && has_room(); }
   std::size_t taken() const { return active_.size() - resumed_active_; }
@@ -103,7 +104,7 @@ class Dispatcher {
   asio::awaitable<void> load(Ready ready);
   asio::awaitable<std::optional<Transition>> come_back(Run& run);
   asio::awaitable<std::optional<Transition>> restore(Run& run, bool expired);
-  asio::awaitable<void> finish(Run& run, Transition end);
+  asio::awaitable<void> finish(Run& run, const Transition& end);
   bool waits_for_connection(RunId run, const Transition& end);
   asio::awaitable<void> pause_if_gone(Run& run, const Transition& end);
   asio::awaitable<void> park(std::unique_ptr<Run> run);

@@ -301,6 +301,7 @@ Async<void> Engine::drain(Deadline deadline) {
   Impl& impl = *impl_;
   impl.shard.draining = true;
   impl.shard.connections.refuse_waiters();
+  impl.shard.gatherings.end();
   co_await impl.shard.timers.stop();
   co_await impl.stop_runs(deadline);
   if (impl.started) {
@@ -315,6 +316,7 @@ asio::awaitable<void> Engine::halt() {
   Impl& impl = *impl_;
   impl.shard.draining = true;
   impl.shard.connections.refuse_waiters();
+  impl.shard.gatherings.end();
   co_await impl.shard.timers.stop();
   co_await impl.shard.runs.stop();
 }
@@ -353,7 +355,7 @@ asio::awaitable<Verdict> Engine::Impl::look(ActionPtr action, Deadline deadline)
   if (!failed && (connection.breaker.whole() || connection.breaker.covers(action->name())))
     served(connection, action->name());
   if (verdict.category == Category::kRateLimited) {
-    permit->limited(verdict.wait);
+    permit->limited(verdict.wait, verdict.bucket);
   } else if (exchange.phase == Phase::kAnswered) {
     permit->served();
     if (verdict.category == Category::kDelivered && connection.needs_authorization) shard.authorized(connection);

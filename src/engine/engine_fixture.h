@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -19,6 +20,7 @@ class ScriptedTransport final : public Transport {
   explicit ScriptedTransport(Clock& clock) : clock_(clock) {}
   asio::awaitable<Exchange> send(Request request, Deadline) override {
     sent.push_back(request);
+    left.push_back(clock_.now());
     Exchange exchange;
     exchange.phase = Phase::kAnswered;
     exchange.response.status = 200;
@@ -26,6 +28,8 @@ class ScriptedTransport final : public Transport {
     if (!script.empty()) {
       exchange = script.front();
       script.pop_front();
+    } else if (answer) {
+      exchange = answer(request);
     } else if (const auto fixed = by_path.find(request.url.substr(request.url.rfind('/'))); fixed != by_path.end()) {
       exchange = fixed->second;
     }
@@ -39,7 +43,9 @@ class ScriptedTransport final : public Transport {
   }
   std::deque<Exchange> script;
   std::map<std::string, Exchange> by_path;
+  std::function<Exchange(const Request&)> answer;
   std::vector<Request> sent;
+  std::vector<Time> left;  // when each of them did
   Duration latency{1'000};
 
  private:
@@ -65,6 +71,7 @@ struct ActionSpec {
   bool find = false, key = false;
   std::size_t pages = 1;
   Duration key_keep{0};
+  std::size_t items = 0;  // it takes up to so many, in `rows`, and answers with a status for each
 };
 
 class TestAction final : public Action {
@@ -78,6 +85,10 @@ class TestAction final : public Action {
     has_idempotency_key_ = spec.key;
     settle_ = 2s;
     idempotency_keep_ = spec.key_keep;
+    if (spec.items > 0) {
+      items_arg_ = "rows";
+      items_max_ = spec.items;
+    }
     buckets_ = {kBucket};
   }
   Result<Request> render(const json::Document& args, const CallIdentity& identity) const override {
@@ -85,7 +96,8 @@ class TestAction final : public Action {
     Request request;
     request.method = "POST";
     request.url = "https://api.example/" + path_;
-    request.headers = {{"Authorization", "Bearer hush-hush"}, {"X-Key", identity.key}};
+    request.headers = {
+        {"Authorization", "Bearer hush-hush"}, {"X-Key", identity.key}, {"X-Now", format_time(identity.now)}};
     request.body = json::print(args.root());
     request.secrets = {"hush-hush"};
     return request;
@@ -107,6 +119,17 @@ class TestAction final : public Action {
     }
     verdict.message = "said " + exchange.response.body;
     return verdict;
+  }
+  std::vector<Verdict> judge_items(const Exchange& exchange, json::Value items) const override {
+    const auto answers = json::parse(exchange.response.body);
+    std::vector<Verdict> out(items.size());
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      const json::Value one = answers->root().at(i);
+      out[i].category = classify(status(static_cast<int>(one["status"].as_int64().value_or(0))), safety_);
+      out[i].message = std::string(one["error"].as_string());
+      out[i].result = answers->part(one);
+    }
+    return out;
   }
   std::vector<Spend> spends(const json::Document& args) const override {
     const json::Value cost = args.root()["cost"];
@@ -150,6 +173,14 @@ class TestCall final : public Step {
     CallRequest request;
     request.action = action_;
     request.args = from_bound ? context.variables()[kFixedSlots] : context.input();
+    request.one_item = !action_->items_arg().empty() && !request.args.root().has(action_->items_arg());
+    if (request.one_item) {
+      json::Builder one;
+      one.begin_object().key(action_->items_arg()).begin_array().copy(request.args.root()).end_array();
+      if (const json::Value channel = request.args.root()["channel"]; channel.is_string())
+        one.key("channel").copy(channel);
+      request.args = one.end_object().finish();
+    }
     request.on = &on;
     request.on_unknown = on_unknown;
     request.on_replay = on_replay;
@@ -166,6 +197,36 @@ class TestCall final : public Step {
 
  private:
   ActionPtr action_;
+};
+
+// A `foreach` over `list` of its data, or over the pages of a safe call; `with` sets what else it asks for.
+class TestEach final : public Step {
+ public:
+  TestEach(std::vector<std::shared_ptr<const Step>> steps, std::size_t item_slot) : item_slot_(item_slot) {
+    kind_ = "foreach";
+    for (const auto& one : steps) size_ += one->size();
+    list_.steps = std::move(steps);
+  }
+  asio::awaitable<StepResult> run(RunContext& context) const override {
+    EachRequest request;
+    request.list = context.input().part(context.input().root()["list"]);
+    if (pages) {
+      request.pages.emplace();
+      request.pages->action = pages;
+      request.pages->args = context.input();
+    }
+    request.steps = &list_;
+    request.item_slot = request.index_slot = item_slot_;
+    request.concurrency = concurrency;
+    RunContext::EachResult result = co_await context.each(std::move(request));
+    co_return std::move(result.step);
+  }
+  ActionPtr pages;
+  std::uint32_t concurrency = 1;
+
+ private:
+  StepList list_;
+  std::size_t item_slot_;
 };
 
 class Member final : public json::Program {

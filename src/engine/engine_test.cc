@@ -492,6 +492,20 @@ TEST_F(EngineTest, WaitingForItsOwnBudgetIsNotTrying) {
   EXPECT_EQ(state(event), RunState::kDelivered);
 }
 
+TEST_F(EngineTest, WhatWaitsForItsBudgetIsSignedWhenItLeaves) {
+  Bucket slow;
+  slow.name = TestAction::kBucket;
+  slow.count = 1;
+  slow.window = 60s;
+  buckets_ = {slow};
+  start({flow({step("a")})});
+  for (int i = 0; i < 10; ++i) post("{}");
+  advance(std::chrono::minutes(11));
+  ASSERT_EQ(transport_.sent.size(), 10u);
+  for (std::size_t i = 0; i < 10; ++i)
+    EXPECT_EQ(find_header(transport_.sent[i].headers, "X-Now"), format_time(transport_.left[i])) << i;
+}
+
 TEST_F(EngineTest, SpendsWhatItsArgumentsSayAndHearsWhatTheVendorSays) {
   Bucket bucket;
   bucket.name = TestAction::kBucket;
@@ -660,6 +674,23 @@ TEST_F(EngineTest, MergesThePagesOfASafeCall) {
   const auto body = decode(records(event).front().body);
   EXPECT_EQ(json::print(body->result->root()), "[1,2,3,4]");
   EXPECT_EQ(body->pages, 3u);
+}
+
+TEST_F(EngineTest, AForeachGivesUpOnPagesWithoutItems) {
+  limits_.pages_max = 5;
+  std::vector<std::shared_ptr<const Step>> inside{step("item")};
+  auto each = std::make_shared<TestEach>(std::move(inside), kFixedSlots + 1);
+  each->pages = std::make_shared<TestAction>("list", ActionSpec{Safety::kSafe, false, false, 9, Duration(0)});
+  auto paged = flow({each});
+  paged->variables.emplace_back("item");
+  start({paged});
+  for (int i = 0; i < 9; ++i) transport_.script.push_back(status(200, {}, i == 3 ? "[{}]" : "[]"));
+  const Position event = post("{}");
+  advance(10s);
+  EXPECT_EQ(state(event), RunState::kDead);
+  EXPECT_EQ(transport_.count("/item"), 1u);
+  EXPECT_EQ(transport_.sent.size(), 8u);
+  EXPECT_NE(run_of(event)->summary.find("`foreach` was given more than 5 pages without an item"), std::string::npos);
 }
 
 TEST_F(EngineTest, ALimitBetweenPagesRepeatsOnlyThatPage) {

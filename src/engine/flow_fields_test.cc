@@ -187,6 +187,26 @@ TEST_F(FlowFieldsTest, ABrakeHoldsWhatIsTooMuchUntilAPersonLetsItGo) {
   EXPECT_FALSE(engine_->release_brake("f").has_value());
 }
 
+TEST_F(FlowFieldsTest, ABrakeCountsARunOnceThoughItIsHeldBeforeItsFirstCall) {
+  auto braked = flow({step("a")});
+  braked->brake = Brake{3, 5min, "runs", std::nullopt, {}};
+  start({braked});
+  transport_.script = {status(401)};
+  std::vector<Position> events{post("{}")};
+  advance(1s);
+  for (int i = 0; i < 2; ++i) events.push_back(post("{}"));
+  advance(1s);
+  EXPECT_EQ(transport_.sent.size(), 1u);
+  for (const Position event : events) EXPECT_EQ(state(event), RunState::kHeld);
+  ASSERT_TRUE(engine_->authorized("api").has_value());
+  advance(1s);
+  for (const Position event : events) EXPECT_EQ(state(event), RunState::kDelivered) << summary(event);
+  EXPECT_FALSE(snapshot().braked);
+  const Position fourth = post("{}");
+  advance(1s);
+  EXPECT_EQ(summary(fourth), "brake: more than 3 runs in 5m");
+}
+
 TEST_F(FlowFieldsTest, ABrakeOfAnActionCountsItsCallsOnceEach) {
   auto braked = flow({step("a"), step("b")});
   braked->brake = Brake{2, 10min, "api.b", std::nullopt, "api.b"};

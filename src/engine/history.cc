@@ -153,7 +153,7 @@ void CallHistory::again(std::uint32_t replay, bool from_start, bool failed) {
     open = open_known = true;
     open_since = last_at;
   }
-  if (from_start && last && !open && !failed) earlier = last;
+  if (from_start && last && !open && !failed) earlier = std::make_shared<const RecordBody>(*last);
   // What is known to have failed is another request: its key would only bring the same answer again. But of an attempt
   // before it nothing may be known, and only the same key keeps that from happening twice.
   if (last && !open && !delivered && !key_used) {
@@ -176,7 +176,7 @@ const CallHistory* RunHistory::uncertain() const {
 void RunHistory::begin_again(const RecordBody& body) {
   const bool from_start = body.start.has_value();
   stated_ = true;
-  began_ = false;
+  began_ = admitted_ = false;
   ++replays_;
   held_.reset();
   if (from_start) pauses_.clear();
@@ -293,6 +293,9 @@ void RunHistory::take_state(const Record& record, const RecordBody& body) {
   const bool of_the_run = body.action.empty() && (body.hold == Hold::kFlow || body.hold == Hold::kBrake);
   if (record.state == RunState::kHeld && !of_the_run) wait(call, record, body, record.at);
   if (record.state == RunState::kHeld || record.state == RunState::kWaiting) held_ = record;
+  const Hold hold = body.hold.value_or(Hold::kUnknownOutcome);
+  const bool before_it = hold == Hold::kBrake || hold == Hold::kFlow || hold == Hold::kJournal;
+  if (!before_it && (record.state == RunState::kRetrying || record.state == RunState::kHeld)) admitted_ = true;
   if (record.state == RunState::kWaiting) began_ = false;  // it left its lane: others have come before it
   if (body.answer) answered(record, body);
   if (record.state == RunState::kDead) {

@@ -5,6 +5,7 @@
 #include <compare>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -47,12 +48,12 @@ struct CallHistory {
   bool reread = false;  // a later call ended in a conflict: what this one read, if it only reads, is old
 
   // Of a run that began again.
-  std::optional<RecordBody> earlier;  // from the start: what the call came to before
-  std::string keyed_for;              // the action of the last attempt before
-  bool key_used = false;              // an attempt with the present key may have happened, whatever came of later ones
-  std::uint32_t key_round = 0;        // tells its idempotency key from the earlier ones; 0: the first one's
-  std::uint32_t replayed = 0;         // the last replay's number; 0: none
-  bool redo = false;                  // made again, whatever the table of `once` says
+  std::shared_ptr<const RecordBody> earlier;  // from the start: what the call came to before; may be null
+  std::string keyed_for;                      // the action of the last attempt before
+  bool key_used = false;        // an attempt with the present key may have happened, whatever came of later ones
+  std::uint32_t key_round = 0;  // tells its idempotency key from the earlier ones; 0: the first one's
+  std::uint32_t replayed = 0;   // the last replay's number; 0: none
+  bool redo = false;            // made again, whatever the table of `once` says
 
   // Forgets what the call came to, so that it is made anew, with a whole policy's worth of tries.
   void restart();
@@ -109,6 +110,7 @@ class RunHistory {
   // Its last state record says that it waits outside of its lane.
   bool outside() const { return held_ && held_->state == RunState::kWaiting; }
   bool passed_brake() const { return passed_brake_; }  // a person let it pass
+  bool admitted() const { return admitted_; }          // it waited at a step: its brake had let it begin
   std::uint32_t replays() const { return replays_; }   // how often it began again
   bool completed() const { return completed_; }        // it was delivered or skipped before it began again
   // What a person put in the place of the event's data; null: nothing.
@@ -133,7 +135,7 @@ class RunHistory {
   std::uint16_t failed_step_ = 0;
   std::optional<json::Document> data_;
   std::uint32_t records_ = 0, replays_ = 0;
-  bool stated_ = false, began_ = false, completed_ = false, redo_ = false, passed_brake_ = false;
+  bool stated_ = false, began_ = false, completed_ = false, redo_ = false, passed_brake_ = false, admitted_ = false;
 };
 
 }  // namespace tieline::engine

@@ -7,8 +7,8 @@
 #include <map>
 
 #include "engine/connections.h"
+#include "engine/engine_fixture.h"
 #include "engine/record.h"
-#include "engine/shard_fixture.h"
 
 namespace tieline::engine {
 namespace {
@@ -81,6 +81,7 @@ class PlainAction final : public Action {
     Verdict verdict;
     verdict.category = classify(exchange, safety_);
     verdict.wait = retry_after(exchange.response.headers, now, std::chrono::hours(1));
+    verdict.bucket = std::string(find_header(exchange.response.headers, "X-Bucket"));
     if (exchange.phase != Phase::kAnswered) verdict.message = exchange.error.message;
     return verdict;
   }
@@ -375,6 +376,31 @@ TEST_F(OutageTest, OneFailingActionStopsNeitherTheOthersNorThoseThatNeedItNotYet
   EXPECT_FALSE(connection("api").incident.has_value());
 }
 
+// The run that tries whether the system is back tries with one of its calls, however many it has.
+TEST_F(OutageTest, AProbingRunOfManyItemsSendsOneOfThem) {
+  std::vector<std::shared_ptr<const Step>> put{std::make_shared<PlainCall>("api", "put")};
+  auto each = std::make_shared<TestEach>(std::move(put), kFixedSlots);
+  each->concurrency = 8;
+  auto many = flow("many", {});
+  many->variables.emplace_back("item");
+  many->steps.push_back(std::move(each));
+  bool down = true;
+  systems_.answer = [&](const Systems::Call&) { return down ? Systems::refused() : Systems::status(200); };
+  limit("api", {bucket("many", 0, 0s, 16)});
+  start();
+  std::string list = "[0";
+  for (int i = 1; i < 50; ++i) list += "," + std::to_string(i);
+  append({event("{\"list\":" + list + "]}", "many")});
+  advance(1200s);
+  EXPECT_EQ(shown("many").held, 1u);
+  // Ten in a row, what was under way with them, and probes further and further apart.
+  EXPECT_LE(systems_.calls.size(), 10u + 8u + 12u);
+  down = false;
+  advance(600s);
+  EXPECT_EQ(shown("many").delivered, 1u);
+  EXPECT_EQ(seen_.dead, 0);
+}
+
 TEST_F(OutageTest, AHealthCallProbesInsteadOfARun) {
   flow("f", {"api/put"});
   auto health = std::make_shared<PlainAction>("api", "health");
@@ -394,6 +420,25 @@ TEST_F(OutageTest, AHealthCallProbesInsteadOfARun) {
   advance(400s);
   EXPECT_EQ(shown("f").delivered, 100u);
   EXPECT_FALSE(connection("api").incident.has_value());
+}
+
+TEST_F(OutageTest, AHealthCallAtItsLimitShutsTheBucketThatTheVendorNames) {
+  flow("f", {"api/put"});
+  auto health = std::make_shared<PlainAction>("api", "health");
+  health->make_safe();
+  limit("api", {bucket("rate", 50, 10s), bucket("many", 0, 0s, 8)}, health);
+  systems_.answer = [&](const Systems::Call& call) {
+    if (call.path != "health") return Systems::refused();
+    Exchange limited = Systems::status(429);
+    limited.response.headers = {{"Retry-After", "600"}, {"X-Bucket", "rate"}};
+    return limited;
+  };
+  start();
+  post("f", 20);
+  advance(60s);
+  EXPECT_EQ(systems_.count("health"), 1u);
+  for (const BucketSnapshot& one : connection("api").buckets)
+    EXPECT_EQ(one.blocked > 60s, one.name == "rate") << one.name;
 }
 
 // A dead target, one that takes 30 s, a poisoned key: the other flow's runs take what they take alone.

@@ -49,6 +49,7 @@ Result<void> publish(const Shard& shard, Run& run, Publication publication, std:
 }
 
 std::vector<NewEvent> take_published(const Shard& shard, Run& run) {
+  if (run.published.empty()) return {};
   const Time now = shard.now();
   for (NewEvent& event : run.published) event.time = event.received = now;
   return std::exchange(run.published, {});

@@ -136,10 +136,14 @@ TEST(RecordBody, ReadsBackWhatItWrote) {
   const auto back = decode(bytes);
   ASSERT_TRUE(back.has_value());
   EXPECT_EQ(encode(*back), bytes);
-  // All but the exchange is what a run goes on with.
+  // Neither the exchange nor what a person said is what a run goes on with.
   const Bytes conclusion = encode(body.conclusion());
   body.request.reset();
   body.response.reset();
+  body.start.reset();
+  body.hold.reset();
+  body.answer.reset();
+  body.by.clear();
   EXPECT_EQ(conclusion, encode(body));
   EXPECT_EQ(back->response->status, 409);
   EXPECT_EQ(encode(RecordBody()), "{}");

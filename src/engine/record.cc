@@ -109,7 +109,6 @@ std::optional<Hold> hold_of_summary(std::string_view summary) {
 
 RecordBody RecordBody::conclusion() const {
   RecordBody out;
-  out.start = start;
   out.call = call;
   out.items = items;
   out.action = action;
@@ -127,11 +126,6 @@ RecordBody RecordBody::conclusion() const {
   out.pages = pages;
   out.next = next;
   out.result = result;
-  out.hold = hold;
-  out.answer = answer;
-  out.by = by;
-  out.redo = redo;
-  out.published = published;
   return out;
 }
 
@@ -163,6 +157,7 @@ Bytes encode(const RecordBody& body) {
   if (body.happened) out.key("happened").boolean(true);
   if (body.resolved != Resolved::kAnswer) out.key("resolved").string(resolved_name(body.resolved));
   if (body.pages != 1) out.key("pages").integer(body.pages);
+  if (body.together != 0) out.key("together").integer(body.together);
   put_text(out, "next", body.next);
   if (body.request) put_request(out, *body.request);
   if (body.response) put_response(out, *body.response);
@@ -209,6 +204,7 @@ Result<RecordBody> decode(std::string_view bytes) {
   if (const auto index = index_of(kResolved, root["resolved"].as_string()))
     body.resolved = static_cast<Resolved>(*index);
   body.pages = static_cast<std::uint32_t>(root["pages"].as_int64().value_or(1));
+  body.together = static_cast<std::uint32_t>(root["together"].as_int64().value_or(0));
   body.next = text_of(root, "next");
   read_exchange(root, body);
   if (root.has("result")) body.result = document->part(root["result"]);

@@ -7,7 +7,7 @@
 //   kIntent                 call items path action once request
 //   kOutcome                call items path action category code message took wait lookup empty outage happened
 //   resolved
-//                           pages next request response result
+//                           pages together next request response result
 //   kState                  call items path action category code message wait until hold answer by redo published
 //                           with which an ended run begins again: replay, and what it begins with: flow started data
 //   kNote                   call items path action category message and wait, until or hold: what was decided of one
@@ -80,7 +80,8 @@ struct RecordBody {
   bool happened = false;  // it failed, and took effect all the same: its answer cannot be read or kept
   Resolved resolved = Resolved::kAnswer;
   std::uint32_t pages = 1;
-  std::string next;  // of one page: where the next one is, without the origin of its address
+  std::uint32_t together = 0;  // how many items its request had, where other runs' were among them
+  std::string next;            // of one page: where the next one is, without the origin of its address
   std::optional<KeptRequest> request;
   std::optional<KeptResponse> response;
   std::optional<json::Document> result;  // what was bound
@@ -98,7 +99,7 @@ struct RecordBody {
   std::optional<json::Document> data;     // the edited data
   std::vector<PublishedEvent> published;  // with the record that ends the run
 
-  // Without the exchange: what a run goes on with.
+  // Of an outcome: what a run goes on with. Neither the exchange, nor what a person said.
   RecordBody conclusion() const;
 };
 

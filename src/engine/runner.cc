@@ -90,7 +90,8 @@ std::optional<Transition> kept_back(Shard& shard, const Run& run) {
   if (run.superseded_by)
     return ended(RunState::kSkipped, "event " + std::to_string(run.superseded_by->value) + " of its key is newer");
   const auto& brake = run.flow->brake;
-  if (!brake || !brake->action.empty() || (brake->op && brake->op != run.event->op)) return std::nullopt;
+  if (!brake || run.history.admitted() || !brake->action.empty() || (brake->op && brake->op != run.event->op))
+    return std::nullopt;
   if (passes_brake(shard, run)) return std::nullopt;
   Transition held = ended(RunState::kHeld, braked_summary(*brake));
   held.hold = held.body.hold = Hold::kBrake;
@@ -107,7 +108,13 @@ asio::awaitable<void> journal_end(Shard& shard, Run& run, Transition& end, Endin
   RecordDraft draft;
   draft.step = end.step;
   draft.attempt = end.attempt;
-  draft.body = end.body;
+  if (is_terminal(end.state)) {
+    const std::uint32_t call = end.body.call;
+    draft.body = std::exchange(end.body, {});
+    end.body.call = call;
+  } else {
+    draft.body = end.body;
+  }
   draft.puts = std::move(ending.puts);
   draft.events = std::move(ending.events);
   for (const NewEvent& event : draft.events) draft.body.published.push_back({event.source, event.id});
@@ -219,9 +226,8 @@ std::string braked_summary(const Brake& brake) {
          format_duration(brake.window);
 }
 
-asio::awaitable<Transition> work(Shard& shard, Run& run) {
+asio::awaitable<void> work(Shard& shard, Run& run, Transition& end) {
   if (!run.started) run.started = shard.now();
-  Transition end;
   Ending ending;
   if (run.broken) {
     end = failed(*run.broken, 0);
@@ -229,7 +235,8 @@ asio::awaitable<Transition> work(Shard& shard, Run& run) {
     run.items = 0;
     forget_published(run);
     Scope scope(shard, run, fixed_variables(run, *run.started));
-    if (!run.stated) ending.puts = index_puts(run, scope.variables(), shard.index_until());
+    run.concealed.clear();
+    if (!run.stated && !run.flow->index.empty()) ending.puts = index_puts(run, scope.variables(), shard.index_until());
     VersionCheck version;
     if (has_version(run)) version = co_await check_version(shard, run, scope.variables());
     if (version.stop) {
@@ -246,7 +253,6 @@ asio::awaitable<Transition> work(Shard& shard, Run& run) {
     if (completed) ending.events = take_published(shard, run);
   }
   if (end.kind == Transition::Kind::kState) co_await journal_end(shard, run, end, std::move(ending));
-  co_return end;
 }
 
 }  // namespace tieline::engine

@@ -25,8 +25,9 @@ bool passes_brake(Shard& shard, const Run& run);
 // "brake: more than 50 deletes in 5m".
 std::string braked_summary(const Brake& brake);
 
-// Works until the run ends or waits; the record that says so is durable on return, unless the transition is kAbandoned
-// or kRefused.
-asio::awaitable<Transition> work(Shard& shard, Run& run);
+// Works until the run ends or waits; the record that says so is durable on return, unless `end` is kAbandoned or
+// kRefused. Of a terminal end's body only the call is left: the rest is the record's. `end` comes in as
+// it is made, and outlives the work.
+asio::awaitable<void> work(Shard& shard, Run& run, Transition& end);
 
 }  // namespace tieline::engine

@@ -64,7 +64,6 @@ std::unique_ptr<Scope> Scope::copy() const {
   out->step_ = step_;
   out->current_ = current_;
   out->items_ = items_;
-  out->concealed_ = concealed_;
   out->path_ = path_;
   return out;
 }
@@ -137,17 +136,17 @@ Result<Bytes> Scope::derive(std::string_view purpose, std::size_t count) {
 
 json::Document Scope::conceal(std::string name, std::string handle, std::string secret) {
   json::Document out = json::make_string(handle);
-  const bool known = std::ranges::any_of(*concealed_, [&](const Concealed& one) { return one.handle == handle; });
-  if (!known) concealed_->push_back({std::move(name), std::move(handle), std::move(secret)});
+  const bool known = std::ranges::any_of(run_.concealed, [&](const Concealed& one) { return one.handle == handle; });
+  if (!known) run_.concealed.push_back({std::move(name), std::move(handle), std::move(secret)});
   return out;
 }
 
 asio::awaitable<RunContext::CallResult> Scope::call(CallRequest request) {
-  if (!concealed_->empty()) request.concealed = concealed_.get();
+  if (!run_.concealed.empty()) request.concealed = &run_.concealed;
   const bool beside = !path_.empty();
   CallId id{items_, step_, calls_++};
   std::string path = beside ? truncated(path_ + " › " + label(), kPathBytesMax) : std::string();
-  const bool noted = beside || request.one_page;
+  const bool noted = beside || request.page != nullptr;
   CallResult result;
   {
     Caller caller(shard_, run_, request, id, std::move(path));

@@ -59,9 +59,7 @@ class Scope final : public RunContext {
   const Step* current_ = nullptr;
   std::uint16_t step_ = 0;
   std::uint32_t calls_ = 0;
-  bool mapped_ = false;  // `.` is not what the scope began with
-  // One list for all scopes of the run: what one of them binds may be seen by others.
-  std::shared_ptr<std::vector<Concealed>> concealed_ = std::make_shared<std::vector<Concealed>>();
+  bool mapped_ = false;               // `.` is not what the scope began with
   std::vector<std::uint32_t> items_;  // as CallId's
   std::string path_;                  // as RecordBody's, of the scope; empty: nothing works beside it
 };

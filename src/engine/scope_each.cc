@@ -85,6 +85,7 @@ struct Each {
   std::optional<Transition> stopped;           // it cannot go on to further items
   std::vector<std::optional<json::Document>> kept;
   std::size_t kept_bytes = 0, page_bytes = 0;
+  std::size_t empty_pages = 0;  // which count towards no bound of items or bytes
 
   Shard& shard() const { return origin->shard_; }
   Run& run() const { return origin->run_; }
@@ -190,12 +191,11 @@ asio::awaitable<void> Each::work_list(std::shared_ptr<Each> each) {
 
 // A skip that the first page's answer asks for, or nothing.
 asio::awaitable<std::optional<StepResult>> Each::work_pages(std::shared_ptr<Each> each, Scope* scope) {
-  std::string page;
+  CallRequest::Page page;
   do {
     CallRequest request = *each->request.pages;
-    request.one_page = true;
-    request.page = page;
-    if (!page.empty()) request.on = nullptr;  // what is expected of the whole is not of a later page
+    request.page = &page;
+    if (!page.at.empty()) request.on = nullptr;  // what is expected of the whole is not of a later page
     CallId id{scope->items_, scope->step_, scope->calls_};
     RunContext::CallResult answer = co_await scope->call(std::move(request));
     if (answer.step.kind == StepResult::Kind::kSkip) co_return std::move(answer.step);
@@ -206,7 +206,7 @@ asio::awaitable<std::optional<StepResult>> Each::work_pages(std::shared_ptr<Each
       if (!over) each->ends.add(each->before, std::move(end));
       co_return std::nullopt;
     }
-    page = std::move(answer.next);
+    page.at = std::exchange(page.next, {});
     each->page_bytes += json::print(answer.value.root()).size();
     if (each->page_bytes > each->shard().limits.streamed_bytes_max) {
       each->stop("the pages of `foreach` are together more than " +
@@ -215,9 +215,14 @@ asio::awaitable<std::optional<StepResult>> Each::work_pages(std::shared_ptr<Each
     }
     const bool admitted = each->admit(std::move(answer.value));
     if (!admitted) co_return std::nullopt;
+    if (each->list.root().is_null() && ++each->empty_pages > each->shard().limits.pages_max) {
+      each->stop("`foreach` was given more than " + std::to_string(each->shard().limits.pages_max) +
+                 " pages without an item");
+      co_return std::nullopt;
+    }
     each->run().history.forget(id);
     co_await work_list(each);
-  } while (!page.empty() && !each->ends.stops() && !each->stopped);
+  } while (!page.at.empty() && !each->ends.stops() && !each->stopped);
   co_return std::nullopt;
 }
 

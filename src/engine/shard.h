@@ -14,6 +14,7 @@
 #include "engine/due_queue.h"
 #include "engine/engine.h"
 #include "engine/flow_cache.h"
+#include "engine/gathering.h"
 #include "engine/run.h"
 
 namespace tieline::engine {
@@ -44,6 +45,8 @@ struct Shard {
   std::uint64_t store_errors = 0;
 
   std::map<FlowId, BrakeCounter> brakes;  // of flows that have one
+
+  Gatherings gatherings;  // of calls that leave together
 
   // `once` keys that a run is about to claim or is sending for: others of the same key wait.
   std::set<std::string> once_busy;

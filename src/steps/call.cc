@@ -36,6 +36,17 @@ class CallStep final : public Step {
   }
 
  private:
+  // Of an action that takes items: what the flow works on is the one that is not named.
+  json::Document with_item(json::Value args, json::Value item) const {
+    const std::string& name = options_.action->items_arg();
+    json::Builder out;
+    out.begin_object();
+    for (const json::KeyValue member : args.members()) {
+      if (member.key != name) out.key(member.key).copy(member.value);
+    }
+    out.key(name).begin_array().copy(item).end_array().end_object();
+    return out.finish();
+  }
   Result<CallRequest> make_request(RunContext& context) const {
     CallRequest request;
     request.action = options_.action;
@@ -45,7 +56,8 @@ class CallStep final : public Step {
                      "`with` gave " + std::string(json::kind_name(args.root().kind())) + ", a call takes an object",
                      place());
     }
-    request.args = std::move(args);
+    request.one_item = !options_.action->items_arg().empty() && args.root()[options_.action->items_arg()].is_null();
+    request.args = request.one_item ? with_item(args.root(), context.input().root()) : std::move(args);
     if (options_.once != nullptr) {
       auto key = options_.once->run_one(context.input(), context.variables());
       if (!key) return failure(std::move(key.error()).in("once"));
@@ -102,6 +114,7 @@ struct CallSpec final : StepSpec {
     if (!path.value.empty()) info = builder.resolve(path);
     // A misspelled `with` is one mistake: its arguments are not missing, too.
     if (info && (whole || with.kind == spec::Data::Kind::kMap)) builder.check_arguments(with, *info, path);
+    if (!info || info->action == nullptr || !info->action->items_arg().empty()) builder.takes_items();
     if (info && info->action != nullptr) check_wait(builder.problems(), *info->action);
     std::optional<Template> arguments =
         with.kind == spec::Data::Kind::kNull ? std::optional(Template::map({})) : builder.compile_arguments(with);

@@ -64,7 +64,12 @@ class FlowBuilder {
   void check_arguments(const spec::Data& with, const steps::ActionInfo& info, const spec::At<std::string>& call);
 
   // The connections that calls named so far and that exist.
+  bool takes_items_ = false;
   const std::set<std::string, std::less<>>& connections() const { return connections_; }
+
+  // Whether some call may leave together with those of other runs: its action takes several items, or is not known.
+  void takes_items() { takes_items_ = true; }
+  bool some_takes_items() const { return takes_items_; }
 
   // The topics that steps said they publish on.
   void publishes(const std::string& topic) { topics_.insert(topic); }

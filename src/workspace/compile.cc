@@ -152,6 +152,13 @@ std::shared_ptr<Flow> compile_parts(const FlowFile& file, const std::string& zon
   flow->from = file.from;
   if (file.was) flow->was = file.was->value;
   if (file.brake) flow->brake = compile_brake(*file.brake, builder);
+  if (file.batch) {
+    flow->batch = Batch{file.batch->count, static_cast<std::size_t>(file.batch->bytes.bytes), file.batch->time};
+    if (!builder.some_takes_items())
+      builder.problems().error(file.batch->place,
+                               "`batch` gathers calls of actions that take several items (`each` in their manifest), "
+                               "and this flow calls none");
+  }
   flow->priority = file.priority;
   flow->variables = builder.variables();
   flow->visible = builder.visible();

@@ -77,6 +77,24 @@ const spec::Table<BrakeFile>& describe(const BrakeFile*) {
   return table;
 }
 
+const spec::Table<BatchFile>& describe(const BatchFile*) {
+  static const auto table =
+      spec::Table<BatchFile>("batch",
+                             "Calls of several runs leave in one request, where the action takes several items: each "
+                             "run has its own outcome, and one that is refused goes alone")
+          .field("count", &BatchFile::count,
+                 {.doc = "At most so many items in a request, and never more than the action takes",
+                  .example = "1000",
+                  .min = "2",
+                  .max = "10000"})
+          .field("bytes", &BatchFile::bytes,
+                 {.doc = "… with so much data", .example = "500KB", .min = "1KB", .max = "64MB"})
+          .field("time", &BatchFile::time,
+                 {.doc = "How long the first of them waits for the others", .example = "5s", .min = "1ms", .max = "1h"})
+          .place(&BatchFile::place);
+  return table;
+}
+
 const spec::Table<WebhookTriggerFile>& describe(const WebhookTriggerFile*) {
   static const auto table =
       spec::Table<WebhookTriggerFile>("webhook trigger",
@@ -214,12 +232,18 @@ const spec::Table<FlowFile>& describe(const FlowFile*) {
           .field("brake", &FlowFile::brake,
                  {.doc = "Holds the flow when it does too much at once", .example = "{ max: 50/5m, of: deletes }"})
           .field("history", &FlowFile::history, {.doc = "What is kept of each call for people to read"})
-          .reserved("batch", "One run over several events")
+          .field("batch", &FlowFile::batch,
+                 {.doc = "Gathers calls of several runs into one request", .example = "{ count: 1000, time: 5s }"})
           .check([](const FlowFile& flow, const spec::Node& node, spec::Problems& problems) {
             if (flow.on.empty())
               problems.error(node.find("on")->place(), "`on` is an empty list: name at least one trigger");
             if (flow.steps.empty()) {
               problems.error(node.find("steps")->place(), "a flow without steps does nothing: write at least one step");
+            }
+            if (flow.batch && flow.concurrency != 0 && flow.concurrency < flow.batch->count) {
+              problems.error(flow.batch->place, "`concurrency: " + std::to_string(flow.concurrency) +
+                                                    "` lets so many runs work at once, and `batch` waits for " +
+                                                    std::to_string(flow.batch->count) + ": it would never be full");
             }
             if (flow.coalesce && flow.key.empty()) {
               problems.error(node.find("coalesce")->place(),

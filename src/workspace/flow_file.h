@@ -63,6 +63,14 @@ struct BrakeFile {
 };
 const spec::Table<BrakeFile>& describe(const BrakeFile*);
 
+struct BatchFile {
+  std::uint32_t count = 100;
+  spec::Size bytes{1'000'000};
+  Duration time{1'000'000};
+  Place place;
+};
+const spec::Table<BatchFile>& describe(const BatchFile*);
+
 struct FlowFile {
   std::vector<TriggerFile> on;
   spec::ProgramText key, version;
@@ -73,6 +81,7 @@ struct FlowFile {
   std::uint32_t concurrency = 0;
   bool coalesce = false;
   std::optional<BrakeFile> brake;
+  std::optional<BatchFile> batch;
   StartFrom from;
   std::optional<spec::At<std::string>> was;
   Priority priority = Priority::kNormal;

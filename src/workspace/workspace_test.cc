@@ -368,7 +368,7 @@ TEST(Schemas, HaveTheirMistakesInTheirOwnFiles) {
   EXPECT_NE(said.find("schemas/customer.json:2:2: warning: \"requierd\" is no keyword"), std::string::npos) << said;
 }
 
-// Each block of docs/steps.md is the steps of a flow that loads.
+// Each block of docs/steps.md is the steps of a flow that loads, or a whole flow.
 TEST(Docs, OfStepsHoldFlowsThatLoad) {
   std::ifstream in("docs/steps.md", std::ios::binary);
   const std::string page{std::istreambuf_iterator<char>(in), {}};
@@ -376,13 +376,22 @@ TEST(Docs, OfStepsHoldFlowsThatLoad) {
   for (std::size_t at = page.find("```yaml\n"); at != std::string::npos; at = page.find("```yaml\n", at + 1)) {
     const std::size_t begin = at + 8;
     Files files = with_schemas();
-    files.texts["flows/orders.yaml"] = "on: { webhook: shopify }\nsteps:\n" +
-                                       page.substr(begin, page.find("```", begin) - begin) +
+    const std::string block = page.substr(begin, page.find("```", begin) - begin);
+    const bool whole = block.starts_with("on:");
+    files.texts["flows/orders.yaml"] = "on: { webhook: shopify }\nsteps:\n" + (whole ? "" : block) +
                                        "- { call: hubspot.contacts.search, with: { email: =.email } }\n";
+    if (whole) {
+      files.texts["flows/whole.yaml"] = block;
+      files.texts["connections/warehouse.yaml"] = "connector: warehouse\n";
+      files.texts["connectors/warehouse.yaml"] =
+          "connector: warehouse\ntitle: Warehouse\ncategory: generic\nbase_url: https://warehouse.example\n"
+          "resources: { customers: { actions: { upsert: { post: /rows, args: { key: array, rows: array }, body: ., "
+          "each: { of: rows, ok: .ok } } } } }\n";
+    }
     EXPECT_EQ(load(files, catalog(), all_secrets()).problems.text(), "");
     ++blocks;
   }
-  EXPECT_EQ(blocks, 6u);
+  EXPECT_EQ(blocks, 7u);
 }
 
 TEST(Docs, ArePageAndSchemasOfTheTables) {
