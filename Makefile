@@ -17,6 +17,7 @@ build/tieline: setup build/CMakeCache.txt  ## builds the program
 	@cmake --build --preset release --target tieline -j $(JOBS)
 
 test: setup build/CMakeCache.txt  ## builds and runs all tests
+	@scripts/setup test
 	@cmake --build --preset release -j $(JOBS)
 	@scripts/test
 

@@ -1,7 +1,6 @@
 #include "admin/api.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "admin/api_reply.h"
 #include "admin/flow_requests.h"
@@ -213,17 +212,16 @@ asio::awaitable<Reply> Api::runs(Query query) {
   RunFilter filter{.flow = query["flow"], .state = query["state"], .key = query["key"], .since = std::nullopt};
   for (const char* name : {"count", "after"}) {
     const std::string text = query[name];
-    std::uint64_t value = 0;
-    const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (text.empty()) continue;
-    if (failed != std::errc() || end != text.data() + text.size()) {
+    const auto value = whole_number(text);
+    if (!value) {
       const Error wrong{Code::kInvalid, std::string(name) + " is a whole number", {}};
       co_return error_reply(wrong);
     }
     if (name == std::string_view("count"))
-      filter.count = value;
+      filter.count = *value;
     else
-      filter.after = Position(value);
+      filter.after = Position(*value);
   }
   if (const std::string since = query["since"]; !since.empty()) {
     const auto time = parse_time(since);
@@ -243,12 +241,17 @@ asio::awaitable<Reply> Api::settle(std::string run, json::Document body) {
                       {}};
     co_return error_reply(wrong);
   }
+  const auto redo = flag(body.root(), "redo");
+  if (!redo) co_return error_reply(redo.error());
+  const std::string name = run;
   const auto id = co_await find_run(deps_.ports, std::move(run));
   if (!id) co_return error_reply(id.error());
-  std::string by(body.root()["by"].as_string());
-  if (by.empty()) by = "a person at the admin port";
-  engine::Decision decision{std::move(by), body.root()["redo"].as_bool()};
-  const auto settled = co_await deps_.engine.settle_held(*id, *answer, std::move(decision));
+  engine::Decision decision{by_of(body.root()), *redo};
+  auto settled = co_await deps_.engine.settle_held(*id, *answer, std::move(decision));
+  const bool approval = *answer == engine::HeldAnswer::kApproved || *answer == engine::HeldAnswer::kDeclined;
+  if (!settled && settled.error().code == Code::kNotFound && approval)
+    settled = failure(Code::kNotFound, "nothing of flow " + name.substr(0, name.rfind('/')) + " on event " +
+                                           std::to_string(id->event.value) + " waits for a person");
   if (!settled) co_return error_reply(settled.error());
   json::Builder out;
   co_return json_text(200, out.begin_object().key("settled").boolean(true).end_object().finish().root());
@@ -256,10 +259,13 @@ asio::awaitable<Reply> Api::settle(std::string run, json::Document body) {
 
 asio::awaitable<Reply> Api::links(std::string path, Query query) {
   if (path == kLinks) {
+    static const std::vector<std::string> known{"system", "after", "count"};
+    if (const auto fits = query.only(known); !fits) co_return error_reply(fits.error());
     LinkFilter filter{.system = query["system"], .after = query["after"]};
     const std::string count = query["count"];
-    const auto [end, failed] = std::from_chars(count.data(), count.data() + count.size(), filter.count);
-    if (!count.empty() && (failed != std::errc() || end != count.data() + count.size())) {
+    const auto wanted = whole_number(count);
+    if (wanted) filter.count = *wanted;
+    if (!wanted && !count.empty()) {
       const Error wrong{Code::kInvalid, "count is a whole number", {}};
       co_return error_reply(wrong);
     }

@@ -33,6 +33,8 @@ Result<bool> second_of(json::Value object, std::string_view key, std::string_vie
   return failure(invalid(std::string(key) + " is \"" + std::string(first) + "\" or \"" + std::string(second) + "\""));
 }
 
+bool stands_on_a_cause(RunState state) { return state == RunState::kDead || state == RunState::kHeld; }
+
 Result<void> read_states(json::Value select, engine::Job& job) {
   const bool decides = job.kind == engine::Job::Kind::kDelivered || job.kind == engine::Job::Kind::kRepeat;
   if (decides) job.select.states = {RunState::kHeld};
@@ -56,9 +58,22 @@ Result<void> read_states(json::Value select, engine::Job& job) {
   }
   if (job.select.untaken && !job.select.states.empty())
     return failure(invalid("untaken events have no runs: replay them by themselves"));
-  if (job.select.untaken && !job.select.flow && !job.select.run)
-    return failure(invalid("untaken events are one flow's: say which"));
-  if (job.select.states.empty() && !job.select.untaken) job.select.states = {RunState::kDead};
+  const engine::Selection& chosen = job.select;
+  const bool by_cause =
+      !chosen.group.empty() || !chosen.category.empty() || !chosen.text.empty() || !chosen.connection.empty();
+  if (by_cause && (chosen.untaken || !std::ranges::all_of(chosen.states, stands_on_a_cause)))
+    return failure(
+        invalid("only what is dead or held has a cause: group, category, text and connection select no other"));
+  if (job.select.untaken && !job.select.flow) return failure(invalid("untaken events are one flow's: say which"));
+  // What did not fail has no failed step.
+  if (job.select.untaken || !std::ranges::all_of(job.select.states, stands_on_a_cause))
+    job.how.from = engine::Replay::From::kStart;
+  if (!job.select.states.empty() || job.select.untaken) return {};
+  if (job.select.run) {
+    job.select.states.assign(kEnded.begin(), kEnded.end());
+  } else {
+    job.select.states = {RunState::kDead};
+  }
   return {};
 }
 
@@ -70,16 +85,54 @@ Result<void> read_times(json::Value select, engine::Selection& out) {
   return {};
 }
 
-// All but the run and the flow, which need the journal.
-Result<engine::Job> read_job(json::Value body) {
-  TRY_VOID(only_members(body, {"kind", "select", "from", "as", "redo", "damaged", "by", "dry_run"}));
-  const json::Value select = body["select"];
+// What selects must say what: a word of another form would select nothing, and so everything.
+Result<void> check_select(json::Value select, engine::Job::Kind kind) {
+  if (!select.is_object() && !select.is_null()) return failure(invalid("select is an object"));
   TRY_VOID(only_members(select,
                         {"run", "flow", "states", "group", "category", "text", "connection", "since", "until", "all"}));
+  for (const json::KeyValue member : select.members()) {
+    const std::string key(member.key);
+    if (key == "states") {
+      bool words = member.value.is_array() && member.value.size() > 0;
+      for (const json::Value one : member.value.elements()) words = words && one.is_string();
+      if (!words) return failure(invalid("states is a list of one or more words"));
+    } else if (key == "all") {
+      if (!member.value.as_bool()) return failure(invalid("all is true, or left out"));
+    } else if (member.value.as_string().empty()) {
+      return failure(invalid(key + " is a text that is not empty"));
+    }
+    if (key != "run" && select.has("run"))
+      return failure(invalid("a run stands for itself: " + key + " selects others"));
+  }
+  if (select.has("states") && kind != engine::Job::Kind::kReplay)
+    return failure(invalid("states are of a replay: what is held is decided, and what is dead is discarded"));
+  if (select.size() == (select.has("states") ? 1u : 0u))
+    return failure(
+        invalid("say which runs: select has run, flow, group, category, text, connection, since, until, "
+                "or \"all\": true; of a replay states, too"));
+  return {};
+}
+
+// When it was counted, where it was. What came or changed since is not what the person agreed to.
+Result<void> read_as_of(json::Value body, Time now, engine::Job& job) {
+  job.created = now;
+  if (body.has("as_of")) {
+    TRY(job.created, parse_time(std::string(body["as_of"].as_string())));
+    if (job.created > now) return failure(invalid("as_of is the time of a count, not one to come"));
+  }
+  if (job.select.untaken) job.select.until = std::min(job.select.until, job.created + Duration(1));
+  return {};
+}
+
+// All but the run and the flow, which need the journal.
+Result<engine::Job> read_job(json::Value body) {
+  TRY_VOID(only_members(body, {"kind", "select", "from", "as", "redo", "damaged", "by", "as_of", "dry_run"}));
   engine::Job job;
   const auto kind = engine::job_kind_from_name(body["kind"].as_string());
   if (!kind) return failure(invalid("kind is \"replay\", \"discard\", \"delivered\" or \"repeat\""));
   job.kind = *kind;
+  const json::Value select = body["select"];
+  TRY_VOID(check_select(select, job.kind));
   job.select.group = select["group"].as_string();
   job.select.category = select["category"].as_string();
   job.select.text = select["text"].as_string();
@@ -90,14 +143,9 @@ Result<engine::Job> read_job(json::Value body) {
   if (job.how.as_now && body["from"].as_string() == "failed")
     return failure(invalid("as now begins at the start: the present flow may have other steps"));
   job.how.from = start || job.how.as_now ? engine::Replay::From::kStart : engine::Replay::From::kFailed;
-  job.how.redo = body["redo"].as_bool();
-  job.how.damaged = body["damaged"].as_bool();
-  job.how.by = body["by"].as_string();
-  if (job.how.by.empty()) job.how.by = "a person at the admin port";
-  if (select.size() == 0)
-    return failure(
-        invalid("say which runs: select has run, flow, states, group, category, text, connection, since, "
-                "until, or \"all\": true"));
+  TRY(job.how.redo, flag(body, "redo"));
+  TRY(job.how.damaged, flag(body, "damaged"));
+  job.how.by = by_of(body);
   return job;
 }
 
@@ -117,10 +165,11 @@ void put_job(json::Builder& out, const engine::Job& job) {
   out.end_object();
 }
 
-json::Document counted(const engine::JobCount& count, const engine::Job* job) {
+json::Document counted(const engine::JobCount& count, Time as_of, const engine::Job* job) {
   json::Builder out;
   out.begin_object();
   put_number(out, "runs", count.runs);
+  out.key("as_of").string(format_time(as_of));
   out.key("flows").begin_array();
   for (const auto& [flow, runs] : count.flows) {
     out.begin_object().key("name").string(flow);
@@ -169,7 +218,7 @@ asio::awaitable<Reply> Api::find_all(Query query) {
   static const std::vector<std::string> known{"value", "count"};
   if (const auto fits = query.only(known); !fits) co_return error_reply(fits.error());
   const std::string what = query["value"], count = query["count"];
-  const auto lines = count.empty() ? std::optional<std::uint64_t>(kFindLines) : number(count);
+  const auto lines = count.empty() ? std::optional<std::uint64_t>(kFindLines) : whole_number(count);
   if (what.empty() || !lines || *lines == 0 || *lines > kFindLinesMax) {
     const Error wrong =
         invalid("say value=NAME=VALUE or value=VALUE, and count from 1 to " + std::to_string(kFindLinesMax));
@@ -211,6 +260,8 @@ Async<json::Document> Api::do_at_once(engine::Job job) {
 asio::awaitable<Reply> Api::start_job(json::Document body) {
   auto job = read_job(body.root());
   if (!job) co_return error_reply(job.error());
+  const auto dry_run = flag(body.root(), "dry_run");
+  if (!dry_run) co_return error_reply(dry_run.error());
   const json::Value select = body.root()["select"];
   if (select.has("run")) {
     const auto run = co_await find_run(deps_.ports, std::string(select["run"].as_string()));
@@ -225,32 +276,30 @@ asio::awaitable<Reply> Api::start_job(json::Document body) {
     job->select.flow = *flow;
   }
   if (const auto states = read_states(select, *job); !states) co_return error_reply(states.error());
-  const bool others = job->select.untaken || std::ranges::any_of(job->select.states, [](RunState state) {
-                        return state != RunState::kDead && state != RunState::kHeld;
-                      });
-  if (others && job->how.from == engine::Replay::From::kFailed) job->how.from = engine::Replay::From::kStart;
+  const Time now = deps_.clock.now();
+  if (const auto as_of = read_as_of(body.root(), now, *job); !as_of) co_return error_reply(as_of.error());
   if (!job->select.run && job->how.damaged) {
     const Error wrong = invalid("a damaged journal is passed over for one run at a time, by a person who has looked");
     co_return error_reply(wrong);
   }
-  if (!body.root()["dry_run"].as_bool() && job->select.run) {
+  if (!*dry_run && job->select.run) {
     const auto done = co_await do_at_once(std::move(*job));
     co_return result_reply(done);
   }
-  const auto count = co_await deps_.engine.count(job->select);
+  const auto count = co_await deps_.engine.count(job->select, job->created);
   if (!count) co_return error_reply(count.error());
-  if (body.root()["dry_run"].as_bool() || count->runs == 0) {
-    const json::Document only = counted(*count, nullptr);
+  if (*dry_run || count->runs == 0) {
+    const json::Document only = counted(*count, job->created, nullptr);
     co_return json_text(200, only.root());
   }
   const auto started = co_await deps_.engine.start_job(std::move(*job));
   if (!started) co_return error_reply(started.error());
-  const json::Document all = counted(*count, &*started);
+  const json::Document all = counted(*count, started->created, &*started);
   co_return json_text(200, all.root());
 }
 
 asio::awaitable<Reply> Api::stop_job(std::string id) {
-  const auto wanted = number(id);
+  const auto wanted = whole_number(id);
   const auto stopped = co_await deps_.engine.stop_job(wanted.value_or(0));
   if (!stopped) co_return error_reply(stopped.error());
   json::Builder out;
@@ -264,8 +313,7 @@ asio::awaitable<Reply> Api::edit(std::string run, json::Document body) {
   }
   const auto id = co_await find_run(deps_.ports, std::move(run));
   if (!id) co_return error_reply(id.error());
-  std::string by(body.root()["by"].as_string());
-  if (by.empty()) by = "a person at the admin port";
+  std::string by = by_of(body.root());
   json::Document data = body.part(body.root()["data"]);
   const auto edited = co_await deps_.engine.edit(*id, std::move(data), std::move(by));
   if (!edited) co_return error_reply(edited.error());

@@ -32,4 +32,15 @@ Reply result_reply(const Result<json::Document>& result) {
   return result ? json_text(200, result->root()) : error_reply(result.error());
 }
 
+std::string by_of(json::Value body) {
+  const std::string_view by = body["by"].as_string();
+  return std::string(by.empty() ? "a person at the admin port" : by);
+}
+
+Result<bool> flag(json::Value body, std::string_view key) {
+  const json::Value value = body[key];
+  if (value.is_null() || value.kind() == json::Kind::kBool) return value.as_bool();
+  return failure(Code::kInvalid, std::string(key) + " is true or false");
+}
+
 }  // namespace tieline::admin

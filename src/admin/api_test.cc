@@ -2,7 +2,10 @@
 
 #include <gmock/gmock.h>
 
+#include "admin/find.h"
 #include "admin/test_support.h"
+#include "core/topic.h"
+#include "engine/connections.h"
 
 namespace tieline::admin {
 namespace {
@@ -63,6 +66,7 @@ class ApiTest : public AdminTest {
                                            .flow_source = flows}};
   engine::Door door{{}, *store, clock};
   std::string reload_error, store_refuses;
+  std::vector<FlowPtr> workspace_flows;
   Api api{ApiDeps{.clock = clock,
                   .ports = ports(),
                   .engine = engine,
@@ -71,6 +75,7 @@ class ApiTest : public AdminTest {
                   .health = health,
                   .reload = [this] { return reload(this); },
                   .connections = [] { return std::vector<std::string>{"shopify"}; },
+                  .flows = [this] { return workspace_flows; },
                   .store_numbers =
                       [] {
                         return Metrics::StoreNumbers{{"bytes", 4096}};
@@ -176,6 +181,8 @@ TEST_F(ApiTest, AnswersWrongRequestsInWords) {
       {"GET", "/api/dead?flw=x", "", 400},
       {"GET", "/api/dead?since=yesterday", "", 400},
       {"GET", "/api/held?flow=none", "", 404},
+      {"GET", "/api/links?sistem=x", "", 400},
+      {"GET", "/api/links?count=many", "", 400},
       {"GET", "/api/find", "", 400},
       {"GET", "/api/find?value=1042", "", 404},
       {"GET", "/api/find?value=1042&count=0", "", 400},
@@ -187,6 +194,31 @@ TEST_F(ApiTest, AnswersWrongRequestsInWords) {
       {"POST", "/api/jobs", R"({"kind": "replay", "select": {"states": ["untaken"]}})", 400},
       {"POST", "/api/jobs", R"({"kind": "replay", "select": {"all": true}, "as": "now", "from": "failed"})", 400},
       {"POST", "/api/jobs", R"({"kind": "replay", "select": {"all": true}, "damaged": true})", 400},
+      {"POST", "/api/jobs", R"({"kind": "replay", "select": "x"})", 400},
+      {"POST", "/api/jobs", R"({"kind": "replay", "select": [{"all": true}]})", 400},
+      {"POST", "/api/jobs", R"({"kind": "replay", "select": {}})", 400},
+      {"POST", "/api/jobs", R"({"kind": "replay", "select": {"all": false}})", 400},
+      {"POST", "/api/jobs", R"({"kind": "replay", "select": {"all": "true"}})", 400},
+      {"POST", "/api/jobs", R"({"kind": "replay", "select": {"group": ""}})", 400},
+      {"POST", "/api/jobs", R"({"kind": "replay", "select": {"group": 5}})", 400},
+      {"POST", "/api/jobs", R"({"kind": "replay", "select": {"flow": null}})", 400},
+      {"POST", "/api/jobs", R"({"kind": "replay", "select": {"since": 5}})", 400},
+      {"POST", "/api/jobs", R"({"kind": "replay", "select": {"states": ["dead"]}})", 400},
+      {"POST", "/api/jobs", R"({"kind": "replay", "select": {"all": true, "states": "dead"}})", 400},
+      {"POST", "/api/jobs", R"({"kind": "replay", "select": {"all": true, "states": []}})", 400},
+      {"POST", "/api/jobs", R"({"kind": "replay", "select": {"all": true, "states": [5]}})", 400},
+      {"POST", "/api/jobs", R"({"kind": "discard", "select": {"all": true, "states": ["delivered"]}})", 400},
+      {"POST", "/api/jobs", R"({"kind": "delivered", "select": {"all": true, "states": ["dead"]}})", 400},
+      {"POST", "/api/jobs", R"({"kind": "repeat", "select": {"all": true, "states": ["held"]}})", 400},
+      {"POST", "/api/jobs", R"({"kind": "replay", "select": {"group": "a", "states": ["delivered"]}})", 400},
+      {"POST", "/api/jobs", R"({"kind": "replay", "select": {"category": "a", "states": ["dead", "stale"]}})", 400},
+      {"POST", "/api/jobs", R"({"kind": "replay", "select": {"connection": "a", "states": ["untaken"]}})", 400},
+      {"POST", "/api/jobs", R"({"kind": "replay", "select": {"run": "a/1", "flow": "a"}})", 400},
+      {"POST", "/api/jobs", R"({"kind": "replay", "select": {"all": true}, "dry_run": "true"})", 400},
+      {"POST", "/api/jobs", R"({"kind": "replay", "select": {"all": true}, "redo": 1})", 400},
+      {"POST", "/api/jobs", R"({"kind": "replay", "select": {"all": true}, "damaged": "no"})", 400},
+      {"POST", "/api/held/none%2F1", R"({"answer": "repeat", "redo": "yes"})", 400},
+      {"POST", "/api/held/none%2F1", R"({"answer": "approved"})", 404},
       {"POST", "/api/jobs/7/stop", "", 404},
       {"POST", "/api/dead/none%2F1/edit", R"({"data": {}})", 404},
       {"POST", "/api/dead/none%2F1/edit", R"({})", 400},
@@ -218,6 +250,8 @@ TEST_F(ApiTest, ListsRunsAndTellsOfEvents) {
   EXPECT_EQ(at("event"), "1");
   EXPECT_EQ(at("runs.0.story.0.text"), "\"delivered\"");
   EXPECT_EQ(ask("POST", "/api/held/orders%2F1", R"({"answer": "delivered"})"), 404) << "it is not held";
+  EXPECT_EQ(ask("POST", "/api/held/orders%2F1", R"({"answer": "approved"})"), 404);
+  EXPECT_EQ(at("error"), "\"nothing of flow orders on event 1 waits for a person\"");
 }
 
 TEST_F(ApiTest, GroupsDeadLettersByCauseAndCountsThem) {
@@ -254,6 +288,50 @@ TEST_F(ApiTest, AJobIsCountedBeforeItBegins) {
   EXPECT_EQ(at("jobs"), "[]");
 }
 
+TEST_F(ApiTest, ListsIncidentsAndAsksNoFlowThatIsNotThere) {
+  const engine::Incident incident{.since = clock.now(), .cause = "answered 503", .actions = {"deals.get"}, .runs = 3};
+  const std::string bucket(engine::kIncidentBucket);
+  ASSERT_TRUE(await(store->create(bucket, "hubspot/1", engine::encode(incident))));
+  EXPECT_EQ(ask("GET", "/api/incidents"), 200);
+  EXPECT_EQ(at("incidents.0.connection"), "\"hubspot\"");
+  EXPECT_EQ(at("incidents.0.state"), "\"down\"");
+  EXPECT_EQ(at("incidents.0.actions"), "[\"deals.get\"]");
+  EXPECT_EQ(at("incidents.0.runs"), "3");
+  for (const char* action : {"pause", "resume", "release", "start"})
+    EXPECT_EQ(ask("POST", std::string("/api/flows/none/") + action), 404) << action << reply.body;
+  EXPECT_EQ(ask("POST", "/api/flows/none/halt"), 404);
+  EXPECT_THAT(at("error"), HasSubstr("NAME/release"));
+  EXPECT_EQ(ask("POST", "/api/flows/%zz/pause"), 400);
+}
+
+TEST_F(ApiTest, ARunByItsNameIsCountedHoweverItEnded) {
+  for (const RunState ended : {RunState::kDelivered, RunState::kSkipped, RunState::kDead, RunState::kDiscarded}) {
+    const Position came = event("shopify", std::string(run_state_name(ended)));
+    state(RunId{flow("orders"), came}, ended, "permanent: gone");
+    const std::string run = "orders/" + std::to_string(came.value);
+    EXPECT_EQ(ask("POST", "/api/jobs", R"({"kind": "replay", "select": {"run": ")" + run + R"("}, "dry_run": true})"),
+              200);
+    EXPECT_EQ(at("runs"), "1") << run;
+  }
+}
+
+TEST_F(ApiTest, AJobIsGivenWhatAPersonSawCounted) {
+  const FlowId orders = flow("orders");
+  state(RunId{orders, event("shopify", "one")}, RunState::kDead, "permanent: gone");
+  const std::string all = R"({"kind": "discard", "select": {"all": true}, "dry_run": true)";
+  EXPECT_EQ(ask("POST", "/api/jobs", all + "}"), 200);
+  const std::string as_of = at("as_of");
+  clock.advance(1s);
+  state(RunId{orders, event("shopify", "two")}, RunState::kDead, "permanent: gone");
+  EXPECT_EQ(ask("POST", "/api/jobs", all + R"(, "as_of": )" + as_of + "}"), 200);
+  EXPECT_EQ(at("runs"), "1");
+  EXPECT_EQ(at("as_of"), as_of);
+  EXPECT_EQ(ask("POST", "/api/jobs", all + "}"), 200);
+  EXPECT_EQ(at("runs"), "2");
+  EXPECT_EQ(ask("POST", "/api/jobs", all + R"(, "as_of": "2099-01-01T00:00:00Z"})"), 400);
+  EXPECT_EQ(ask("POST", "/api/jobs", all + R"(, "as_of": 5})"), 400);
+}
+
 TEST_F(ApiTest, FindsEverythingByAValue) {
   const FlowId orders = flow("orders"), leads = flow("leads");
   const Position one = event("shopify", "a"), two = event("stripe", "b");
@@ -273,9 +351,39 @@ TEST_F(ApiTest, FindsEverythingByAValue) {
   EXPECT_EQ(ask("GET", "/api/find?value=order%3D1042&count=1"), 200);
   EXPECT_EQ(at("events"), "1");
   EXPECT_EQ(at("more"), "1");
+  EXPECT_EQ(at("lines.0.text"), "\"delivered\"") << "what happened last is shown";
+  EXPECT_THAT(find_in_words(answer.root()), testing::StartsWith("(1 older line is left out)\n"));
   EXPECT_EQ(ask("GET", "/api/find?value=a"), 200) << "a vendor's id";
   EXPECT_EQ(ask("GET", "/api/find?value=orders%2F1"), 200) << "a run";
   EXPECT_EQ(ask("GET", "/api/find?value=1043"), 404);
+}
+
+TEST_F(ApiTest, FindsWhatAFlowPublished) {
+  auto publishes = std::make_shared<Flow>();
+  publishes->name = "orders";
+  publishes->publishes = {"order.paid"};
+  workspace_flows = {publishes};
+  event(std::string(kTopicSource) + "order.paid", "1042-3-x");
+  EXPECT_EQ(ask("GET", "/api/find?value=1042-3-x"), 200);
+  EXPECT_EQ(at("events"), "1");
+}
+
+TEST_F(ApiTest, FindsTheNewestOfMany) {
+  const FlowId orders = flow("orders");
+  for (std::size_t i = 0; i < kFindEventsMax + 50; ++i) {
+    const Position came = event("shopify", "many-" + std::to_string(i));
+    state(RunId{orders, came}, RunState::kSkipped, "no " + std::to_string(i), {index("email", "ann", came)});
+  }
+  const Position last = event("shopify", "last");
+  const RunId run{orders, last};
+  for (std::size_t i = 0; i < kFindLinesMax; ++i) record(run, RecordKind::kNote, {.message = "item"});
+  KeyPut name{.bucket = std::string(engine::kIndexNameBucket), .key = "email"};
+  state(run, RunState::kDelivered, {}, {index("email", "ann", last), name});
+  EXPECT_EQ(ask("GET", "/api/find?value=email%3Dann&count=3"), 200);
+  EXPECT_EQ(at("events"), std::to_string(kFindEventsMax + 51));
+  EXPECT_EQ(at("lines.2.text"), "\"delivered\"");
+  EXPECT_EQ(at("lines.0.text"), "\"item\"");
+  EXPECT_THAT(find_in_words(answer.root()), HasSubstr("older lines are left out"));
 }
 
 TEST_F(ApiTest, SaysThatAnEventIsCorruptAndWhichRecordsAreMissing) {

@@ -11,6 +11,7 @@ namespace tieline::admin {
 namespace {
 
 constexpr std::size_t kPage = 1'000;
+constexpr std::size_t kStepsMax = 50;  // groups of which the example's journal is read
 
 struct Group {
   std::string flow;
@@ -25,11 +26,9 @@ struct Groups {
   std::uint64_t total = 0, ungrouped = 0;
 
   void add(const std::string& flow, const CauseFilter& filter, const RunStatus& status) {
-    if (status.changed > filter.until || status.summary.find(filter.text) == std::string::npos) return;
-    if (!filter.connection.empty() && status.summary.find(": " + filter.connection + ": ") == std::string::npos) return;
+    if (status.changed > filter.until) return;
+    if (!engine::matches({filter.group, filter.category, filter.text, filter.connection}, flow, status)) return;
     engine::Cause cause = engine::cause_of(flow, status.summary);
-    if (!filter.category.empty() && cause.category != filter.category) return;
-    if (!filter.group.empty() && cause.id != filter.group) return;
     ++total;
     const auto found = by_id.find(cause.id);
     if (found == by_id.end() && by_id.size() >= kGroupsMax) {
@@ -94,16 +93,19 @@ Async<json::Document> list_causes(Ports ports, CauseFilter filter) {
   std::ranges::stable_sort(ordered, [](const Group* a, const Group* b) { return a->count > b->count; });
   json::Builder out;
   out.begin_object().key("total").integer(static_cast<std::int64_t>(groups.total)).key("groups").begin_array();
+  std::size_t read = 0;
   for (const Group* group : ordered) {
-    auto step = co_await step_of(ports.journal, group->example);
-    if (!step) co_return failure(std::move(step.error()));
+    std::size_t step = 0;
+    if (++read <= kStepsMax) {
+      CO_TRY(step, co_await step_of(ports.journal, group->example));
+    }
     out.begin_object().key("group").string(group->cause.id).key("flow").string(group->flow);
     out.key("category").string(group->cause.category).key("message").string(group->cause.message);
     out.key("count").integer(static_cast<std::int64_t>(group->count));
     out.key("first").string(format_time(group->first)).key("last").string(format_time(group->last));
     out.key("example").string(group->flow + "/" + std::to_string(group->example.run.event.value));
     out.key("summary").string(group->example.summary);
-    if (*step != 0) out.key("step").integer(static_cast<std::int64_t>(*step));
+    if (step != 0) out.key("step").integer(static_cast<std::int64_t>(step));
     out.end_object();
   }
   out.end_array();

@@ -5,6 +5,7 @@
 #include "admin/lookup.h"
 #include "admin/story.h"
 #include "async/sync.h"
+#include "base/text.h"
 #include "engine/index_key.h"
 
 namespace tieline::admin {
@@ -31,23 +32,23 @@ Async<std::set<std::string>> index_names(Ports ports) {
   co_return names;
 }
 
-Async<std::set<Position>> positions_of(Ports ports, FlowNames names, std::string what,
-                                       std::vector<std::string> sources) {
-  std::set<Position> found;
+Async<KeyPositions> positions_of(Ports ports, FlowNames names, std::string what, std::vector<std::string> sources) {
+  KeyPositions found;
   auto indexes = co_await index_names(ports);
   if (!indexes) co_return failure(std::move(indexes.error()));
   const std::size_t equals = what.find('=');
   if (equals != std::string::npos && indexes->contains(what.substr(0, equals)))
-    co_return co_await positions_of_key(ports.state, std::move(what));
+    co_return co_await positions_of_key(ports.state, std::move(what), kFindEventsMax);
   for (const std::string& name : *indexes) {
-    auto some = co_await positions_of_key(ports.state, name + "=" + what);
+    auto some = co_await positions_of_key(ports.state, name + "=" + what, kFindEventsMax);
     if (!some) co_return failure(std::move(some.error()));
-    found.merge(*some);
+    found.newest.merge(some->newest);
+    found.older += some->older;
   }
   // A number is rather an order's than an event's.
-  if (!found.empty() && number(what)) co_return found;
+  if (!found.newest.empty() && whole_number(what)) co_return found;
   auto event = co_await find_event(ports.log, std::move(names), std::move(what), std::move(sources));
-  if (event) found.insert(event->position);
+  if (event) found.newest.insert(event->position);
   if (!event && event.error().code != Code::kNotFound) co_return failure(std::move(event.error()));
   co_return found;
 }
@@ -66,10 +67,17 @@ void add_event(std::vector<Line>& lines, Position position, const EventPtr& even
   lines.push_back(std::move(line));
 }
 
-Async<void> add_run(std::vector<Line>* lines, Journal& journal, RunStatus status, std::string flow) {
+struct Lines {
+  std::vector<Line> kept;
+  std::size_t older = 0;  // of runs with more than kFindLinesMax
+};
+
+Async<void> add_run(Lines* lines, Journal& journal, RunStatus status, std::string flow) {
   auto records = co_await journal.read(status.run);
   if (!records) co_return failure(std::move(records.error()));
-  for (std::size_t i = 0; i < records->size(); ++i) {
+  const std::size_t first = records->size() > kFindLinesMax ? records->size() - kFindLinesMax : 0;
+  lines->older += first;
+  for (std::size_t i = first; i < records->size(); ++i) {
     const Record& record = (*records)[i];
     StoryLine told = story_line(record);
     // What was meant is told by what came of it; what was taken up by what was done.
@@ -80,16 +88,16 @@ Async<void> add_run(std::vector<Line>* lines, Journal& journal, RunStatus status
     line.event = status.run.event;
     line.run = flow + "/" + std::to_string(status.run.event.value);
     line.text = std::move(told.text);
-    lines->push_back(std::move(line));
+    lines->kept.push_back(std::move(line));
   }
   co_return Result<void>();
 }
 
-Async<void> add_all_of(std::vector<Line>* lines, Ports ports, FlowNames names, Position position) {
+Async<void> add_all_of(Lines* lines, Ports ports, FlowNames names, Position position) {
   std::vector<Position> wanted{position}, same{position};
   auto events = co_await ports.log.get(std::move(wanted));
   if (!events) co_return failure(std::move(events.error()));
-  add_event(*lines, position, events->empty() ? nullptr : events->front());
+  add_event(lines->kept, position, events->empty() ? nullptr : events->front());
   auto runs = co_await statuses_of(ports, std::move(same), names);
   if (!runs) co_return failure(std::move(runs.error()));
   for (const RunStatus& status : *runs) {
@@ -99,11 +107,13 @@ Async<void> add_all_of(std::vector<Line>* lines, Ports ports, FlowNames names, P
   co_return Result<void>();
 }
 
-json::Document document_of(const std::vector<Line>& lines, std::size_t count, std::size_t events,
-                           std::size_t more_events) {
+// The last `count` lines: what happened lately is what somebody asks for.
+json::Document document_of(const Lines& told, std::size_t count, std::size_t events, std::size_t more_events) {
+  const std::vector<Line>& lines = told.kept;
+  const std::size_t first = lines.size() - std::min(count, lines.size()), older = told.older + first;
   json::Builder out;
   out.begin_object().key("events").integer(static_cast<std::int64_t>(events)).key("lines").begin_array();
-  for (std::size_t i = 0; i < std::min(count, lines.size()); ++i) {
+  for (std::size_t i = first; i < lines.size(); ++i) {
     const Line& line = lines[i];
     out.begin_object().key("at").string(line.at == Time() ? "" : format_time(line.at));
     out.key("event").integer(static_cast<std::int64_t>(line.event.value));
@@ -111,7 +121,7 @@ json::Document document_of(const std::vector<Line>& lines, std::size_t count, st
     out.key("text").string(line.text).end_object();
   }
   out.end_array();
-  if (lines.size() > count) out.key("more").integer(static_cast<std::int64_t>(lines.size() - count));
+  if (older > 0) out.key("more").integer(static_cast<std::int64_t>(older));
   if (more_events > 0) out.key("more_events").integer(static_cast<std::int64_t>(more_events));
   return out.end_object().finish();
 }
@@ -121,33 +131,36 @@ json::Document document_of(const std::vector<Line>& lines, std::size_t count, st
 Async<json::Document> find(Ports ports, std::string what, std::vector<std::string> sources, std::size_t count) {
   auto names = co_await flow_names(ports.journal);
   if (!names) co_return failure(std::move(names.error()));
+  sources = sources_of(ports, std::move(sources));
   auto found = co_await positions_of(ports, *names, what, std::move(sources));
   if (!found) co_return failure(std::move(found.error()));
-  if (found->empty())
+  if (found->newest.empty())
     co_return failure(Code::kNotFound,
                       "nothing is known of \"" + what +
                           "\": it is found by what a flow's `index:` names, by a run or by an event's id");
-  std::vector<Position> newest(found->rbegin(), found->rend());
-  const std::size_t events = newest.size();
+  std::vector<Position> newest(found->newest.rbegin(), found->newest.rend());
+  const std::size_t events = newest.size() + found->older;
   if (newest.size() > kFindEventsMax) newest.resize(kFindEventsMax);
-  std::vector<Line> lines;
+  Lines lines;
   std::size_t told = 0;
   for (const Position position : newest) {
-    if (lines.size() >= kFindLinesMax) break;
+    if (lines.kept.size() >= kFindLinesMax) break;
     auto added = co_await add_all_of(&lines, ports, *names, position);
     if (!added) co_return failure(std::move(added.error()));
     ++told;
     co_await next_turn();
   }
   std::ranges::stable_sort(
-      lines, [](const Line& a, const Line& b) { return std::pair(a.at, a.event) < std::pair(b.at, b.event); });
+      lines.kept, [](const Line& a, const Line& b) { return std::pair(a.at, a.event) < std::pair(b.at, b.event); });
   co_return document_of(lines, count, events, events - told);
 }
 
 std::string find_in_words(json::Value found) {
   std::string out, day;
   if (const auto more = found["more_events"].as_int64())
-    out += "(" + std::to_string(*more) + " older events are left out)\n";
+    out += "(" + counted(*more, "older event is", "older events are") + " left out)\n";
+  if (const auto more = found["more"].as_int64())
+    out += "(" + counted(*more, "older line is", "older lines are") + " left out)\n";
   for (const json::Value line : found["lines"].elements()) {
     const std::string at(line["at"].as_string());
     if (at.size() >= 19 && at.substr(0, 10) != day) {
@@ -158,7 +171,6 @@ std::string find_in_words(json::Value found) {
     out += "  " + (at.size() >= 19 ? at.substr(11, 8) : std::string(8, ' ')) + "  " + (run.empty() ? "" : run + ": ") +
            std::string(line["text"].as_string()) + "\n";
   }
-  if (const auto more = found["more"].as_int64()) out += "… and " + std::to_string(*more) + " more\n";
   return out;
 }
 

@@ -1,5 +1,6 @@
 #include "admin/flow_requests.h"
 
+#include "admin/api_reply.h"
 #include "base/text.h"
 
 namespace tieline::admin {
@@ -8,8 +9,7 @@ namespace {
 constexpr std::size_t kWhyBytesMax = 300;
 
 Async<json::Document> pause(engine::Engine& engine, std::string flow, json::Value body) {
-  std::string by(body["by"].as_string()), why(body["why"].as_string());
-  if (by.empty()) by = "a person at the admin port";
+  std::string by = by_of(body), why(body["why"].as_string());
   if (!why.empty()) by += ": " + why;
   CO_TRY_VOID(co_await engine.pause(std::move(flow), truncated(by, kWhyBytesMax)));
   json::Builder out;

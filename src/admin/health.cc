@@ -1,12 +1,14 @@
 #include "admin/health.h"
 
+#include "base/text.h"
+
 namespace tieline::admin {
 namespace {
 
 std::string down_since(const engine::ConnectionSnapshot& connection) {
   const engine::Incident& incident = *connection.incident;
   return "down since " + format_time(incident.since) + ": " + incident.cause + "; " +
-         std::to_string(connection.held_in_outage) + " runs wait";
+         counted(connection.held_in_outage, "run waits", "runs wait");
 }
 
 // What is worth knowing of a connection that works.
@@ -17,7 +19,7 @@ std::string note_of(const engine::ConnectionSnapshot& connection) {
     return actions + " " + down_since(connection);
   }
   if (connection.incident)
-    return "back after an outage; " + std::to_string(connection.held_in_outage) + " runs still wait";
+    return "back after an outage; " + counted(connection.held_in_outage, "run still waits", "runs still wait");
   for (const engine::BucketSnapshot& bucket : connection.buckets) {
     if (bucket.ends) return "its budget `" + bucket.name + "` ends at " + format_time(*bucket.ends) + " at this rate";
   }

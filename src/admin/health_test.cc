@@ -111,6 +111,34 @@ TEST_F(HealthTest, TrafficStandsForACheck) {
   EXPECT_EQ(calls, 1);
 }
 
+TEST_F(HealthTest, AnOutageAndABudgetThatEndsAreSaid) {
+  auto down = connection("good");
+  down.incident = engine::Incident{.since = clock.now(), .cause = "answered 503", .whole = true};
+  down.held_in_outage = 1;
+  begin({down});
+  EXPECT_EQ(status("good"), "unhealthy");
+  EXPECT_EQ(status("good", "message"), "down since " + format_time(clock.now()) + ": answered 503; 1 run waits");
+  EXPECT_EQ(calls, 0) << "what is down is not asked";
+
+  health.reset();
+  down.incident->whole = false;
+  down.incident->actions = {"deals.get", "deals.put"};
+  down.held_in_outage = 40;
+  begin({down});
+  EXPECT_EQ(status("good"), "healthy");
+  EXPECT_EQ(status("good", "message"),
+            "deals.get, deals.put down since " + format_time(clock.now()) + ": answered 503; 40 runs wait");
+
+  down.incident->back = clock.now();
+  begin({down});
+  EXPECT_EQ(status("good", "message"), "back after an outage; 40 runs still wait");
+
+  auto spends = connection("good");
+  spends.buckets.push_back({.name = "day", .count = 100, .ends = clock.now()});
+  begin({spends});
+  EXPECT_EQ(status("good", "message"), "its budget `day` ends at " + format_time(clock.now()) + " at this rate");
+}
+
 TEST_F(HealthTest, ChecksRunSideBySideAndOnceForAllWhoAsk) {
   begin({connection("slow"), connection("good")});
   EXPECT_FALSE(answered);

@@ -2,22 +2,16 @@
 
 #include <algorithm>
 
+#include "admin/api_reply.h"
 #include "base/text.h"
 
 namespace tieline::admin {
 namespace {
 
-constexpr std::string_view kNobody = "a person at the admin port";
-
 void put_group(json::Builder& out, const LinkGroup& group) {
   out.key("ids").begin_object();
   for (const LinkId& id : group.ids) out.key(id.system).copy(id.id.root());
   out.end_object().key("at").string(format_time(group.at)).key("by").string(group.by);
-}
-
-std::string by_of(json::Value order) {
-  const std::string by(order["by"].as_string());
-  return by.empty() ? std::string(kNobody) : by;
 }
 
 Async<std::optional<Entry>> read_entry(StateStore& state, std::string key) {

@@ -1,8 +1,8 @@
 #include "admin/lookup.h"
 
 #include <algorithm>
-#include <charconv>
 
+#include "async/sync.h"
 #include "base/text.h"
 #include "engine/index_key.h"
 
@@ -26,27 +26,33 @@ Result<FlowId> flow_named(const FlowNames& names, std::string_view wanted) {
                  "no flow \"" + std::string(wanted) + "\" ever ran here" + did_you_mean(wanted, known));
 }
 
-std::optional<std::uint64_t> number(std::string_view text) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || text.empty()) return std::nullopt;
-  return value;
-}
-
-// The positions that the index holds under the key, oldest first.
-Async<std::set<Position>> positions_of_key(StateStore& state, std::string key) {
-  std::set<Position> found;
+Async<KeyPositions> positions_of_key(StateStore& state, std::string key, std::size_t most) {
+  KeyPositions found;
   std::string after;
   const std::string prefix = engine::index_prefix(key);
   while (true) {
     auto entries = co_await state.scan(std::string(engine::kIndexBucket), prefix, after, 500);
     if (!entries) co_return failure(std::move(entries.error()));
     for (const Entry& entry : *entries) {
-      if (const auto position = engine::index_position(entry.key)) found.insert(*position);
+      if (const auto position = engine::index_position(entry.key)) found.newest.insert(*position);
+      if (found.newest.size() > most) {
+        found.newest.erase(found.newest.begin());
+        ++found.older;
+      }
     }
     if (entries->size() < 500) co_return found;
     after = entries->back().key;
+    co_await next_turn();
   }
+}
+
+std::vector<std::string> sources_of(const Ports& ports, std::vector<std::string> connections) {
+  for (const FlowPtr& flow : ports.flows) {
+    for (const std::string& topic : flow->publishes) connections.push_back(std::string(kTopicSource) + topic);
+    if (!flow->schedules.empty()) connections.push_back(std::string(kScheduleSource) + flow->name);
+    if (flow->manual) connections.push_back(std::string(kManualSource) + flow->name);
+  }
+  return connections;
 }
 
 Async<std::vector<RunStatus>> statuses_of(Ports ports, std::vector<Position> positions, FlowNames names) {
@@ -66,9 +72,9 @@ Async<std::vector<RunStatus>> statuses_of(Ports ports, std::vector<Position> pos
 // must be a flow's name.
 std::optional<std::uint64_t> position_named(const FlowNames& names, std::string_view id) {
   const std::size_t slash = id.rfind('/');
-  if (slash == std::string_view::npos) return number(id);
+  if (slash == std::string_view::npos) return whole_number(id);
   const bool flow = std::ranges::any_of(names, [&](const auto& one) { return one.second == id.substr(0, slash); });
-  return flow ? number(id.substr(slash + 1)) : std::nullopt;
+  return flow ? whole_number(id.substr(slash + 1)) : std::nullopt;
 }
 
 Async<FoundEvent> find_event(EventLog& log, FlowNames names, std::string id, std::vector<std::string> sources) {

@@ -56,5 +56,33 @@ TEST(Metrics, TheSnapshotBecomesGauges) {
   EXPECT_THAT(text, Not(HasSubstr("tieline_store_bytes 1\n"))) << "a number of the store is one gauge";
 }
 
+TEST(Metrics, OutagesAndBudgetsThatEnd) {
+  Metrics metrics;
+  engine::Incident incident{.since = Time(1'793'000'000s), .cause = "answered 503", .whole = true};
+  metrics.incident_changed("hubspot", incident);
+  incident.runs = 7;
+  metrics.incident_changed("hubspot", incident);
+  engine::EngineSnapshot snapshot;
+  snapshot.at = Time(1'793'000'000s);
+  engine::ConnectionSnapshot hubspot;
+  hubspot.name = "hubspot";
+  hubspot.incident = incident;
+  hubspot.held_in_outage = 7;
+  hubspot.buckets.push_back({.name = "day", .count = 100, .window = 24h, .ends = snapshot.at + 90s});
+  hubspot.buckets.push_back({.name = "hour", .count = 100});
+  snapshot.connections.push_back(hubspot);
+  std::string text = metrics.text(snapshot, {});
+  for (const char* line : {"tieline_connection_down{connection=\"hubspot\"} 1\n",
+                           "tieline_connection_held_in_outage{connection=\"hubspot\"} 7\n",
+                           "tieline_incidents_total{connection=\"hubspot\"} 1\n",
+                           "tieline_budget_ends_seconds{bucket=\"day\",connection=\"hubspot\"} 90\n"})
+    EXPECT_THAT(text, HasSubstr(line));
+  snapshot.connections[0].incident->back = snapshot.at;
+  EXPECT_THAT(metrics.text(snapshot, {}), HasSubstr("tieline_connection_down{connection=\"hubspot\"} 0\n"));
+  incident.since += 1h;
+  metrics.incident_changed("hubspot", incident);
+  EXPECT_THAT(metrics.text(snapshot, {}), HasSubstr("tieline_incidents_total{connection=\"hubspot\"} 2\n"));
+}
+
 }  // namespace
 }  // namespace tieline::admin

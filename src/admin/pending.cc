@@ -109,10 +109,9 @@ Async<std::vector<EventOf>> pending_runs(Ports ports, FlowNames names, RunQuery 
         const RunId run{reader.id, event->position};
         const auto known = co_await has_record(ports, run);
         if (!known) co_return failure(known.error());
-        if (*known) continue;
-        found.push_back({event, run});
-        if (found.size() >= query.count) co_return found;
+        if (!*known) found.push_back({event, run});
       }
+      if (found.size() >= query.count) co_return found;
     }
   }
   co_return found;

@@ -2,15 +2,16 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <map>
 #include <set>
 
 #include "admin/lookup.h"
 #include "admin/pending.h"
 #include "admin/story.h"
+#include "async/sync.h"
 #include "base/text.h"
 #include "engine/index_key.h"
+#include "engine/pause.h"
 #include "engine/record.h"
 
 namespace tieline::admin {
@@ -20,13 +21,14 @@ constexpr std::array kAllStates{RunState::kRunning,   RunState::kRetrying, RunSt
                                 RunState::kDelivered, RunState::kSkipped,  RunState::kStale,    RunState::kDead,
                                 RunState::kDiscarded, RunState::kWaiting,  RunState::kCancelled};
 
-constexpr std::string_view kPending = "pending", kUnmatched = "unmatched";
+constexpr std::string_view kPending = "pending", kUnmatched = "unmatched", kApproval = "approval";
 
 Result<std::vector<RunState>> states_named(std::string_view wanted) {
   if (wanted.empty()) return std::vector<RunState>{};
   if (wanted == kPending)
     return std::vector{RunState::kRunning, RunState::kRetrying, RunState::kParked, RunState::kWaiting};
-  std::vector<std::string> known{std::string(kPending), std::string(kUnmatched)};
+  if (wanted == kApproval) return std::vector{RunState::kWaiting};
+  std::vector<std::string> known{std::string(kPending), std::string(kUnmatched), std::string(kApproval)};
   for (const RunState state : kAllStates) {
     if (run_state_name(state) == wanted) return std::vector{state};
     known.emplace_back(run_state_name(state));
@@ -73,10 +75,45 @@ Async<std::string> waits_for(Journal& journal, RunId run) {
   co_return out;
 }
 
-// Those of `positions`, in this order, that fit the query.
-Async<std::vector<RunStatus>> runs_of(Ports ports, std::vector<Position> positions, FlowNames names, RunQuery query) {
+// A page of the journal. Oldest first it ends with all runs of its last event, for the next one begins behind that.
+Async<std::vector<RunStatus>> page_of(Journal& journal, RunQuery query, std::size_t flows) {
+  auto page = co_await journal.runs(query);
+  if (!page || query.newest_first || query.flow || page->size() < query.count || page->empty()) co_return page;
+  const RunId last = page->back().run;
+  query.after = Position(last.event.value - 1);
+  query.count = flows;
+  CO_TRY(std::vector<RunStatus> of_last, co_await journal.runs(std::move(query)));
+  for (RunStatus& status : of_last) {
+    if (status.run.event == last.event && last.flow < status.run.flow) page->push_back(std::move(status));
+  }
+  co_return page;
+}
+
+// Those that wait for a person, among all that wait.
+Async<std::vector<RunStatus>> approvals(Journal& journal, RunQuery query, std::size_t flows) {
+  const std::size_t count = query.count;
+  std::vector<RunStatus> found;
+  query.count = kRunsMax;
+  while (true) {
+    CO_TRY(std::vector<RunStatus> page, co_await page_of(journal, query, flows));
+    for (RunStatus& status : page) {
+      query.after = status.run.event;
+      // A page ends with all runs of its last event.
+      const bool full = found.size() >= count && found.back().run.event != status.run.event;
+      if (full) co_return found;
+      if (engine::asks_for_approval(status.summary)) found.push_back(std::move(status));
+    }
+    if (page.size() < query.count) co_return found;
+    co_await next_turn();
+  }
+}
+
+// Those of `positions`, in this order, that fit the query; of the last one all.
+Async<std::vector<RunStatus>> runs_of(Ports ports, std::vector<Position> positions, FlowNames names, RunQuery query,
+                                      bool approval) {
   std::vector<RunStatus> fitting;
   for (const Position position : positions) {
+    if (fitting.size() >= query.count) co_return fitting;
     std::vector<Position> one{position};
     auto statuses = co_await statuses_of(ports, std::move(one), names);
     if (!statuses) co_return failure(std::move(statuses.error()));
@@ -84,7 +121,7 @@ Async<std::vector<RunStatus>> runs_of(Ports ports, std::vector<Position> positio
       const bool state_fits =
           query.states.empty() || std::ranges::find(query.states, status.state) != query.states.end();
       if (!state_fits || (query.flow && status.run.flow != *query.flow) || status.changed < query.since) continue;
-      if (fitting.size() == query.count) co_return fitting;
+      if (approval && !engine::asks_for_approval(status.summary)) continue;
       fitting.push_back(std::move(status));
     }
   }
@@ -94,7 +131,7 @@ Async<std::vector<RunStatus>> runs_of(Ports ports, std::vector<Position> positio
 Result<RunQuery> query_of(const RunFilter& filter, const FlowNames& names) {
   RunQuery query{.after = filter.after.value_or(Position(0)),
                  .count = std::min(filter.count, kRunsMax),
-                 .newest_first = !filter.after};
+                 .newest_first = !filter.after && filter.state != kApproval};
   if (filter.state != kUnmatched) {
     TRY(query.states, states_named(filter.state));
   }
@@ -126,16 +163,20 @@ Result<void> check_key_name(const std::vector<FlowPtr>& flows, std::string_view 
                  "no flow's `index:` has \"" + name + "\"" + (hint.empty() ? "; there is " + join(known, ", ") : hint));
 }
 
-Async<std::vector<RunStatus>> matching_runs(Ports ports, RunQuery query, std::string key, FlowNames names) {
-  if (key.empty()) co_return co_await ports.journal.runs(std::move(query));
+Async<std::vector<RunStatus>> matching_runs(Ports ports, RunQuery query, std::string key, bool approval,
+                                            FlowNames names) {
+  const std::size_t flows = names.size();
+  if (key.empty() && approval) co_return co_await approvals(ports.journal, std::move(query), flows);
+  if (key.empty()) co_return co_await page_of(ports.journal, std::move(query), flows);
   auto positions = co_await positions_of_key(ports.state, key);
   if (!positions) co_return failure(std::move(positions.error()));
-  if (positions->empty()) {
+  const std::set<Position>& all = positions->newest;
+  if (all.empty()) {
     CO_TRY_VOID(check_key_name(ports.flows, key));
   }
-  std::vector<Position> ordered(positions->upper_bound(query.after), positions->end());
+  std::vector<Position> ordered(all.upper_bound(query.after), all.end());
   if (query.newest_first) std::ranges::reverse(ordered);
-  co_return co_await runs_of(ports, std::move(ordered), std::move(names), std::move(query));
+  co_return co_await runs_of(ports, std::move(ordered), std::move(names), std::move(query), approval);
 }
 
 // A line of a list: a run that the journal knows, or an event that waits for its run.
@@ -167,7 +208,7 @@ Async<std::vector<Row>> rows_of(Ports ports, RunFilter filter, FlowNames names) 
     if (!pending) co_return failure(std::move(pending.error()));
     waiting = std::move(*pending);
   }
-  auto runs = co_await matching_runs(ports, query, filter.key, std::move(names));
+  auto runs = co_await matching_runs(ports, query, filter.key, filter.state == kApproval, std::move(names));
   if (!runs) co_return failure(std::move(runs.error()));
   std::set<RunId> known;
   for (RunStatus& status : *runs) {
@@ -187,7 +228,10 @@ Async<std::vector<Row>> rows_of(Ports ports, RunFilter filter, FlowNames names) 
   std::ranges::stable_sort(rows, [&](const Row& a, const Row& b) {
     return query.newest_first ? a.run().event > b.run().event : a.run().event < b.run().event;
   });
-  if (rows.size() > query.count) rows.resize(query.count);
+  std::size_t keep = query.count;
+  while (!query.newest_first && keep > 0 && keep < rows.size() && rows[keep].run().event == rows[keep - 1].run().event)
+    ++keep;
+  if (rows.size() > keep) rows.resize(keep);
   co_return rows;
 }
 
@@ -261,11 +305,7 @@ Async<void> put_story(json::Builder* out, Journal& journal, RunStatus status) {
 Async<json::Document> describe(Ports ports, std::string id, std::vector<std::string> sources) {
   auto names = co_await flow_names(ports.journal);
   if (!names) co_return failure(std::move(names.error()));
-  for (const FlowPtr& flow : ports.flows) {
-    for (const std::string& topic : flow->publishes) sources.push_back(std::string(kTopicSource) + topic);
-    if (!flow->schedules.empty()) sources.push_back(std::string(kScheduleSource) + flow->name);
-    if (flow->manual) sources.push_back(std::string(kManualSource) + flow->name);
-  }
+  sources = sources_of(ports, std::move(sources));
   auto found = co_await find_event(ports.log, *names, std::move(id), std::move(sources));
   if (!found) co_return failure(std::move(found.error()));
   const EventPtr event = found->event;
@@ -314,7 +354,8 @@ Async<json::Document> describe(Ports ports, std::string id, std::vector<std::str
 
 Async<RunId> find_run(Ports ports, std::string id) {
   const std::size_t slash = id.rfind('/');
-  const auto position = slash == std::string::npos ? std::nullopt : number(std::string_view(id).substr(slash + 1));
+  const auto position =
+      slash == std::string::npos ? std::nullopt : whole_number(std::string_view(id).substr(slash + 1));
   if (!position)
     co_return failure(Code::kInvalid,
                       "\"" + id + "\" is not a run like orders-to-deals/42; `tieline events` shows them");
@@ -388,7 +429,7 @@ std::string in_words(json::Value description) {
     if (!run["summary"].as_string().empty()) out += "  because   " + text(run, "summary") + "\n";
     if (run["state"].as_string() == run_state_name(RunState::kHeld))
       out += advice_for(engine::hold_of_summary(run["summary"].as_string()), text(run, "run"));
-    if (run["summary"].as_string().starts_with("waits for approval"))
+    if (engine::asks_for_approval(run["summary"].as_string()))
       out += "  to do     `tieline approve yes " + text(run, "run") + "` or `tieline approve no " + text(run, "run") +
              "`\n";
     if (run["state"].as_string() == run_state_name(RunState::kDead))

@@ -23,8 +23,8 @@ struct Ports {
 
 struct RunFilter {
   std::string flow;  // empty: all
-  // A state's name; "pending" for all that is still worked on or waited for; "unmatched" for events that no flow takes;
-  // empty: all but the unmatched.
+  // A state's name; "pending" for all that is still worked on or waited for; "approval" for what waits for a person's
+  // yes, the oldest first; "unmatched" for events that no flow takes; empty: all but the unmatched.
   std::string state;
   std::string key;  // NAME=VALUE of the flow's `index:`; empty: all
   std::optional<Time> since;
@@ -34,9 +34,10 @@ struct RunFilter {
 inline constexpr std::size_t kRunsMax = 1000;
 
 // {"runs": [{"run": "orders-to-deals/42", "flow", "event", "event_id", "source", "type", "subject", "state",
-// "received", "changed", "took_us", "due", "summary"}]}; newest first. A run of which nothing is written yet has the
-// state "pending"; an event that no flow takes the state "unmatched", no flow, and its number for a run. kInvalid for
-// an unknown state or a key without `=`, kNotFound for an unknown flow or key, with "did you mean".
+// "received", "changed", "took_us", "due", "summary"}]}; newest first. With `after` all runs of the last event are in
+// it, were it beyond `count`, so that the next page may begin behind that event. A run of which nothing is written yet
+// has the state "pending"; an event that no flow takes the state "unmatched", no flow, and its number for a run.
+// kInvalid for an unknown state or a key without `=`, kNotFound for an unknown flow or key, with "did you mean".
 Async<json::Document> list_runs(Ports ports, RunFilter filter);
 
 // {"event": {…, "data"}, "matched": whether a flow takes it (absent where the flows are not known), "runs": [{…,

@@ -2,7 +2,10 @@
 
 #include <gmock/gmock.h>
 
+#include <set>
+
 #include "admin/test_support.h"
+#include "base/text.h"
 
 namespace tieline::admin {
 namespace {
@@ -239,6 +242,41 @@ TEST_F(QueriesTest, AKeyWithMoreEntriesThanOneScanIsReadWhole) {
   }
   EXPECT_EQ(listed({.key = "order=many", .count = 1000}).size(), 600u);
   EXPECT_EQ(listed({.key = "order=many", .count = 5000}).size(), 600u);
+}
+
+// Two flows of one event, and a page that ends between them.
+TEST_F(QueriesTest, APageEndsWithAllRunsOfItsLastEvent) {
+  for (const Position at : {Position(2), Position(3), Position(4)}) state({mail, at}, RunState::kDelivered);
+  for (const std::size_t count : {1u, 2u, 3u, 5u}) {
+    RunFilter filter{.state = {}, .after = Position(0), .count = count};
+    std::set<std::string> seen;
+    while (true) {
+      const auto page = listed(filter);
+      for (const std::string& run : page) EXPECT_TRUE(seen.insert(run).second) << run << " twice";
+      if (page.size() < count) break;
+      filter.after = Position(*whole_number(page.back().substr(page.back().rfind('/') + 1)));
+    }
+    EXPECT_EQ(seen.size(), 8u) << count;
+  }
+}
+
+TEST_F(QueriesTest, ApprovalsAreListedAmongAllThatWaits) {
+  for (int i = 0; i < 40; ++i) {
+    const Position at = event("shopify", "wait-" + std::to_string(i));
+    state({deals, at}, RunState::kWaiting,
+          i % 4 == 0 ? "waits for approval by finance" : "waits until 2026-11-30T09:00:00Z",
+          {index("order", "99", at)});
+    state({mail, at}, RunState::kWaiting, i % 4 == 0 ? "waits for approval" : "waits until 2026-11-30T09:00:00Z");
+  }
+  EXPECT_EQ(listed({.state = "approval"}).size(), 20u);
+  EXPECT_EQ(listed({.flow = "orders-to-mail", .state = "approval"}).size(), 10u);
+  EXPECT_EQ(listed({.state = "approval", .key = "order=99"}).size(), 20u);
+  RunFilter filter{.state = "approval", .after = Position(0), .count = 3};
+  EXPECT_THAT(listed(filter),
+              ElementsAre("orders-to-deals/5", "orders-to-mail/5", "orders-to-deals/9", "orders-to-mail/9"));
+  filter.count = 1;
+  filter.after = Position(5);
+  EXPECT_THAT(listed(filter), ElementsAre("orders-to-deals/9", "orders-to-mail/9"));
 }
 
 }  // namespace

@@ -132,8 +132,9 @@ void put_headers(json::Builder& out, const Headers& headers) {
 
 }  // namespace
 
-StoryLine story_line(const Record& record) {
-  const auto body = engine::decode(record.body);
+namespace {
+
+StoryLine line_of(const Record& record, const Result<RecordBody>& body) {
   if (!body) return {"unreadable", "a record that cannot be read: " + body.error().message};
   // What happens to a run as a whole stands without the call that it came of; its summary names that.
   const std::string at = body->path.empty() ? "" : body->path + ": ";
@@ -146,6 +147,10 @@ StoryLine story_line(const Record& record) {
   return {"note", at + note_words(record, *body)};
 }
 
+}  // namespace
+
+StoryLine story_line(const Record& record) { return line_of(record, engine::decode(record.body)); }
+
 void put_missing_records(json::Builder& out, std::uint32_t first, std::uint32_t last) {
   const std::string which = first == last ? "record " + std::to_string(first) + " is"
                                           : "records " + std::to_string(first) + " to " + std::to_string(last) + " are";
@@ -154,10 +159,10 @@ void put_missing_records(json::Builder& out, std::uint32_t first, std::uint32_t 
 }
 
 void put_story_entry(json::Builder& out, const Record& record) {
-  const StoryLine line = story_line(record);
+  const auto body = engine::decode(record.body);
+  const StoryLine line = line_of(record, body);
   out.begin_object().key("at").string(format_time(record.at)).key("number").integer(record.number);
   out.key("kind").string(line.kind).key("text").string(line.text);
-  const auto body = engine::decode(record.body);
   if (!body) {
     out.end_object();
     return;

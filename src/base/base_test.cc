@@ -90,6 +90,16 @@ TEST(Text, TruncatesBetweenCharacters) {
   EXPECT_EQ(truncated("grün", 5), "grün");
 }
 
+TEST(Text, NumbersForPeople) {
+  EXPECT_EQ(whole_number("1042"), 1042u);
+  for (const char* no : {"", "-1", "1.0", "1 ", "x1", "18446744073709551616"}) EXPECT_FALSE(whole_number(no)) << no;
+  EXPECT_EQ(with_commas(0), "0");
+  EXPECT_EQ(with_commas(999), "999");
+  EXPECT_EQ(with_commas(1'234'567), "1,234,567");
+  EXPECT_EQ(counted(1, "run", "runs"), "1 run");
+  EXPECT_EQ(counted(0, "run", "runs"), "0 runs");
+}
+
 TEST(Text, RefusesBrokenUtf8) {
   EXPECT_TRUE(valid_utf8("aü€😀"));
   for (const char* text : {"\xC0\x80", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xE2\x82", "\x80", "\xFF"})

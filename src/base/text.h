@@ -1,6 +1,8 @@
 // Small text tools shared by every room: splitting, trimming, case, percent-encoding, and "did you mean".
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -25,6 +27,13 @@ Result<std::string> percent_decode(std::string_view text, bool plus_is_space = f
 std::string nearest(std::string_view word, std::span<const std::string> candidates);
 // `; did you mean "x"?` or empty: to be appended to an error message.
 std::string did_you_mean(std::string_view word, std::span<const std::string> candidates);
+
+// A whole number and nothing else.
+std::optional<std::uint64_t> whole_number(std::string_view text);
+// "4,180".
+std::string with_commas(std::uint64_t number);
+// "1 flow", "2 flows".
+std::string counted(std::uint64_t count, std::string_view one, std::string_view many);
 
 // At most `bytes_max` bytes, cut between UTF-8 characters, with "… (N bytes more)" where something was cut. A text that
 // is longer by less than that notice is left whole.

@@ -7,11 +7,8 @@
 namespace tieline::cli {
 namespace {
 
-// As the engine writes it into the summary of a run that an `approve` step has stopped.
-constexpr std::string_view kAsks = "waits for approval";
-
 int list_approvals(const Client& client, const Arguments& arguments) {
-  admin::RunFilter filter{.flow = arguments.text("flow"), .state = "waiting", .key = {}};
+  admin::RunFilter filter{.flow = arguments.text("flow"), .state = "approval", .key = {}};
   filter.count = admin::kRunsMax;
   filter.after = Position(0);
   json::Builder found;
@@ -22,7 +19,6 @@ int list_approvals(const Client& client, const Arguments& arguments) {
     if (!page) return report(page.error(), page.error().code == Code::kInvalid ? kUsage : kFailed);
     const json::Value runs = page->root()["runs"];
     for (const json::Value run : runs.elements()) {
-      if (!run["summary"].as_string().starts_with(kAsks)) continue;
       found.copy(run);
       ++count;
     }
@@ -55,7 +51,7 @@ int run_approve(const Arguments& arguments) {
   if (action == "list") return list_approvals(*client, arguments);
   json::Builder body;
   body.begin_object().key("answer").string(action == "yes" ? "approved" : "declined");
-  if (const std::string by = arguments.text("by"); !by.empty()) body.key("by").string(by);
+  body.key("by").string(decided_by(arguments.text("by")));
   const auto settled = client->post("/api/held/" + percent_encode(run), body.end_object().finish());
   if (!settled) return report(settled.error());
   std::puts((run + (action == "yes" ? " is approved: it goes on" : " is declined: it ends as skipped")).c_str());

@@ -4,7 +4,6 @@
 
 #include <array>
 #include <cstdio>
-#include <cstdlib>
 #include <iostream>
 
 #include "base/text.h"
@@ -42,7 +41,9 @@ Result<json::Document> selection_of(const Arguments& arguments, const Bulk& bulk
   return out.end_object().finish();
 }
 
-json::Document job_of(const Arguments& arguments, const Bulk& bulk, json::Value select, bool dry_run) {
+// `as_of`: the time of the server's count; empty where nothing was counted.
+json::Document job_of(const Arguments& arguments, const Bulk& bulk, json::Value select, bool dry_run,
+                      std::string_view as_of) {
   json::Builder out;
   out.begin_object().key("kind").string(bulk.kind).key("select").copy(select).key("by").string(decided_by());
   for (const char* name : {"from", "as"}) {
@@ -52,6 +53,7 @@ json::Document job_of(const Arguments& arguments, const Bulk& bulk, json::Value 
     if (arguments.flag(name)) out.key(name).boolean(true);
   }
   if (dry_run) out.key("dry_run").boolean(true);
+  if (!as_of.empty()) out.key("as_of").string(as_of);
   return out.end_object().finish();
 }
 
@@ -73,8 +75,7 @@ std::optional<int> ask(const Arguments& arguments, const Bulk& bulk, json::Value
   if (arguments.flag("yes")) return std::nullopt;
   if (isatty(STDIN_FILENO) == 0)
     return report({Code::kInvalid, sentence + " Nobody can be asked here: say --yes to go on", {}}, kUsage);
-  std::fputs((sentence + " Go on? [y/N] ").c_str(), stdout);
-  std::fflush(stdout);
+  std::fputs((sentence + " Go on? [y/N] ").c_str(), stderr);  // stdout is for what comes of it
   std::string answer;
   std::getline(std::cin, answer);
   if (answer == "y" || answer == "Y" || answer == "yes") return std::nullopt;
@@ -83,17 +84,6 @@ std::optional<int> ask(const Arguments& arguments, const Bulk& bulk, json::Value
 }
 
 }  // namespace
-
-std::string with_commas(std::uint64_t number) {
-  std::string out = std::to_string(number);
-  for (std::size_t at = out.size(); at > 3;) out.insert(at -= 3, ",");
-  return out;
-}
-
-std::string decided_by() {
-  const char* user = std::getenv("USER");
-  return user == nullptr || *user == '\0' ? "the command line" : std::string(user) + " at the command line";
-}
 
 std::vector<Option> selection_options(bool with_connection) {
   std::vector<Option> options{
@@ -143,17 +133,21 @@ int run_bulk(const Arguments& arguments, const Bulk& bulk) {
                    {}},
                   kUsage);
   const auto failed = [](const Error& error) { return report(error, error.code == Code::kInvalid ? kUsage : kFailed); };
+  const auto none = [&](json::Value counted) {
+    std::puts(arguments.flag("json") ? json::print(counted).c_str() : "no run is selected");
+    return kOk;
+  };
+  std::string as_of;
   if (bulk.run.empty() || arguments.flag("dry-run")) {
-    const auto counted = client->post("/api/jobs", job_of(arguments, bulk, selected, true), kBulkWithin);
+    const auto counted = client->post("/api/jobs", job_of(arguments, bulk, selected, true, as_of), kBulkWithin);
     if (!counted) return failed(counted.error());
-    if (counted->root()["runs"].as_int64() == 0) {
-      std::puts(arguments.flag("json") ? json::print(counted->root()).c_str() : "no run is selected");
-      return kOk;
-    }
+    if (counted->root()["runs"].as_int64() == 0) return none(counted->root());
     if (const auto ended = ask(arguments, bulk, counted->root())) return *ended;
+    as_of = counted->root()["as_of"].as_string();
   }
-  const auto begun = client->post("/api/jobs", job_of(arguments, bulk, selected, false), kBulkWithin);
+  const auto begun = client->post("/api/jobs", job_of(arguments, bulk, selected, false, as_of), kBulkWithin);
   if (!begun) return failed(begun.error());
+  if (begun->root()["runs"].as_int64() == 0) return none(begun->root());
   if (arguments.flag("json")) {
     std::puts(json::print(begun->root()).c_str());
   } else if (!bulk.run.empty()) {

@@ -10,11 +10,6 @@
 
 namespace tieline::cli {
 
-// "4,180".
-std::string with_commas(std::uint64_t number);
-// Who decides, for the timeline.
-std::string decided_by();
-
 // --flow, --group, --category, --text, --since, --until, --all; with_connection: --connection, too.
 std::vector<Option> selection_options(bool with_connection);
 // --yes, --dry-run, --json.

@@ -73,4 +73,11 @@ int list_causes(const Arguments& arguments, RunState state, const char* nothing)
   return kOk;
 }
 
+std::vector<Option> run_list_options() {
+  return {{"--runs", "", "list: a line for each run instead of each cause; --key, --count and --after page"},
+          {"--key", "NAME=VALUE", "with --runs: only runs found under this key of the flow's index"},
+          {"--count", "N", "with --runs: at most so many, up to 1000", "50"},
+          {"--after", "EVENT", "with --runs: only runs of events after this number, and the oldest first"}};
+}
+
 }  // namespace tieline::cli

@@ -2,6 +2,7 @@
 #include <cstdio>
 
 #include "async/clock.h"
+#include "base/text.h"
 #include "cli/command.h"
 #include "connect/catalog.h"
 #include "workspace/connect_catalog.h"

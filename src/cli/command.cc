@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <iostream>
+#include <iterator>
 
 #include "base/text.h"
 
@@ -124,8 +127,18 @@ std::string source_line(const Place& place, std::string_view text) {
   return "  " + std::string(line.substr(first, last - first)) + "\n  " + pad + "^\n";
 }
 
-std::string counted(std::size_t count, const char* one, const char* many) {
-  return std::to_string(count) + " " + (count == 1 ? one : many);
+std::string decided_by(const std::string& named) {
+  if (!named.empty()) return named;
+  const char* user = std::getenv("USER");
+  return user == nullptr || *user == '\0' ? "the command line" : std::string(user) + " at the command line";
+}
+
+Result<std::string> read_text(const std::string& file) {
+  if (file == "-") return std::string(std::istreambuf_iterator<char>(std::cin), {});
+  std::ifstream in(file, std::ios::binary);
+  std::string text(std::istreambuf_iterator<char>(in), {});
+  if (!in) return failure(Code::kNotFound, "cannot read \"" + file + "\"");
+  return text;
 }
 
 Result<void> write_announcement(const std::string& file, const std::string& text) {

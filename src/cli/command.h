@@ -71,8 +71,10 @@ std::string source_line(const Place& place, std::string_view text);
 // `exit_code`.
 int report(const Error& error, int exit_code = kFailed, std::string_view text = {});
 
-// "1 flow", "2 flows".
-std::string counted(std::size_t count, const char* one, const char* many);
+// Who decides, for the timeline: `named` where it is not empty, else whose command line it is.
+std::string decided_by(const std::string& named = {});
+// All of a file; "-": of the standard input. kNotFound when it cannot be read.
+Result<std::string> read_text(const std::string& file);
 
 // Writes aside and renames: whoever waits for the file never reads half of it. kUnavailable when it cannot.
 Result<void> write_announcement(const std::string& file, const std::string& text);

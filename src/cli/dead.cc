@@ -6,8 +6,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
-#include <iostream>
-#include <iterator>
 
 #include "base/text.h"
 #include "cli/bulk.h"
@@ -24,13 +22,6 @@ Result<json::Document> data_of(const Client& client, const std::string& run) {
     if (one["run"].as_string() == run && one.has("edited_data")) return description.part(one["edited_data"]);
   }
   return description.part(description.root()["data"]);
-}
-
-Result<std::string> read_all(const std::string& file) {
-  if (file == "-") return std::string(std::istreambuf_iterator<char>(std::cin), {});
-  std::ifstream in(file, std::ios::binary);
-  if (!in) return failure(Code::kNotFound, "cannot read \"" + file + "\"");
-  return std::string(std::istreambuf_iterator<char>(in), {});
 }
 
 // Runs $EDITOR on the file and waits for it.
@@ -56,14 +47,17 @@ Result<json::Document> edited_by_hand(const json::Document& before) {
   const int made = ::mkstemps(file.data(), 5);
   if (made < 0) return failure(Code::kUnavailable, "cannot make a file to edit");
   ::close(made);
-  std::ofstream(file) << json::print(before.root(), json::PrintStyle{}) << "\n";
-  auto edited = edit_file(file);
-  if (!edited) {
-    ::unlink(file.c_str());
-    return failure(std::move(edited.error()));
+  std::ofstream out(file);
+  out << json::print(before.root(), json::PrintStyle{}) << "\n";
+  out.close();
+  const auto edited =
+      out ? edit_file(file) : failure(Code::kUnavailable, "cannot write " + file + ": nothing is changed");
+  auto text = edited ? read_text(file) : failure(edited.error());
+  if (!text) {
+    ::unlink(file.c_str());  // what stands there is nobody's work, and may be a customer's data
+    return failure(std::move(text.error()));
   }
-  TRY(std::string text, read_all(file));
-  auto data = json::parse(std::move(text));
+  auto data = json::parse(std::move(*text));
   if (!data) return failure(std::move(data.error()).in(file + " is kept, for --data"));
   ::unlink(file.c_str());
   return std::move(*data);
@@ -77,7 +71,7 @@ Result<json::Document> new_data(const Arguments& arguments, const json::Document
     return edited_by_hand(before);
   }
   if (file.starts_with('@')) file.erase(0, 1);
-  TRY(std::string text, read_all(file));
+  TRY(std::string text, read_text(file));
   auto data = json::parse(std::move(text));
   if (!data) return failure(std::move(data.error()).in(file));
   return std::move(*data);
@@ -134,12 +128,8 @@ int run_dead(const Arguments& arguments) {
 
 Command dead_command() {
   std::vector<Option> options = selection_options(false);
-  options.push_back({"--runs", "", "list: a line for each run instead of each cause; --key, --count and --after page"});
-  options.push_back({"--key", "NAME=VALUE", "with --runs: only runs found under this key of the flow's index"});
-  options.push_back({"--count", "N", "with --runs: at most so many, up to 1000", "50"});
-  options.push_back({"--after", "EVENT", "with --runs: only runs of events after this number, and the oldest first"});
   options.push_back({"--data", "FILE", "edit: the new data, instead of asking $EDITOR; - is the standard input"});
-  for (const auto& more : {replay_options("failed"), asking_options(), client_options()})
+  for (const auto& more : {run_list_options(), replay_options("failed"), asking_options(), client_options()})
     options.insert(options.end(), more.begin(), more.end());
   return {
       .name = "dead",

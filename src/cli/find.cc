@@ -2,6 +2,7 @@
 #include <cstdio>
 
 #include "admin/find.h"
+#include "base/text.h"
 #include "cli/client.h"
 #include "cli/run_list.h"
 
@@ -33,7 +34,8 @@ Command find_command() {
           .description =
               "Across all flows and connections, in the order of time: what came, what was called and answered, what "
               "was tried again, held, replayed, and who decided it. Things are found by what a flow's `index:` names, "
-              "for 90 days; and by run, or a vendor's event id. `tieline show` tells more of one event.",
+              "as long as `store.keep_index` says (30 days); and by run, or a vendor's event id. `tieline show` tells "
+              "more of one event.",
           .positionals = {{"VALUE", "a value of any index (1042), NAME=VALUE (order=1042), a run, or an event's id"}},
           .options = std::move(options),
           .examples = {"tieline find 1042", "tieline find email=ann@example.com"},

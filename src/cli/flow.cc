@@ -3,15 +3,10 @@
 #include <cstdio>
 
 #include "base/text.h"
-#include "cli/client.h"
+#include "cli/run_list.h"
 
 namespace tieline::cli {
 namespace {
-
-std::string column(std::string text, std::size_t width) {
-  if (text.size() < width) text.append(width - text.size(), ' ');
-  return text + "  ";
-}
 
 std::string count_of(json::Value flow, std::string_view name) { return std::string(flow[name].number_text()); }
 
@@ -67,7 +62,7 @@ int run_flow(const Arguments& arguments) {
   if (!client) return report(client.error(), kConfig);
   if (action == "list") return list_flows(*client, arguments.flag("json"));
   json::Builder body;
-  body.begin_object().key("by").string("the command line").key("why").string(arguments.text("why")).end_object();
+  body.begin_object().key("by").string(decided_by()).key("why").string(arguments.text("why")).end_object();
   const auto done = client->post("/api/flows/" + percent_encode(name) + "/" + action, body.finish());
   if (!done) return report(done.error());
   const char* const done_words = action == "pause"    ? ": reads no more events until it is resumed"

@@ -39,11 +39,8 @@ int run_held(const Arguments& arguments) {
 Command held_command() {
   std::vector<Option> options = selection_options(true);
   options.push_back({"--redo", "", "repeat: make a call with `once` again, although another run made it"});
-  options.push_back({"--runs", "", "list: a line for each run instead of each cause; --key, --count and --after page"});
-  options.push_back({"--key", "NAME=VALUE", "with --runs: only runs found under this key of the flow's index"});
-  options.push_back({"--count", "N", "with --runs: at most so many, up to 1000", "50"});
-  options.push_back({"--after", "EVENT", "with --runs: only runs of events after this number, and the oldest first"});
-  for (const auto& more : {asking_options(), client_options()}) options.insert(options.end(), more.begin(), more.end());
+  for (const auto& more : {run_list_options(), asking_options(), client_options()})
+    options.insert(options.end(), more.begin(), more.end());
   return {
       .name = "held",
       .summary = "lists held runs by their causes, and decides them",

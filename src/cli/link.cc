@@ -1,8 +1,6 @@
 // `tieline link`: the table of who is who across systems, for people: listed and asked offline too, changed and filled
 // from a CSV file through the running server.
 #include <cstdio>
-#include <fstream>
-#include <iterator>
 
 #include "base/text.h"
 #include "cli/client.h"
@@ -34,14 +32,8 @@ std::optional<std::pair<std::string, std::string>> split_pair(const std::string&
   return std::pair(text.substr(0, equals), text.substr(equals + 1));
 }
 
-std::string who(const Arguments& arguments) {
-  const std::string by = arguments.text("by");
-  const char* const user = std::getenv("USER");
-  return !by.empty() ? by : user != nullptr ? user : "";
-}
-
 int list(const Client& client, const Arguments& arguments) {
-  admin::LinkFilter filter{.system = arguments.text("system")};
+  admin::LinkFilter filter{.system = arguments.text("system"), .after = {}, .count = admin::kLinksMax};
   while (true) {
     const auto answer = client.links(filter);
     if (!answer) return report(answer.error());
@@ -88,7 +80,7 @@ int set(const Client& client, const Arguments& arguments) {
     order.key(pair->first).string(pair->second);
   }
   order.end_object().end_array().key("replace").boolean(arguments.flag("replace"));
-  order.key("by").string(who(arguments)).end_object();
+  order.key("by").string(decided_by(arguments.text("by"))).end_object();
   const auto answer = client.post("/api/links", order.finish());
   if (!answer) return report(answer.error());
   if (const int failed = refusals(answer->root()); failed != kOk) return failed;
@@ -103,7 +95,7 @@ int remove(const Client& client, const Arguments& arguments) {
   if (!pair) return kUsage;
   json::Builder order;
   order.begin_object().key("system").string(pair->first).key("id").string(pair->second);
-  order.key("by").string(who(arguments)).end_object();
+  order.key("by").string(decided_by(arguments.text("by"))).end_object();
   const auto answer = client.post("/api/links/remove", order.finish());
   if (!answer) return report(answer.error());
   std::printf("removed from: ");
@@ -113,9 +105,7 @@ int remove(const Client& client, const Arguments& arguments) {
 
 // The rows of a CSV file, as lists of texts.
 Result<json::Document> read_rows(const std::string& file) {
-  std::ifstream in(file, std::ios::binary);
-  if (!in) return failure(Code::kNotFound, "\"" + file + "\" cannot be read");
-  const std::string text{std::istreambuf_iterator<char>(in), {}};
+  TRY(const std::string text, read_text(file));
   TRY(const auto program, json::compile("parse_csv({header: false})", {}));
   return program->run_one(json::make_string(text), {});
 }
@@ -145,7 +135,7 @@ int import(const Client& client, const Arguments& arguments) {
       order.end_object();
     }
     order.end_array().key("replace").boolean(arguments.flag("replace"));
-    order.key("by").string(who(arguments)).end_object();
+    order.key("by").string(decided_by(arguments.text("by"))).end_object();
     const auto answer = client.post("/api/links", order.finish(), std::chrono::minutes(5));
     if (!answer) return report(answer.error());
     written += answer->root()["written"].as_int64().value_or(0);

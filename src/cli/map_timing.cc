@@ -7,6 +7,7 @@
 #include <ctime>
 #include <optional>
 
+#include "base/text.h"
 #include "cli/map_input.h"
 #include "json/stream.h"
 
@@ -70,12 +71,6 @@ class Bench {
   std::size_t printed_bytes_ = 0;
   std::optional<Error> failed_;
 };
-
-std::string with_commas(std::size_t number) {
-  std::string out = std::to_string(number);
-  for (std::size_t at = out.size(); at > 3;) out.insert(at -= 3, ",");
-  return out;
-}
 
 void print_table(const std::array<double, 3>& seconds, std::size_t documents, double input_bytes,
                  double printed_bytes) {

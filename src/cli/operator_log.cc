@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "cli/command.h"
+#include "engine/pause.h"
 
 namespace tieline::cli {
 namespace {
@@ -53,16 +54,34 @@ std::string log_lines(Time now, LogLevel level, std::string_view text) {
 }
 
 void OperatorLog::run_ended(const engine::RunInfo& run) {
+  went_on(run);
   if (run.state != RunState::kDead) return;
   log_(LogLevel::kError, "dead letter: " + name_of(run) + ": " + std::string(run.summary) + "; `tieline show " +
                              name_of(run) + "` tells what was tried");
 }
 
+// The first run that a brake held has gone on: somebody let it go, and what is held next is news.
+void OperatorLog::went_on(const engine::RunInfo& run) {
+  const auto first = braked_.find(run.flow);
+  if (first != braked_.end() && first->second == run.run.event) braked_.erase(first);
+}
+
 void OperatorLog::run_waits(const engine::RunInfo& run) {
+  went_on(run);
+  if (run.state == RunState::kWaiting && engine::asks_for_approval(run.summary))
+    log_(LogLevel::kWarning,
+         name_of(run) + " " + std::string(run.summary) + "; `tieline approve yes " + name_of(run) + "`, or `no`");
   if (run.state != RunState::kHeld) return;
   // Said of the connection, once, and not of each of its runs.
   const auto hold = engine::hold_of_summary(run.summary);
   if (hold == engine::Hold::kAuthorization || hold == engine::Hold::kOutage) return;
+  if (hold == engine::Hold::kBrake) {
+    if (!braked_.try_emplace(std::string(run.flow), run.run.event).second) return;
+    log_(LogLevel::kWarning, "held: " + name_of(run) + ": " + std::string(run.summary) +
+                                 "; what comes after it is held, too: `tieline flow release " + std::string(run.flow) +
+                                 "` lets all of it go");
+    return;
+  }
   log_(LogLevel::kWarning, "held: " + name_of(run) + ": " + std::string(run.summary) + "; `tieline show " +
                                name_of(run) + "` says what to do");
 }

@@ -39,11 +39,53 @@ TEST_F(OperatorLogTest, WhatNeedsAPersonIsSaidAndWhatWorksIsNot) {
                                  HasSubstr("W held: orders-to-deals/42: unknown outcome: reset; `tieline show")));
 }
 
+TEST_F(OperatorLogTest, WhoIsAskedForApprovalIsTold) {
+  log.run_waits(run(RunState::kWaiting, "waits until 2026-11-30T09:00:00Z"));
+  log.run_waits(run(RunState::kWaiting, "waits for approval by finance"));
+  EXPECT_THAT(lines, ElementsAre("W orders-to-deals/42 waits for approval by finance; `tieline approve yes "
+                                 "orders-to-deals/42`, or `no`"));
+}
+
 TEST_F(OperatorLogTest, AConnectionThatNeedsAuthorizationIsOneLineHoweverManyRunsItHolds) {
   log.authorization_changed("hubspot", true);
   for (int i = 0; i < 400; ++i) log.run_waits(run(RunState::kHeld, "needs authorization: hubspot: 401"));
   log.authorization_changed("hubspot", false);
   EXPECT_THAT(lines, ElementsAre(HasSubstr("`tieline reload`"), HasSubstr("I connection \"hubspot\" is authorized")));
+}
+
+TEST_F(OperatorLogTest, AnOutageIsALineWhenItBeginsGrowsAndIsOver) {
+  const Time now = *parse_time("2026-11-25T10:02:02Z");
+  engine::Incident incident{.since = now, .cause = "answered 503", .actions = {"deals.get"}};
+  for (int i = 0; i < 3; ++i) log.incident_changed("hubspot", incident);
+  incident.whole = true;
+  incident.runs = 1;
+  log.incident_changed("hubspot", incident);
+  for (int i = 0; i < 400; ++i) log.run_waits(run(RunState::kHeld, "outage: hubspot"));
+  incident.back = now + std::chrono::minutes(1);
+  log.incident_changed("hubspot", incident);
+  incident.caught_up = now + std::chrono::minutes(2);
+  log.incident_changed("hubspot", incident);
+  EXPECT_THAT(lines, ElementsAre(HasSubstr("E connection \"hubspot\" is down in deals.get since 2026-11-25T10:02:02Z"),
+                                 HasSubstr("E connection \"hubspot\" is down since"),
+                                 HasSubstr("I connection \"hubspot\" was down from 2026-11-25T10:02:02Z until "
+                                           "2026-11-25T10:03:02Z: 1 run waited, caught up at 2026-11-25T10:04:02Z")));
+}
+
+TEST_F(OperatorLogTest, ABrakeIsOneLineUntilItIsReleased) {
+  engine::RunInfo one = run(RunState::kHeld, "brake: more than 10 calls in 5m");
+  for (std::uint64_t event = 1; event <= 4000; ++event) {
+    one.run.event = Position(event);
+    log.run_waits(one);
+  }
+  EXPECT_THAT(lines, ElementsAre(HasSubstr("held: orders-to-deals/1: brake: more")));
+  engine::RunInfo ended = run(RunState::kDelivered, "");
+  ended.run.event = Position(1);
+  log.run_ended(ended);
+  for (std::uint64_t event = 4001; event <= 4003; ++event) {
+    one.run.event = Position(event);
+    log.run_waits(one);
+  }
+  EXPECT_THAT(lines, ElementsAre(HasSubstr("orders-to-deals/1:"), HasSubstr("orders-to-deals/4001:")));
 }
 
 TEST_F(OperatorLogTest, RefusedRequestsAreCountedAndDoNotFillTheLog) {

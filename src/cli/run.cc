@@ -73,6 +73,7 @@ class Server {
     signals_.async_wait([this](const boost::system::error_code& error, int signal) {
       if (error) return;
       if (signal == SIGHUP) {
+        log(LogLevel::kInfo, "SIGHUP: loads the workspace again");
         tasks_.spawn(reload());
       } else if (std::exchange(stopping_, true)) {
         log(LogLevel::kWarning,

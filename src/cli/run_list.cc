@@ -1,7 +1,6 @@
 #include "cli/run_list.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cstdio>
 
 #include "base/text.h"
@@ -73,19 +72,13 @@ int list(const Arguments& arguments, admin::RunFilter filter, const char* nothin
   } else {
     print_runs(runs);
     // Not part of the list, so that a pipe does not see it.
-    if (runs.size() == filter.count && !filter.after)
+    if (runs.size() >= filter.count && !filter.after)
       std::fputs("there may be more: --count N, or --after 0 from the oldest on\n", stderr);
-    if (runs.size() == filter.count && filter.after)
+    if (runs.size() >= filter.count && filter.after)
       std::fprintf(stderr, "there may be more: --after %s\n",
                    std::string(runs.at(runs.size() - 1)["event"].number_text()).c_str());
   }
   return kOk;
-}
-
-std::optional<std::uint64_t> whole_number(std::string_view text) {
-  std::uint64_t value = 0;
-  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return failed == std::errc() && end == text.data() + text.size() ? std::optional(value) : std::nullopt;
 }
 
 Result<admin::RunFilter> filter_of(const Arguments& arguments) {
@@ -129,10 +122,12 @@ std::vector<Option> list_options(bool with_status) {
       {"--after", "EVENT", "only runs of events after this number, and the oldest first: pages through all of them"},
       {"--json", "", "print JSON"}};
   if (with_status)
-    options.insert(options.begin() + 1,
-                   {"--status", "STATE",
-                    "only runs in this state: delivered skipped stale dead held retrying parked running; pending: all "
-                    "that is still worked on; unmatched: events that no flow takes"});
+    options.insert(
+        options.begin() + 1,
+        {"--status", "STATE",
+         "only runs in this state: delivered skipped stale cancelled dead discarded held retrying waiting parked "
+         "running; pending: all that is still worked on; approval: what waits for a person's yes; unmatched: "
+         "events that no flow takes"});
   if (with_status)
     options.push_back({"--refused", "", "what the door refused since the server started, and why, instead of runs"});
   for (const Option& option : client_options()) options.push_back(option);

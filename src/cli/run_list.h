@@ -13,7 +13,6 @@ namespace tieline::cli {
 // As wide as `width` characters ("µs" is two of them in three bytes), and two spaces.
 std::string column(std::string text, std::size_t width);
 std::string seconds_of(std::string_view time);
-std::optional<std::uint64_t> whole_number(std::string_view text);
 
 // "2h" counts back from now; a time stands for itself, a date for its beginning (UTC). `option` is for the error.
 Result<Time> parse_when(std::string_view option, const std::string& text);

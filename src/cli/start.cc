@@ -1,8 +1,6 @@
 // `tieline start`: starts a flow by hand, and says what became of it.
 #include <boost/asio/io_context.hpp>
 #include <cstdio>
-#include <fstream>
-#include <iterator>
 
 #include "async/clock.h"
 #include "async/task_group.h"
@@ -21,9 +19,8 @@ Result<json::Document> data_of(const std::string& text) {
     if (!parsed) return failure(std::move(parsed.error()).in("--data"));
     return parsed;
   }
-  std::ifstream in(text.substr(1), std::ios::binary);
-  if (!in) return failure(Code::kNotFound, "cannot read \"" + text.substr(1) + "\"");
-  auto parsed = json::parse(std::string(std::istreambuf_iterator<char>(in), {}));
+  TRY(std::string read, read_text(text.substr(1)));
+  auto parsed = json::parse(std::move(read));
   if (!parsed) return failure(std::move(parsed.error()).in(text.substr(1)));
   return parsed;
 }
@@ -78,7 +75,7 @@ int run_start(const Arguments& arguments) {
 
 Command start_command() {
   std::vector<Option> options{
-      {"--data", "JSON", "what the flow works on, or @FILE; null without it"},
+      {"--data", "JSON", "what the flow works on, or @FILE (@-: the standard input); null without it"},
       {"--id", "ID", "the event's id: starting it again with the same one changes nothing; a new one without it"},
       {"--wait", "", "wait until the run is over, and say what became of it"},
       {"--within", "TIME", "how long to wait", "60s"}};

@@ -71,4 +71,17 @@ Cause cause_of(std::string_view flow, std::string_view summary) {
   return cause;
 }
 
+bool matches(const CauseSelection& select, std::string_view flow, const RunStatus& status) {
+  if (select.empty()) return true;
+  if (status.state != RunState::kDead && status.state != RunState::kHeld) return false;
+  if (status.summary.find(select.text) == std::string::npos) return false;
+  if (!select.connection.empty() &&
+      status.summary.find(": " + std::string(select.connection) + ": ") == std::string::npos)
+    return false;
+  if (select.group.empty() && select.category.empty()) return true;
+  const Cause cause = cause_of(flow, status.summary);
+  return (select.category.empty() || cause.category == select.category) &&
+         (select.group.empty() || cause.id == select.group);
+}
+
 }  // namespace tieline::engine

@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "core/journal.h"
+
 namespace tieline::engine {
 
 struct Cause {
@@ -15,5 +17,17 @@ struct Cause {
 
 // `summary`: as a dead or held run has it, "CATEGORY: TEXT".
 Cause cause_of(std::string_view flow, std::string_view summary);
+
+// Which causes: all that fit everything given.
+struct CauseSelection {
+  std::string_view group;       // Cause::id
+  std::string_view category;    // Cause::category
+  std::string_view text;        // a part of the summary
+  std::string_view connection;  // the call's
+  bool empty() const { return group.empty() && category.empty() && text.empty() && connection.empty(); }
+};
+// Whether the run stands on such a cause. Only dead and held runs have one: of others nothing but an empty selection
+// is true.
+bool matches(const CauseSelection& select, std::string_view flow, const RunStatus& status);
 
 }  // namespace tieline::engine

@@ -188,8 +188,8 @@ struct Job {
   enum class State : std::uint8_t { kRunning, kDone, kStopped } state = State::kRunning;
   std::uint64_t id = 0;
   Selection select;
-  Replay how;    // of a decision about held runs only `by` and `redo`
-  Time created;  // what changed later is not among the selected
+  Replay how;                  // of a decision about held runs only `by` and `redo`
+  Time created = Time::max();  // what changed later is not among the selected; now at the latest
   std::uint64_t selected = 0, done = 0, refused = 0;
   std::string last_error;  // why one was refused
   // The last run that was looked at.
@@ -292,8 +292,8 @@ class Engine {
   // Puts other data in the place of the event's, for the next replay of this dead letter. The event stays as it is.
   // Errors as discard, and kTooLarge.
   Async<void> edit(RunId run, json::Document data, std::string by);
-  // How many runs a job on the selection would be given now.
-  Async<JobCount> count(Selection select);
+  // How many runs a job on the selection would be given now, of those that have not changed after `created`.
+  Async<JobCount> count(Selection select, Time created = Time::max());
   // Begins a job, durably: a restart goes on with it. It paces itself by the room that the flows have. kInvalid for one
   // run, and for damaged journals; kUnavailable when too many are at work; the store's.
   Async<Job> start_job(Job job);

@@ -43,7 +43,9 @@ Async<void> Engine::edit(RunId run, json::Document data, std::string by) {
   co_return co_await dispatcher->edit(run.event, std::move(data), std::move(by));
 }
 
-Async<JobCount> Engine::count(Selection select) { return impl_->jobs.count(std::move(select), impl_->shard.now()); }
+Async<JobCount> Engine::count(Selection select, Time created) {
+  return impl_->jobs.count(std::move(select), std::min(created, impl_->shard.now()));
+}
 
 Async<Job> Engine::start_job(Job job) { return impl_->jobs.start(std::move(job)); }
 

@@ -1444,6 +1444,63 @@ TEST_F(ReplayTest, AJobTakesWhatFits) {
   EXPECT_EQ(transport_.sent.size(), 7u);
 }
 
+TEST_F(ReplayTest, OnlyWhatHasFailedHasACause) {
+  start({flow({step("a")})});
+  transport_.script = {status(422, {}, R"("contact 17")")};
+  const Position dead = post("{}");
+  post("{}");
+  advance(1s);
+  const std::string group = cause_of("f", run_of(dead)->summary).id;
+  for (const auto member : {&Selection::group, &Selection::category, &Selection::text, &Selection::connection}) {
+    Selection select;
+    select.states = {RunState::kDead, RunState::kDelivered};
+    select.*member = member == &Selection::group ? group : member == &Selection::category ? "validation" : "api";
+    Result<JobCount> count;
+    await(keep(engine_->count(select), &count));
+    EXPECT_EQ(count->runs, member == &Selection::connection ? 0u : 1u) << "a delivered run has none";
+  }
+}
+
+TEST_F(ReplayTest, AJobIsGivenWhatWasCountedBefore) {
+  start({flow({step("a")})});
+  transport_.by_path["/a"] = status(422);
+  post("{}");
+  advance(1s);
+  Job job;
+  job.select = all_dead();
+  job.created = clock_.now();
+  advance(1s);
+  const Position later = post("{}");
+  advance(1s);
+  const auto records = run_of(later)->records;
+  Result<JobCount> count;
+  await(keep(engine_->count(job.select, job.created), &count));
+  EXPECT_EQ(count->runs, 1u);
+  Result<Job> started;
+  await(keep(engine_->start_job(job), &started));
+  EXPECT_EQ(started->selected, 1u);
+  advance(1s);
+  EXPECT_EQ(run_of(later)->records, records) << "nobody asked for it";
+  EXPECT_EQ(jobs().at(0).done, 1u);
+}
+
+TEST_F(ReplayTest, JobsThatAreCountedAtOnceAreNotMoreThanMayWork) {
+  start({flow({step("a")})});
+  for (int i = 0; i < 3; ++i) dead_at("/a");
+  TaskGroup asking(context_.get_executor());
+  std::vector<Result<Job>> started(12);
+  for (Result<Job>& one : started) {
+    Job job;
+    job.select = all_dead();
+    asking.spawn(keep(engine_->start_job(job), &one));
+  }
+  advance(1s);
+  EXPECT_EQ(std::ranges::count_if(started, [](const Result<Job>& one) { return one.has_value(); }), 8);
+  advance(30s);
+  start_job(all_dead());
+  await(asking.stop());
+}
+
 TEST_F(ReplayTest, AFlowTakesWhatCameBeforeIt) {
   start({flow({step("a")})});
   const Position before = post("{}", "refund"), after = post("{}", "refund");

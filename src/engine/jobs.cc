@@ -8,6 +8,18 @@
 namespace tieline::engine {
 namespace {
 
+// Counts one more as long as it lives.
+class Counted {
+ public:
+  explicit Counted(std::size_t& count) : count_(count) { ++count_; }
+  ~Counted() { --count_; }
+  Counted(const Counted&) = delete;
+  Counted& operator=(const Counted&) = delete;
+
+ private:
+  std::size_t& count_;
+};
+
 constexpr std::size_t kPage = 500;         // runs in memory
 constexpr std::size_t kRunningMax = 8;     // jobs at once
 constexpr std::size_t kKept = 100;         // jobs that are remembered
@@ -55,16 +67,10 @@ void Jobs::begin() {
 
 bool Jobs::fits(const Selection& select, const RunStatus& status, Time created) {
   if (status.changed > created || status.changed > select.until) return false;
-  const bool caused = status.state == RunState::kDead || status.state == RunState::kHeld;
-  if (!caused) return select.group.empty() && select.category.empty() && select.text.empty();
-  if (!select.text.empty() && status.summary.find(select.text) == std::string::npos) return false;
-  if (!select.connection.empty() && status.summary.find(": " + select.connection + ": ") == std::string::npos)
-    return false;
-  if (select.group.empty() && select.category.empty()) return true;
+  const CauseSelection cause{select.group, select.category, select.text, select.connection};
+  if (cause.empty()) return true;
   const Dispatcher* dispatcher = find_(status.run.flow);
-  const Cause cause = cause_of(dispatcher == nullptr ? std::string_view() : dispatcher->name(), status.summary);
-  if (!select.category.empty() && cause.category != select.category) return false;
-  return select.group.empty() || cause.id == select.group;
+  return matches(cause, dispatcher == nullptr ? std::string_view() : dispatcher->name(), status);
 }
 
 Async<std::vector<FlowId>> Jobs::flows_of(Selection select) {
@@ -289,9 +295,10 @@ Async<Job> Jobs::start(Job job) {
   if (job.select.run || job.how.damaged)
     co_return failure(Code::kInvalid,
                       "a job is for many runs, whose journals are whole: do to one what you want done to it");
-  if (running_.size() >= kRunningMax)
+  if (running_.size() + starting_ >= kRunningMax)
     co_return failure(Code::kUnavailable, std::to_string(kRunningMax) + " jobs are at work: wait for one, or stop one");
-  job.created = shard_.now();
+  const Counted turn(starting_);  // counting takes long, and others ask meanwhile
+  job.created = std::min(job.created, shard_.now());
   CO_TRY(const JobCount selected, co_await count(job.select, job.created));
   job.selected = selected.runs;
   job.id = ++last_id_;

@@ -50,6 +50,7 @@ class Jobs {
   Shard& shard_;
   std::function<Dispatcher*(FlowId)> find_;
   std::map<std::uint64_t, Job> running_;
+  std::size_t starting_ = 0;  // those that are counted and not yet among the running
   std::uint64_t last_id_ = 0;
 };
 

@@ -59,7 +59,8 @@ std::vector<NewEvent> take_published(const Shard& shard, Run& run) {
 
 std::vector<NewEvent> death_notice(const Shard& shard, const Run& run, const Transition& end) {
   if (end.state != RunState::kDead || run.flow == nullptr || run.flow->on_dead.empty()) return {};
-  if (run.event == nullptr || run.event->hops >= shard.limits.hops_max || run.flow->mode == FlowMode::kShadow) return {};
+  if (run.event == nullptr || run.event->hops >= shard.limits.hops_max || run.flow->mode == FlowMode::kShadow)
+    return {};
   const Event& event = *run.event;
   const std::string name = run.flow->name + '/' + std::to_string(run.id.event.value);
   json::Builder out;

@@ -14,8 +14,8 @@ namespace tieline::engine {
 Result<void> publish(const Shard& shard, Run& run, Publication publication, std::uint16_t step);
 // As events of now; leaves nothing.
 std::vector<NewEvent> take_published(const Shard& shard, Run& run);
-// Of a run that `end`s as a dead letter: the event that its flow wants to tell of it, as one of now; or nothing. It leaves
-// out what it cannot tell, and never refuses: a dead letter must not fail to end.
+// Of a run that `end`s as a dead letter: the event that its flow wants to tell of it, as one of now; or nothing. It
+// leaves out what it cannot tell, and never refuses: a dead letter must not fail to end.
 std::vector<NewEvent> death_notice(const Shard& shard, const Run& run, const Transition& end);
 // The record that ends a run brings them, and says which.
 void publish_with(RecordDraft& draft, std::vector<NewEvent> events);

@@ -17,9 +17,11 @@ std::string pause_summary(const Pause& pause) {
   return out;
 }
 
+bool asks_for_approval(std::string_view summary) { return summary.starts_with(kApproval); }
+
 PauseMarks pause_marks(std::string_view summary) {
   PauseMarks marks;
-  marks.approval = summary.starts_with(kApproval);
+  marks.approval = asks_for_approval(summary);
   marks.keep = marks.approval || summary.ends_with(kKeep);
   return marks;
 }

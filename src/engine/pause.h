@@ -17,5 +17,7 @@ struct PauseMarks {
   bool keep = false;  // a newer run of its key leaves it alone
 };
 PauseMarks pause_marks(std::string_view summary);
+// Whether a waiting run's summary says that it waits for a person's yes.
+bool asks_for_approval(std::string_view summary);
 
 }  // namespace tieline::engine

@@ -87,7 +87,8 @@ const spec::Table<OnDeadFile>& describe(const OnDeadFile*) {
                   .required = true})
           .check([](const OnDeadFile& file, const spec::Node&, spec::Problems& problems) {
             if (!file.topic.place.known()) return;
-            if (const auto ok = check_topic(file.topic.value); !ok) problems.error(file.topic.place, ok.error().message);
+            if (const auto ok = check_topic(file.topic.value); !ok)
+              problems.error(file.topic.place, ok.error().message);
           });
   return table;
 }

@@ -33,10 +33,12 @@ const job_done = (dir) =>
 
 test('3,000 dead letters are replayed once each and in order, over a kill', { timeout: 240_000 }, async (t) => {
   const kEvents = 3000;
-  let refuses = true;
-  const target = await sink(t, ({ path, json }) =>
-    path === '/second' && refuses ? { status: 422, body: `"contact ${json.n} is not there"` } : {},
-  );
+  let refuses = true,
+    kill = () => {};
+  const target = await sink(t, ({ path, json }) => {
+    kill();
+    return path === '/second' && refuses ? { status: 422, body: `"contact ${json.n} is not there"` } : {};
+  });
   const dir = setting(t, target);
   let program = await Tieline.start(t, dir);
   for (let n = 0; n < kEvents; n += 50) {
@@ -60,8 +62,11 @@ test('3,000 dead letters are replayed once each and in order, over a kill', { ti
   refuses = false;
   target.requests.length = 0;
   assert.match(await command(dir, 0, 'dead', 'replay', '--group', group, '--yes'), /job 1 replays 3,000 runs/);
-  await until('some are replayed', () => target.requests.length > 300, { every_ms: 1 });
-  await program.stop('SIGKILL');
+  kill = () => {
+    if (target.requests.length > 300) program.child.kill('SIGKILL');
+  };
+  await program.exit;
+  kill = () => {};
   assert.ok(target.requests.length < kEvents, 'it was killed in the middle');
   program = await Tieline.start(t, dir);
   // What was about to leave, or was not answered, before the kill: a person who looks at the vendor decides it.
@@ -117,7 +122,7 @@ test('an edited dead letter is delivered with the new data, and the event stays'
   assert.match(found, /hook sent thing \(event 1[^]*sink\.request\.post: answered 404[^]*dead letter[^]*edited[^]*replayed[^]*delivered/);
   assert.equal(await command(dir, 0, 'find', 'order=1042'), found);
   assert.equal(await command(dir, 0, 'find', 'things/1'), found);
-  assert.match(await command(dir, 0, 'find', '1042', '--count', '2'), /… and \d+ more/);
+  assert.match(await command(dir, 0, 'find', '1042', '--count', '2'), /^\(\d+ older lines are left out\)\n[^]*\n.*delivered\n$/);
   assert.match(await command(dir, 1, 'find', 'order=7'), /nothing is known/);
   await program.stop();
   assert.equal(await command(dir, 0, 'find', '1042'), found, 'the same without a server');
@@ -134,7 +139,7 @@ test('delivered events are replayed with the flow as it is now, and dead ones di
   target.requests.length = 0;
   assert.match(await command(dir, 2, 'replay', '--flow', 'things', '--as', 'now', '--from', 'failed', '--yes'), /as now begins/);
   assert.match(await command(dir, 0, 'replay', '--flow', 'things', '--as', 'now', '--since', '1h', '--yes'), /job 1 replays 2 runs/);
-  await until('they are made again', () => target.requests.length === 2);
+  await target.until('they are made again', () => target.requests.length === 2);
   await job_done(dir);
   assert.deepEqual(new Set(target.requests.map(({ path }) => path)), new Set(['/third']), '/first is to be skipped');
   assert.match(await command(dir, 0, 'dead', 'discard', '--flow', 'things', '--yes'), /job 2 discards/);

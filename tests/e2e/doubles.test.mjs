@@ -189,11 +189,10 @@ test('Stripe answers as its specification says', { skip: needs_shared, timeout: 
   // What the double takes is what the specification takes.
   for (const [path, name] of [['/v1/customers', 'customers'], ['/v1/refunds', 'refunds']]) {
     const { content } = document.paths[path].post.requestBody;
-    for (const parameter of Object.keys(content['application/x-www-form-urlencoded'].schema.properties)) {
-      const { json } = await send('POST', path, { [parameter]: '1' });
-      assert.notEqual(json.error?.code, 'parameter_unknown', `${name} take ${parameter}`);
-      await new Promise((done) => setTimeout(done, 45)); // 25 requests a second to one endpoint
-    }
+    const every = Object.keys(content['application/x-www-form-urlencoded'].schema.properties);
+    // Unknown ones are looked for before any value is.
+    const { json } = await send('POST', path, Object.fromEntries(every.map((parameter) => [parameter, '1'])));
+    assert.notEqual(json.error?.code, 'parameter_unknown', `${name} take ${json.error?.param}`);
   }
 });
 

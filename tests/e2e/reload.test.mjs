@@ -31,9 +31,7 @@ async function setting(t, settings = {}) {
     return n;
   };
   const arrived = (path) =>
-    until(`${path} arrives`, () => target.requests.some((request) => request.path === path), {
-      describe: () => JSON.stringify(target.requests.map((request) => request.path)),
-    });
+    target.until(`${path} arrives`, () => target.requests.some((request) => request.path === path));
   return { target, dir, program, send, arrived };
 }
 
@@ -73,7 +71,7 @@ for (const [name, reload] of [
     await reload(s);
     await until('a new event goes the new way', async () => {
       const n = await s.send();
-      await until('the event arrives somewhere', () =>
+      await s.target.until('the event arrives somewhere', () =>
         s.target.requests.some(({ path }) => path.endsWith(`/second/${n}`)),
       );
       return s.target.requests.some(({ path }) => path === `/new/second/${n}`);
@@ -92,9 +90,7 @@ test('a broken flow changes nothing and says where it is broken', async (t) => {
   assert.match(answer.body, /things\.yaml:3:\d+/);
   assert.match(answer.body, /putt/);
   s.program.child.kill('SIGHUP');
-  await until('the error is shown', () => /things\.yaml:3:\d+/.test(s.program.output), {
-    describe: () => s.program.output,
-  });
+  await s.program.says(/things\.yaml:3:\d+/);
   const n = await s.send();
   await s.arrived(`/old/second/${n}`);
 });
@@ -124,7 +120,7 @@ steps: [ { call: store.items.put, with: { n: =.n } } ]
   });
   const program = await Tieline.start(t, dir);
   assert.equal((await program.post('hook', hook('thing', '{"n":1}'))).status, 200);
-  const arrived = (path) => until(`${path} arrives`, () => target.requests.some((request) => request.path === path));
+  const arrived = (path) => target.until(`${path} arrives`, () => target.requests.some((request) => request.path === path));
   await arrived('/old/1');
 
   write_connector(dir, 'stock', stock('/new').replace('category', 'catgory'));
@@ -132,7 +128,7 @@ steps: [ { call: store.items.put, with: { n: =.n } } ]
   assert.equal(refused.status, 400, refused.body);
   assert.match(refused.body, /connectors\/stock\.yaml:3:1: error: unknown key \\"catgory\\"/);
   const before = target.requests.length;
-  await until('it is tried again as before', () => target.requests.length > before);
+  await target.until('it is tried again as before', () => target.requests.length > before);
   assert.equal(target.requests.at(-1).path, '/old/1');
 
   write_connector(dir, 'stock', stock('/new'));
@@ -143,7 +139,9 @@ steps: [ { call: store.items.put, with: { n: =.n } } ]
 
 test('SIGTERM finishes the call in flight, takes nothing new, and exits with 0', async (t) => {
   const s = await setting(t);
-  s.target.answer = ({ path }) => ({ delay_ms: path.startsWith('/old/first') ? 400 : 0 });
+  s.target.answer = async ({ path }) => {
+    if (path.startsWith('/old/first')) await s.program.says(/ stopping/);
+  };
   const n = await s.send();
   await s.arrived(`/old/first/${n}`);
   assert.deepEqual(await s.program.stop('SIGTERM'), { code: 0, signal: null });
@@ -173,7 +171,7 @@ test('SIGTERM in the middle of a reload ends both', { timeout: 60_000 }, async (
   const s = await setting(t);
   for (let i = 0; i < 60; ++i) write_flow(s.dir, `more-${i}`, flow(`/more-${i}`));
   s.program.child.kill('SIGHUP');
-  await until('the reload begins or is over', () => s.program.alive, { every_ms: 5 });
+  await s.program.says(/SIGHUP: loads the workspace again/);
   assert.deepEqual(await s.program.stop('SIGTERM'), { code: 0, signal: null });
 });
 
@@ -184,7 +182,9 @@ test('half a request from a stranger takes nothing from the drain', { timeout: 6
   t.after(() => stranger.destroy());
   stranger.on('error', () => {});
   await new Promise((done) => stranger.write('POST /hooks/hook HTTP/1.1\r\nHost: x\r\n', done));
-  s.target.answer = ({ path }) => ({ delay_ms: path.startsWith('/old/first') ? 400 : 0 });
+  s.target.answer = async ({ path }) => {
+    if (path.startsWith('/old/first')) await s.program.says(/ stopping/);
+  };
   const n = await s.send();
   await s.arrived(`/old/first/${n}`);
   assert.deepEqual(await s.program.stop('SIGTERM'), { code: 0, signal: null });
@@ -196,7 +196,7 @@ test('told to stop twice, it stops at once', { timeout: 60_000 }, async (t) => {
   await s.send();
   await s.arrived('/old/first/1');
   s.program.child.kill('SIGTERM');
-  await until('it says that it stops', () => s.program.output.includes('stopping'));
+  await s.program.says(/ stopping/);
   assert.deepEqual(await s.program.stop('SIGTERM'), { code: 1, signal: null });
 });
 

@@ -131,7 +131,7 @@ test('F0: with a wait in place of the skip the order waits for its contact, over
     'PUT /hubspot/crm/v4/objects/deals/d1/associations/default/contacts/c1': () => ({ body: { results: [{}] } }),
   };
   const waits = (text) => text.replace('empty: skip', 'empty: { wait: 1s, for: 1h }');
-  const { dir, program, sent, ended } = await setting(t, answers, waits);
+  const { dir, program, vendors, sent, ended } = await setting(t, answers, waits);
   const order = { admin_graphql_api_id: 'gid://shopify/Order/1', order_number: 1, email: 'new@example.com', customer: { id: 1 } };
   await post(program, 'shopify', shopify('orders/create', JSON.stringify(order)));
   const [waiting] = await ended('f0', 'retrying');
@@ -139,7 +139,7 @@ test('F0: with a wait in place of the skip the order waits for its contact, over
   await program.stop('SIGKILL');
   const next = await Tieline.start(t, dir, { env });
   const searches = () => sent('POST /hubspot/crm/v3/objects/contacts/search').length;
-  await until('it is asked again', () => searches() >= 2);
+  await vendors.until('it is asked again', () => searches() >= 2);
   there = true;
   await until('it is there', async () => (await next.runs({ flow: 'f0', state: 'delivered' })).length === 1);
   assert.equal(sent('POST /hubspot/crm/v3/objects/0-3/batch/upsert').length, 1);

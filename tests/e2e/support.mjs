@@ -155,8 +155,10 @@ export class Tieline {
     for (const stream of [self.child.stdout, self.child.stderr])
       stream.on('data', (part) => {
         self.output += part;
+        self.heard?.forEach((look) => look());
       });
-    self.exit = new Promise((done) => self.child.on('exit', (code, signal) => done({ code, signal })));
+    // 'close' and not 'exit': only then is all that it said in `output`.
+    self.exit = new Promise((done) => self.child.on('close', (code, signal) => done({ code, signal })));
     t?.after(async () => {
       self.child.kill('SIGKILL');
       await self.exit;
@@ -170,6 +172,27 @@ export class Tieline {
   // One that another process started, by its admin port's address.
   static at(admin) {
     return Object.assign(new Tieline(), { admin });
+  }
+
+  // Waits until the log says so.
+  says(what, limit_ms = 20_000) {
+    this.heard ??= new Set();
+    return new Promise((done, failed) => {
+      const end = (settle, value) => {
+        clearTimeout(timer);
+        this.heard.delete(look);
+        settle(value);
+      };
+      const timer = setTimeout(
+        () => end(failed, new Error(`not said in ${limit_ms} ms: ${what}\n${this.output}`)),
+        limit_ms,
+      );
+      const look = () => {
+        if (what.test(this.output)) end(done);
+      };
+      this.heard.add(look);
+      look();
+    });
   }
 
   async stop(signal = 'SIGTERM') {
@@ -239,7 +262,8 @@ export function http(url, { method = 'GET', headers = {}, body, timeout = 30_000
   });
 }
 
-// Asks `probe` until it gives something true, and gives that; after `limit_ms` fails with what `describe` says.
+// For what only a question tells, to the admin port or a command; what arrives at a sink is waited for with its `until`, what the
+// log says with `says`. Asks `probe` until it gives something true, and gives that; after `limit_ms` fails with what `describe` says.
 export async function until(what, probe, { limit_ms = 20_000, every_ms = 25, describe = () => '' } = {}) {
   for (const end = performance.now() + limit_ms; ;) {
     const value = await probe();

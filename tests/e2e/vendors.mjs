@@ -12,12 +12,30 @@ class Recorded {
 }
 
 // Starts a server that records each request and answers what `answer(request)` gives: {status, headers, body,
-// delay_ms, cut}. A body that is no text is sent as JSON. `cut` breaks instead of answering: true drops the connection,
+// delay_ms, cut} (`delay_ms` is for effects_vendor(), where time does not matter; a test that must wait for something gives
+// a promise). A body that is no text is sent as JSON. `cut` breaks instead of answering: true drops the connection,
 // 'reset' resets it, 'half' drops it within the answer's body, 'silent' says nothing and keeps it, 'trickle' gives a byte a
 // second. `refuse()` true resets a connection as it comes, `early()` true resets it when a request's head was read. The
-// server closes when the test `t` ends. Requests are not kept with `keep` false.
+// server closes when the test `t` ends. Requests are not kept with `keep` false. `until(what, holds)` waits until `holds()` is
+// true, looking again at each request that comes.
 export async function sink(t, answer = () => ({}), { keep = true } = {}) {
   const self = { requests: [], answer, in_flight: 0, early: undefined, refuse: undefined };
+  const waiters = new Set();
+  self.until = (what, holds, limit_ms = 20_000) =>
+    new Promise((done, failed) => {
+      const end = (settle, value) => {
+        clearTimeout(timer);
+        waiters.delete(look);
+        settle(value);
+      };
+      const came = () => JSON.stringify(self.requests.slice(-20).map(({ method, path }) => `${method} ${path}`));
+      const timer = setTimeout(() => end(failed, new Error(`not after ${limit_ms} ms: ${what}; came: ${came()}`)), limit_ms);
+      const look = () => {
+        if (holds()) end(done);
+      };
+      waiters.add(look);
+      look();
+    });
   const server = createServer(async (incoming, outgoing) => {
     if (self.early?.()) return void incoming.socket.resetAndDestroy();
     self.in_flight += 1;
@@ -42,6 +60,7 @@ export async function sink(t, answer = () => ({}), { keep = true } = {}) {
       query: searchParams,
     });
     if (keep) self.requests.push(request);
+    waiters.forEach((look) => look());
     const told = (await self.answer(request)) ?? {};
     if (told.delay_ms) await new Promise((done) => setTimeout(done, told.delay_ms));
     if (told.cut === 'silent') return;

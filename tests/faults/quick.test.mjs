@@ -3,7 +3,7 @@
 import { test } from 'node:test';
 import { cases } from './cases.mjs';
 
-const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
+const seed = Number(process.env.SEED ?? 1);
 for (const { name, what, quick, run } of cases.filter((one) => one.quick)) {
   test(`${name}: ${what}; ${quick} rounds, seed ${seed}`, { timeout: 180_000 }, async (t) => {
     const row = await run({ t, seed, rounds: quick, seconds: 2, note: (text) => t.diagnostic(text) });
