@@ -132,7 +132,7 @@ function first_byte({ folder, timed_sink, settings, note }, per_second) {
   const flow = systems.flow(timed_sink.url, { query: 'at: =$event.time' });
   return with_tieline(folder, { flows: [flow] }, async (program) => {
     const before = timed_sink.mark();
-    const result = await systems.wrk(folder, program.url, 256, settings.seconds, { per_second });
+    const result = await systems.wrk(folder, program.url, 512, settings.seconds, { per_second });
     const { delivered } = await all_delivered(program, flow.name, result.requests);
     const latencies = await timed_sink.latencies_us(before, delivered);
     hold(latencies.length >= delivered, `first byte: ${delivered} delivered, but the sink saw ${latencies.length}`);

@@ -1,5 +1,6 @@
 #include "sim/flows.h"
 
+#include "base/check.h"
 #include "sim/vendor.h"
 
 namespace tieline::sim {
@@ -28,6 +29,14 @@ class VendorAction final : public Action {
     path_ = name;
   }
 
+  // It takes several in one request, in "rows".
+  static std::shared_ptr<VendorAction> of_rows(const std::string& name, std::size_t most) {
+    auto action = std::make_shared<VendorAction>(name, Safety::kUnsafe, true, false);
+    action->items_arg_ = "rows";
+    action->items_max_ = most;
+    return action;
+  }
+
   Result<Request> render(const json::Document& args, const CallIdentity& identity) const override {
     Request request = request_to(path_, args);
     if (has_idempotency_key_) request.headers.emplace_back("Idempotency-Key", identity.key);
@@ -43,8 +52,21 @@ class VendorAction final : public Action {
   Result<std::optional<Request>> next_page(const Request&, const Exchange&) const override {
     return std::optional<Request>();
   }
+  std::vector<Verdict> judge_items(const Exchange& exchange, json::Value items) const override {
+    const auto answers = json::parse(exchange.response.body);
+    std::vector<Verdict> out;
+    for (const json::Value one : answers->root().elements()) {
+      Exchange row;
+      row.phase = Phase::kAnswered;
+      row.response.status = static_cast<int>(one["status"].as_int64().value_or(0));
+      out.emplace_back().category = classify(row, safety_);
+      out.back().result = answers->part(one);
+    }
+    CHECK(out.size() == items.size());
+    return out;
+  }
   Result<Request> render_find(const json::Document& args, const CallIdentity&) const override {
-    return request_to("find", args);
+    return request_to("find", items_arg_.empty() ? args : args.part(args.root()["rows"].at(0)));
   }
   Verdict judge_find(const Exchange& exchange, Time now) const override {
     Verdict verdict = judge(exchange, now);
@@ -95,6 +117,12 @@ class CallStep final : public Step {
     CallRequest request;
     request.action = action_;
     request.args = args.finish();
+    if (!action_->items_arg().empty()) {
+      json::Builder rows;
+      rows.begin_object().key("rows").begin_array().copy(request.args.root()).end_array().end_object();
+      request.args = rows.finish();
+      request.one_item = true;
+    }
     request.on_unknown = options_.on_unknown;
     if (options_.once) request.once = group;
     RunContext::CallResult result = co_await context.call(std::move(request));
@@ -206,6 +234,7 @@ constexpr Kind kKinds[] = {
     {kApprove, true, false, false, Safety::kUnsafe, true, false, {}},
     {kNewest, true, false, false, Safety::kUnsafe, true, false, {}},
     {kBraked, false, false, false, Safety::kRepeatable, false, false, {}},
+    {kBatched, false, false, false, Safety::kUnsafe, true, false, {}},
 };
 
 void add_wait(Flow& flow, Duration wait, bool approval) {
@@ -243,6 +272,10 @@ FlowPtr make_flow(const Kind& kind, std::uint32_t generation) {
     // Before and after the call: what is published counts once, however often the run begins again.
     flow->steps.insert(flow->steps.begin(), std::make_shared<PublishStep>());
     flow->steps.push_back(std::make_shared<PublishStep>());
+  }
+  if (flow->name == kBatched) {
+    flow->batch = Batch{4, 1'000, Duration(2'000'000)};
+    flow->steps = {std::make_shared<CallStep>(VendorAction::of_rows(std::string("do_") + kBatched, 4), kind.call)};
   }
   if (flow->name == kDebounce) add_wait(*flow, kDebounceWait, false);
   if (flow->name == kApprove) add_wait(*flow, kApprovalWait, true);

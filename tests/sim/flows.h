@@ -36,6 +36,9 @@ inline constexpr const char* kNewest = "newest";  // keyed, coalesces; unsafe wi
 inline constexpr const char* kBraked = "braked";  // repeatable: so many runs at most until a person lets more go
 inline constexpr std::uint32_t kBrakeMax = 6;
 
+// Unsafe with a look-up, several runs in one request; the vendor refuses some rows, some requests, loses some answers.
+inline constexpr const char* kBatched = "batched";
+
 inline constexpr std::uint32_t kTries = 6;
 
 // All of them in their `generation`-th version.

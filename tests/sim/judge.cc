@@ -108,7 +108,7 @@ void Life::judge_effects() {
     if (!sent.acknowledged) continue;
     ++report_.acknowledged;
     for (const char* flow : {kUpsert, kVersioned, kFound, kKeyed, kHeld, kOnce, kRepeat, kPublish, kDebounce, kApprove,
-                             kNewest, kBraked}) {
+                             kNewest, kBraked, kBatched}) {
       const std::string name = std::string(flow) + "/" + sent.id;
       const std::size_t made = vendor_.count(effect_identity(flow, sent.id, sent.group));
       const auto end = ends_.find(name);

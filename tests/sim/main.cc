@@ -34,31 +34,16 @@ int main(int argc, char** argv) {
       std::printf("seed %llu: %s\n", static_cast<unsigned long long>(seed), violation.c_str());
     if (!report.violations.empty()) std::fflush(stdout);
     failed += report.violations.empty() ? 0 : 1;
-    total.acknowledged += report.acknowledged;
-    total.delivered += report.delivered;
-    total.stale += report.stale;
-    total.dead += report.dead;
-    total.crashes += report.crashes;
-    total.reloads += report.reloads;
-    total.replays += report.replays;
-    total.lost_answers += report.lost_answers;
-    total.failed_before += report.failed_before;
-    total.settled_by_hand += report.settled_by_hand;
-    total.steps += report.steps;
-    total.in_outage += report.in_outage;
-    total.skipped += report.skipped;
-    total.cancelled += report.cancelled;
-    total.approvals += report.approvals;
-    total.releases += report.releases;
+    total += report;
   }
   std::printf(
       "%llu seeds, %d failed: %zu events acknowledged; runs: %zu delivered, %zu stale, %zu skipped, %zu cancelled, %zu "
       "dead; %zu crashes, %zu "
       "reloads, %zu replays of all that was dead, "
       "%zu lost answers, %zu lost before their effect, %zu settled by hand, %zu approvals answered, %zu brakes "
-      "released, %zu unburnt in outages; %zu steps\n",
+      "released, %zu unburnt in outages, %zu requests of several runs; %zu steps\n",
       static_cast<unsigned long long>(seeds), failed, total.acknowledged, total.delivered, total.stale, total.skipped,
       total.cancelled, total.dead, total.crashes, total.reloads, total.replays, total.lost_answers, total.failed_before,
-      total.settled_by_hand, total.approvals, total.releases, total.in_outage, total.steps);
+      total.settled_by_hand, total.approvals, total.releases, total.in_outage, total.together, total.steps);
   return failed == 0 ? 0 : 1;
 }

@@ -20,11 +20,14 @@ std::uint64_t first_caught(const engine::EngineFaults& faults, std::string_view 
 
 TEST(Simulation, KeepsEveryPromiseWithoutAFault) {
   Options options;
+  Report all;
   for (options.seed = 1'001; options.seed <= 1'010; ++options.seed) {
     const Report report = simulate(options);
+    all += report;
     EXPECT_TRUE(report.violations.empty()) << "seed " << options.seed << ": " << report.violations.front();
     EXPECT_EQ(report.acknowledged, options.events);
   }
+  EXPECT_GE(all.together, 20u);
 }
 
 TEST(Simulation, CatchesUnknownOutcomesThatAreRepeated) {
@@ -37,6 +40,12 @@ TEST(Simulation, CatchesThemInsideOfOtherStepsToo) {
   engine::EngineFaults faults;
   faults.repeat_unknown = true;
   EXPECT_NE(first_caught(faults, "without a hold or look-up: nested/", 50), 0u);
+}
+
+TEST(Simulation, CatchesThemInRequestsOfSeveralRuns) {
+  engine::EngineFaults faults;
+  faults.repeat_unknown = true;
+  EXPECT_NE(first_caught(faults, "without a hold or look-up: batched/", 50), 0u);
 }
 
 TEST(Simulation, CatchesIntentsThatAreNotDurable) {

@@ -186,8 +186,20 @@ Report Life::run() {
   engine_.reset();
   tasks_.reset();
   report_.lost_answers = vendor_.lost();
+  report_.together = vendor_.together();
   report_.failed_before = vendor_.failed_before();
   return report_;
+}
+
+Report& Report::operator+=(const Report& other) {
+  violations.insert(violations.end(), other.violations.begin(), other.violations.end());
+  for (const auto count : {&Report::acknowledged, &Report::delivered, &Report::stale, &Report::dead, &Report::crashes,
+                           &Report::reloads, &Report::replays, &Report::lost_answers, &Report::failed_before,
+                           &Report::settled_by_hand, &Report::steps, &Report::skipped, &Report::cancelled,
+                           &Report::approvals, &Report::releases, &Report::in_outage, &Report::together}) {
+    this->*count += other.*count;
+  }
+  return *this;
 }
 
 Report simulate(const Options& options) {

@@ -15,6 +15,10 @@ struct Report {
               steps = 0;
   std::size_t skipped = 0, cancelled = 0, approvals = 0, releases = 0;  // the last: of a brake
   std::size_t in_outage = 0;  // attempts that failed in an outage and cost no try
+  std::size_t together = 0;   // requests of several runs
+
+  // All of several lives.
+  Report& operator+=(const Report& other);
 };
 
 Report simulate(const Options& options);

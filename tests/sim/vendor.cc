@@ -85,6 +85,29 @@ void Vendor::arrive() {
     complaints_.push_back("over its short rate: " + std::to_string(lately));
 }
 
+std::vector<json::Value> Vendor::rows_of(json::Value body) {
+  std::vector<json::Value> rows;
+  for (const json::Value row : body["rows"].elements()) rows.push_back(row);
+  if (rows.empty()) rows.push_back(body);
+  return rows;
+}
+
+void Vendor::apply(const Request& request, const std::vector<json::Value>& rows, const std::vector<int>& said) {
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (said[i] == 200) apply(request, rows[i]);
+  }
+}
+
+// What it says of each row of a request, where it takes the request: mostly yes.
+std::vector<int> Vendor::decide(std::size_t rows) {
+  std::vector<int> said(rows, 200);
+  if (rows < 2 || calm_) return said;
+  for (int& one : said) {
+    if (prng_.chance(1, 20)) one = prng_.chance(1, 3) ? 422 : 503;
+  }
+  return said;
+}
+
 void Vendor::apply(const Request& request, json::Value body) {
   if (request.url.find("/get") != std::string::npos || request.url.find("/find") != std::string::npos) return;
   const std::string identity(body["identity"].as_string());
@@ -96,7 +119,13 @@ void Vendor::apply(const Request& request, json::Value body) {
                             clock_.now()});
 }
 
-Response Vendor::answer(const Request& request, json::Value body) {
+Response Vendor::answer(const Request& request, json::Value body, const std::vector<int>& said) {
+  if (body.has("rows")) {
+    json::Builder out;
+    out.begin_array();
+    for (const int status : said) out.begin_object().key("status").integer(status).end_object();
+    return Response{200, {}, json::print(out.end_array().finish().root())};
+  }
   const std::string identity(body["identity"].as_string());
   if (request.url.find("/find") != std::string::npos) {
     const auto found = made_.find(identity);
@@ -114,6 +143,19 @@ bool Vendor::in_outage() {
   return true;
 }
 
+// Its credentials are refused now, or its limit is reached: neither is a try.
+std::optional<Exchange> Vendor::refuse() {
+  const Instant now = clock_.instant();
+  if (now >= locked_from_ && now < locked_until_) return answered(401);
+  if (!calm_ && now >= limited_until_ && prng_.chance(1, 25))
+    limited_until_ = now + Duration(static_cast<std::int64_t>(1 + prng_.below(40)) * 1'000'000);
+  if (now >= limited_until_ || calm_) return std::nullopt;
+  const std::int64_t seconds = (limited_until_ - now).count() / 1'000'000 + 1;
+  limit_told_ = now;
+  limit_told_until_ = now + Duration(seconds * 1'000'000);
+  return answered(429, {{"Retry-After", std::to_string(seconds)}});
+}
+
 asio::awaitable<Exchange> Vendor::send(Request request, Deadline deadline) {
   (void)deadline;
   const Instant sent = clock_.instant();
@@ -121,9 +163,16 @@ asio::awaitable<Exchange> Vendor::send(Request request, Deadline deadline) {
   const auto document = json::parse(request.body);
   const json::Value body = document->root();
   const std::string action = request.url.substr(request.url.rfind('/') + 1);
-  std::uint32_t& tried =
-      attempts_[std::string(body["flow"].as_string()) + "/" + std::string(body["event"].as_string()) + "/" + action];
-  ++tried;
+  const std::vector<json::Value> rows = rows_of(body);
+  const auto tried = [&](std::int32_t by) {
+    for (const json::Value row : rows) {
+      const std::string run = std::string(row["flow"].as_string()) + "/" + std::string(row["event"].as_string());
+      attempts_[run + "/" + action] += static_cast<std::uint32_t>(by);
+    }
+  };
+  tried(1);
+  if (rows.size() > 1) ++together_;
+  const std::vector<int> said = decide(rows.size());
   const std::uint64_t dice = calm_ ? UINT64_MAX : prng_.below(100);
   const auto delay = [&] { return Duration(static_cast<std::int64_t>(prng_.below(calm_ ? 5'000 : 400'000))); };
   const bool down = in_outage();
@@ -140,42 +189,36 @@ asio::awaitable<Exchange> Vendor::send(Request request, Deadline deadline) {
   struct OnItsWay {
     Vendor& vendor;
     const Request& request;
-    json::Value body;
+    const std::vector<json::Value>& rows;
+    const std::vector<int>& said;
     bool over = false;
     bool down;
     ~OnItsWay() {
       if (over || !vendor.prng_.chance(1, 2)) return;
       vendor.arrive();
-      if (!down) vendor.apply(request, body);
+      if (!down) vendor.apply(request, rows, said);
     }
-  } on_its_way{*this, request, body, false, down};
+  } on_its_way{*this, request, rows, said, false, down};
   co_await clock_.sleep(delay());
   on_its_way.over = true;
   arrive();
-  const Instant now = clock_.instant();
   if (down) co_return answered(503);
-  if (now >= locked_from_ && now < locked_until_) {
-    --tried;
-    co_return answered(401);
-  }
-  if (!calm_ && now >= limited_until_ && prng_.chance(1, 25))
-    limited_until_ = now + Duration(static_cast<std::int64_t>(1 + prng_.below(40)) * 1'000'000);
-  if (now < limited_until_ && !calm_) {
-    --tried;
-    const std::int64_t seconds = (limited_until_ - now).count() / 1'000'000 + 1;
-    limit_told_ = now;
-    limit_told_until_ = now + Duration(seconds * 1'000'000);
-    co_return answered(429, {{"Retry-After", std::to_string(seconds)}});
+  if (auto shut = refuse()) {
+    tried(-1);
+    co_return std::move(*shut);
   }
   bound += options_.failures;
   if (dice < bound) co_return answered(prng_.chance(1, 2) ? 500 : 503);
   bound += options_.refusals;
-  if (dice < bound) co_return answered(422);
+  if (dice < bound) {
+    if (rows.size() > 1) tried(-1);  // refused together, they come again in smaller requests
+    co_return answered(422);
+  }
   bound += options_.lost_answers;
   // Whoever gets no answer cannot tell these two: it failed before the effect, or after it.
   const bool lost = dice < bound, before = lost && prng_.chance(1, 2);
-  if (!before) apply(request, body);
-  const Response response = answer(request, body);
+  if (!before) apply(request, rows, said);
+  const Response response = answer(request, body, said);
   co_await clock_.sleep(delay());
   if (lost) {
     ++(before ? failed_before_ : lost_);

@@ -53,6 +53,7 @@ class Vendor final : public Transport {
     Time from, to;
   };
   const std::vector<Known>& outage_known() const { return outage_known_; }
+  std::size_t together() const { return together_; }  // requests of several runs
   std::size_t outage_calls() const { return outage_calls_; }
   std::size_t lost() const { return lost_; }                    // effects whose answer was lost
   std::size_t failed_before() const { return failed_before_; }  // answers lost without an effect
@@ -63,8 +64,13 @@ class Vendor final : public Transport {
   bool in_outage();  // counts the call where it is
   void refused();
   void not_refused();
+  std::optional<Exchange> refuse();
+  // The rows of a request that has several, or its one body.
+  static std::vector<json::Value> rows_of(json::Value body);
+  std::vector<int> decide(std::size_t rows);
+  void apply(const Request& request, const std::vector<json::Value>& rows, const std::vector<int>& said);
   void apply(const Request& request, json::Value body);
-  Response answer(const Request& request, json::Value body);
+  Response answer(const Request& request, json::Value body, const std::vector<int>& said);
   Exchange not_sent(Code code, const char* why);
   Exchange reset(const char* why);
   Exchange answered(int status, Headers headers = {}, Bytes body = "{}");
@@ -87,7 +93,7 @@ class Vendor final : public Transport {
   bool knows_ = false;       // the last of them is not over
   std::size_t refused_ = 0;  // calls in a row that never left
   std::size_t outage_calls_ = 0;
-  std::size_t lost_ = 0, failed_before_ = 0;
+  std::size_t lost_ = 0, failed_before_ = 0, together_ = 0;
 };
 
 }  // namespace tieline::sim
