@@ -11,7 +11,10 @@ void Recent::open(std::uint64_t first_lsn, std::uint64_t first_seq) {
   next->first_lsn = first_lsn;
   next->first_seq = first_seq;
   // As many as the one before had: growing a table of this size stalls the shard that meets it.
-  if (!generations_.empty()) next->runs.reserve(generations_.back()->runs.size());
+  if (!generations_.empty()) {
+    next->runs.reserve(generations_.back()->runs.size());
+    closed_runs_ += generations_.back()->runs.size();
+  }
   generations_.push_back(std::move(next));
 }
 
@@ -34,6 +37,7 @@ std::shared_ptr<Generation> Recent::drop_oldest() {
   CHECK(generations_.size() > 1);
   auto oldest = std::move(generations_.front());
   generations_.pop_front();
+  closed_runs_ -= oldest->runs.size();
   return oldest;
 }
 

@@ -78,6 +78,7 @@ class Recent {
   bool empty() const { return generations_.empty(); }
   const std::deque<std::shared_ptr<Generation>>& generations() const { return generations_; }
   std::shared_ptr<Generation> drop_oldest();
+  std::size_t closed_runs() const { return closed_runs_; }  // of all generations but the hot one
 
   // Of the hot generation, in the order of their positions.
   void add_hash(std::uint64_t seq, std::uint64_t hash);
@@ -106,6 +107,7 @@ class Recent {
 
  private:
   std::deque<std::shared_ptr<Generation>> generations_;
+  std::size_t closed_runs_ = 0;
 };
 
 // The newest events, without a gap: those that are not durable yet, and of the durable ones as many as fit.

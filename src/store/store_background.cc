@@ -231,7 +231,8 @@ Duration pause_of_sealing(Duration worked, std::size_t behind) {
 void StoreCore::rest(Duration worked) {
   std::unique_lock lock(mutex);
   if (disk_low_ || disk_out_) return;  // what is sealed is smaller
-  const Duration pause = pause_of_sealing(worked, sealing_.size());
+  const std::size_t by_runs = recent.closed_runs() * (kGenerationsMax - 1) / kClosedRunsMax;
+  const Duration pause = pause_of_sealing(worked, std::max(sealing_.size(), by_runs));
   wake_background_.wait_for(lock, pause, [&] { return stopping_ || maintain_asked_ > maintain_done_; });
 }
 

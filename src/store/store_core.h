@@ -21,6 +21,8 @@ namespace tieline::store {
 
 // Generations in memory, the hot one among them: more, and appends wait for the background thread.
 inline constexpr std::size_t kGenerationsMax = 12;
+// Runs in the closed ones of them: a segment of small records has many, and each takes some 300 bytes of memory.
+inline constexpr std::size_t kClosedRunsMax = 300'000;
 
 // How long sealing rests after it has worked for a while, with so many full segments that wait: it can wait itself, a
 // burst of webhooks cannot. Sustained load lets them grow until it keeps up.

@@ -55,7 +55,7 @@ std::optional<Error> StoreCore::refusal(bool events) const {
 
 bool StoreCore::has_room() const {
   return queue_.count < options.queue_count_max && queue_.bytes < options.queue_bytes_max &&
-         recent.generations().size() <= kGenerationsMax;
+         recent.generations().size() <= kGenerationsMax && recent.closed_runs() <= kClosedRunsMax;
 }
 
 FlowState* StoreCore::flow(FlowId id) {
