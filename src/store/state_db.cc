@@ -9,8 +9,8 @@
 namespace tieline::store {
 namespace {
 
-// 3: entries have an owner, and the log's start is known. 2 is read, and becomes 3 when it is opened for writing.
-constexpr std::int64_t kStateFormat = 3, kOldestStateFormat = 2;
+// 3: entries have an owner. 4: the log's start is known. Older ones are read, and brought up when opened for writing.
+constexpr std::int64_t kStateFormat = 4, kOldestStateFormat = 2;
 
 constexpr std::int64_t kFreePart = 8;  // of the file: as much of it may be free pages
 
@@ -230,15 +230,15 @@ Result<StateDb> StateDb::open(const std::string& path, const std::string& vfs) {
   TRY_VOID(state.db_.run(first.c_str()));
   TRY(const std::int64_t format, state.db_.number("select format from applied"));
   TRY_VOID(check_format(path, format, kOldestStateFormat, kStateFormat));
-  if (format < kStateFormat) TRY_VOID(state.upgrade());
+  if (format < kStateFormat) TRY_VOID(state.upgrade(format));
   return state;
 }
 
-Result<void> StateDb::upgrade() {
+Result<void> StateDb::upgrade(std::int64_t from) {
   return in_transaction([&]() -> Result<void> {
+    if (from < 3) TRY_VOID(db_.run("alter table entry add column seq int; alter table entry add column flow int"));
     TRY_VOID(
-        db_.run("alter table entry add column seq int; alter table entry add column flow int; "
-                "alter table applied add column first_lsn int default 0; "
+        db_.run("alter table applied add column first_lsn int default 0; "
                 "alter table applied add column first_seq int default 0"));
     const std::string stamp = "update applied set format=" + std::to_string(kStateFormat);
     return db_.run(stamp.c_str());

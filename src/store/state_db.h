@@ -100,7 +100,7 @@ class StateDb {
   Result<void> fold_runs(const Generation& generation);
   Result<void> fold_entries(const Generation& generation, Time now);
   Result<void> fold_flows(const Generation& generation);
-  Result<void> upgrade();
+  Result<void> upgrade(std::int64_t from);
   Result<void> know_working(const std::vector<RunId>& more);
   Result<void> in_transaction(const std::function<Result<void>()>& all);
   Result<std::vector<RunId>> keepers(std::uint64_t last_seq, std::uint64_t first_lsn);

@@ -8,6 +8,7 @@
 #include <map>
 
 #include "store/codec.h"
+#include "store/sql.h"
 #include "store/store_fixture.h"
 
 namespace tieline::store {
@@ -101,6 +102,32 @@ TEST_F(StoreFormat, MakesADirectoryToKeep) {
   if (const char* to = std::getenv("TIELINE_WRITE_STORE"); to != nullptr) {
     std::ofstream(to, std::ios::binary) << pack(options_.directory);
   }
+}
+
+TEST_F(StoreFormat, AStateOfFormat3IsReadAndWritten) {
+  make_the_kept_one();
+  const std::string path = (options_.directory / "state.db").string();
+  {
+    auto db = Database::open(path, Database::Mode::kReadWrite);
+    ASSERT_TRUE(
+        db->run("alter table applied drop column first_lsn; alter table applied drop column first_seq; "
+                "update applied set format=3"));
+  }
+  reported_.clear();
+  options_.read_only = true;
+  open();
+  EXPECT_TRUE(store_->verify()->clean());
+  close();
+  options_.read_only = false;
+  for (int round = 0; round < 2; ++round) {
+    open();
+    EXPECT_EQ(reported_, "");
+    EXPECT_EQ(run(shard_->append(make_events({"60"}), Deadline::never()))->front().duplicate, true);
+    EXPECT_TRUE(store_->verify()->clean());
+    close();
+  }
+  auto db = Database::open(path, Database::Mode::kRead);
+  EXPECT_EQ(*db->number("select format from applied"), 4);
 }
 
 TEST_F(StoreFormat, DirectoryOfFormat2IsReadAndWritten) {

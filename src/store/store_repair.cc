@@ -350,9 +350,9 @@ class Repair {
     }
     TRY_VOID(aside_.close());
     TRY_VOID(sync_file(fresh));
-    for (const char* suffix : {"-wal", "-shm"}) fs::remove(fresh + suffix);  // all of it stands in the file
-    TRY_VOID(keep_aside(old, ".corrupt"));
     std::error_code failed;
+    for (const char* suffix : {"-wal", "-shm"}) fs::remove(fresh + suffix, failed);  // all of it stands in the file
+    TRY_VOID(keep_aside(old, ".corrupt"));
     fs::rename(fresh, path(kMendedState), failed);
     if (failed) return failure(Code::kInternal, "renaming " + fresh + ": " + failed.message());
     TRY_VOID(sync_directory(options_.directory.string()));
