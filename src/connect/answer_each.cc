@@ -100,18 +100,28 @@ std::vector<Verdict> judge_each(const Answer& answer, const EachPlan& each, cons
     for (const json::Value one : list.elements()) out.push_back(judge.of(answers.part(one)));
     return out;
   }
-  std::map<std::string, json::Value, std::less<>> named;
+  // Of several items with one name each has an answer of its own, in their order; or all have the same one.
+  struct Named {
+    std::vector<json::Value> answers;
+    std::size_t next = 0;
+  };
+  std::map<std::string, Named, std::less<>> named;
   for (const json::Value one : list.elements()) {
     const json::Document name = each.answer_name->value(answers.part(one), answer.scope());
-    if (!name.root().is_null()) named.emplace(spelled(name.root()), one);
+    if (!name.root().is_null()) named[spelled(name.root())].answers.push_back(one);
   }
   Scope scope;
   scope.variables = &binding.variables;
   for (const json::Value item : items.elements()) {
     const json::Document name = each.item_name->value(copy_of(item), scope);
     const auto found = name.root().is_null() ? named.end() : named.find(spelled(name.root()));
-    out.push_back(found == named.end() ? judge.silent("the answer says nothing of this item")
-                                       : judge.of(answers.part(found->second)));
+    if (found == named.end() ||
+        (found->second.answers.size() > 1 && found->second.next == found->second.answers.size())) {
+      out.push_back(judge.silent("the answer says nothing of this item"));
+      continue;
+    }
+    Named& same = found->second;
+    out.push_back(judge.of(answers.part(same.answers[same.answers.size() == 1 ? 0 : same.next++])));
   }
   return out;
 }

@@ -91,6 +91,17 @@ TEST(Each, AnswersMayBeFoundByAName) {
             "transient: the answer says nothing of this item");
 }
 
+TEST(Each, ItemsOfOneNameHaveTheirOwnAnswersOrTheSame) {
+  const ActionPtr upsert = action("{ of: rows, match: { item: .id, answer: .id }, status: .status, error: .why }");
+  const std::string twice = R"([{"id":7},{"id":7}])";
+  EXPECT_EQ(judged(upsert, R"([{"id":7,"status":200},{"id":7,"status":422,"why":"again"}])", twice),
+            R"(delivered {"id":7,"status":200} | validation: again)");
+  EXPECT_EQ(judged(upsert, R"([{"id":7,"status":422,"why":"no"}])", twice), "validation: no | validation: no");
+  EXPECT_EQ(judged(upsert, R"([{"id":7,"status":200},{"id":7,"status":200}])", R"([{"id":7},{"id":7},{"id":7}])"),
+            R"(delivered {"id":7,"status":200} | delivered {"id":7,"status":200} | )"
+            "transient: the answer says nothing of this item");
+}
+
 TEST(Each, WhatIsNotSaidIsUnknownWhereItMayNotBeRepeated) {
   const std::string each = "{ of: rows, items: .results, ok: .ok }";
   EXPECT_EQ(judged(action(each), R"({"results":[{"ok":true}]})", "[1,2]"),
