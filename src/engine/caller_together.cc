@@ -1,6 +1,7 @@
 // Calls that leave together with those of other runs, where a flow has `batch` and its action takes several items. Each
 // run keeps its own journal: its intent before the request leaves, its own outcome out of the one answer.
 #include <algorithm>
+#include <cstdint>
 
 #include "base/check.h"
 #include "base/text.h"
@@ -27,15 +28,19 @@ bool refuses(Category category) {
 
 }  // namespace
 
-// Calls of a run that made secrets go by themselves: what stands for them is known to that run only.
+// Calls of a run that made secrets go by themselves: what stands for them is known to that run only. So do those that
+// try whether a system works again: others are not to wait for them, nor they for others.
 bool Caller::gathers() const {
-  return run_.flow->batch && takes_items() && most_ != 1 &&
+  return run_.flow->batch && takes_items() && most_ != 1 && items().size() > 0 && !outage_probe_ && !probing_ &&
          (request_.concealed == nullptr || request_.concealed->empty());
 }
 
-// What all calls of one request have in common: the flow as it was, the action, and all arguments but the items.
+// What all calls of one request have in common: the flow as it was, the action, and all arguments but the items. The
+// action is the very same one: after a reload one of that name may take its items elsewhere.
 std::string Caller::gathering_key() const {
-  std::string key = run_.flow->name + '\n' + run_.flow->hash + '\n' + action_.name() + '\n' + std::to_string(most_);
+  const auto action = reinterpret_cast<std::uintptr_t>(&action_);
+  std::string key =
+      run_.flow->name + '\n' + run_.flow->hash + '\n' + std::to_string(action) + '\n' + std::to_string(most_);
   for (const json::KeyValue member : request_.args.root().members()) {
     if (member.key != action_.items_arg()) key += '\n' + std::string(member.key) + '=' + json::print(member.value);
   }
@@ -44,6 +49,7 @@ std::string Caller::gathering_key() const {
 
 asio::awaitable<Caller::Ending> Caller::leave_together() {
   using Stage = Gathering::Stage;
+  if (shard_.draining) co_return abandoned();  // nobody would end a request that is opened now
   Request own;
   if (Ending stop = render(own, shard_.now())) co_return std::move(*stop);
   history_.stand(shard_.now());
@@ -120,6 +126,7 @@ asio::awaitable<void> Caller::send_together(Gathering& together, Budget::Permit 
   sent.exchange = co_await send(sent.request);
   sent.verdict = guarded(action_.judge(sent.exchange, shard_.now()), sent.exchange);
   settle_permit(permit, sent, together.shut);
+  together.outage = outage_;
   together.took = sent.exchange.took;
   if (sent.verdict.category == Category::kDelivered)
     together.hand_out(action_.judge_items(sent.exchange, args.root()[action_.items_arg()]));
@@ -135,18 +142,27 @@ asio::awaitable<Caller::Ending> Caller::take_answer(Request&& own, Gathering& to
   sent.bytes_out = own.body.size();
   sent.request = std::move(own);
   sent.exchange.phase = together.exchange.phase;
-  sent.exchange.response = together.exchange.response;
   sent.exchange.error = together.exchange.error;
+  sent.exchange.response.status = together.exchange.response.status;
+  sent.exchange.response.headers = together.exchange.response.headers;
   sent.took = together.took;
   sent.together = static_cast<std::uint32_t>(together.items);
   const bool delivered = together.whole.category == Category::kDelivered;
   // What the answer says of others is theirs; one that says nothing of any stands in the leader's journal.
-  if (delivered || place != 0) sent.exchange.response.body.clear();
+  if (!delivered && place == 0) sent.exchange.response.body = together.exchange.response.body;
   sent.verdict = delivered ? of_items(std::move(part.verdicts)) : together.whole;
-  if (refuses(sent.verdict.category) && !delivered && together.items > part.items) {
+  outage_ = together.outage;
+  // Each of them lets others go on that wait for the system, as if it had been called alone; the leader's has been
+  // told.
+  if (delivered && place != 0 && !connection_.breaker.quiet()) shard_.served(connection_, action_.name());
+  // A connector may find a refusal in an answer of 200, of which some rows went through.
+  const bool nothing_done =
+      !unsafe() || sent.exchange.phase != Phase::kAnswered || sent.exchange.response.status >= 400;
+  if (refuses(sent.verdict.category) && !delivered && nothing_done && together.items > part.items) {
     // One item may be what is wrong with all: halves are tried, and their halves, until it is alone.
     most_ = std::max(part.items, (together.items + 1) / 2);
     sent.verdict.category = Category::kRateLimited;
+    sent.verdict.code.clear();  // somebody else's, and `on:` may have an answer to it
     sent.verdict.message = "refused together with " + std::to_string(together.items - part.items) +
                            " items of other runs, so it goes with fewer: " + truncated(sent.verdict.message, kShownMax);
   }

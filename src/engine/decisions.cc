@@ -209,7 +209,7 @@ Async<void> Dispatcher::edit(Position event, json::Document data, std::string by
 }
 
 bool Dispatcher::has_room_to_replay() const {
-  return ready_.size() + loading_ < shard_.limits.window && waiting() - pausing_ < shard_.limits.waiting_max / 2;
+  return ready_.size() + loading_ < window() && waiting() - pausing_ < shard_.limits.waiting_max / 2;
 }
 
 asio::awaitable<void> Dispatcher::other_room(Deadline deadline) {

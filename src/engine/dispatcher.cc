@@ -197,7 +197,7 @@ void Dispatcher::make_ready(const Ready& ready) {
 }
 
 void Dispatcher::start_ready() {
-  while (!ready_.empty() && loading_ < shard_.limits.window && may_work() && !shard_.draining) {
+  while (!ready_.empty() && loading_ < window() && may_work() && !shard_.draining) {
     const Ready next = ready_.front();
     ready_.pop_front();
     ++loading_;
@@ -235,6 +235,11 @@ asio::awaitable<void> Dispatcher::load(Ready ready) {
     draft.body = stop->body;
     draft.state = stop->state;
     draft.summary = stop->summary;
+    if (stop->state == RunState::kDead && resumed.event != nullptr && resumed.flow != nullptr &&
+        !resumed.flow->on_dead.empty()) {
+      prepare(resumed);  // its key and data are told
+      resumed.lane = ready.lane;
+    }
     publish_with(draft, death_notice(shard_, resumed, *stop));
     auto written = co_await append_record(shard_, resumed, std::move(draft), Sync::kWait);
     if (!written) stop->kind = Transition::Kind::kRefused;

@@ -19,7 +19,7 @@ Exchange table(const Request& request) {
   json::Builder out;
   out.begin_array();
   for (const json::Value row : args->root()["rows"].elements()) {
-    if (row["poison"].truthy()) return status(422, {}, R"({"error":"no"})");
+    if (row["poison"].truthy()) return status(422, {}, R"({"error":"no","code":"BAD"})");
     out.begin_object().key("status").integer(row["say"].as_int64().value_or(200));
     out.key("error").string("row " + json::print(row["n"])).key("n").copy(row["n"]).end_object();
   }
@@ -141,6 +141,120 @@ TEST_F(BatchTest, OneThatSpoilsTheWholeIsFoundByHalves) {
     const Position event = events[static_cast<std::size_t>(n - 1)];
     EXPECT_EQ(state(event), n == 3 ? RunState::kDead : RunState::kDelivered) << n;
   }
+}
+
+TEST_F(BatchTest, WhatTheWholeWasRefusedForIsNoAnswerToEachRow) {
+  Bucket bucket;
+  bucket.name = TestAction::kBucket;
+  bucket.count = 1;
+  bucket.window = std::chrono::hours(1);
+  buckets_ = {bucket};
+  auto made = gathering(2);
+  call_->on = {AnswerRule{"BAD", OnAnswer::kSkip}};
+  start({made});
+  const Position good = post_row(1), bad = post_row(2, R"(,"poison":true)");
+  advance(10s);
+  ASSERT_THAT(requests(), ElementsAre("1 2"));  // its halves wait for the budget
+  Result<void> flushed;
+  await(keep(store_->flush(), &flushed));
+  crash();
+  advance(4h);
+  EXPECT_EQ(state(good), RunState::kDelivered);
+  EXPECT_EQ(state(bad), RunState::kSkipped);
+}
+
+TEST_F(BatchTest, AnUnsafeRequestThatMayHaveDoneSomethingIsNotCut) {
+  transport_.answer = [](const Request&) { return status(422); };
+  start({gathering(2, kManyUnsafe)});
+  post_row(1), post_row(2);
+  advance(5s);
+  EXPECT_THAT(requests(), testing::UnorderedElementsAre("1 2", "1", "2"));  // 422: nothing was done
+}
+
+TEST_F(BatchTest, ACallWithoutItemsGoesByItself) {
+  start({gathering(2, kManyUnsafe)});
+  transport_.answer = [](const Request&) { return status(200, {}, "[]"); };
+  const Position event = post(R"({"rows":[]})");
+  advance(5s);
+  EXPECT_EQ(state(event), RunState::kDelivered);
+  EXPECT_EQ(requests().size(), 1u);
+}
+
+TEST_F(BatchTest, RunsThatComeBackFillItToo) {
+  limits_.window = 2;
+  auto made = gathering(6);
+  made->batch->time = 1min;
+  transport_.answer = [](const Request&) { return status(503); };
+  start({made});
+  for (int n = 1; n <= 6; ++n) post_row(n);
+  advance(1s);
+  ASSERT_EQ(requests().size(), 1u);
+  transport_.answer = table;
+  crash();
+  advance(59s);  // each waited for its own time; the last one of them filled the request
+  EXPECT_EQ(requests().size(), 2u);
+  EXPECT_EQ(requests().back().size(), 11u) << requests().back();
+}
+
+TEST_F(BatchTest, AnOutageCostsNoneOfThemATry) {
+  transport_.answer = [](const Request&) { return status(503); };
+  limits_.breaker.failures = 1;
+  limits_.breaker.runs = 1;
+  auto made = gathering(2);
+  made->retry.tries = 1;
+  start({made});
+  std::vector<Position> events;
+  for (int n = 1; n <= 6; ++n) events.push_back(post_row(n));
+  advance(1h);
+  transport_.answer = table;
+  advance(1h);
+  // The first request told of the outage; the two that were under way with it failed in it.
+  for (std::size_t i = 2; i < events.size(); ++i) EXPECT_EQ(state(events[i]), RunState::kDelivered) << i;
+}
+
+TEST_F(BatchTest, ABacklogOfAnOutageComesBackInFullRequests) {
+  transport_.answer = [](const Request&) { return status(503); };
+  limits_.breaker.failures = 3;
+  start({gathering(20)});
+  for (int n = 1; n <= 400; ++n) post_row(n);
+  advance(1h);
+  transport_.answer = table;
+  const auto delivered = [&] { return engine_->snapshot().flows.at(0).delivered; };
+  for (int i = 0; i < 600 && delivered() == 0; ++i) advance(1s);
+  advance(15s);
+  EXPECT_EQ(delivered(), 400u);
+}
+
+TEST_F(BatchTest, AStopWhileItWaitsForItsBudgetLeavesNothingBehind) {
+  Bucket bucket;
+  bucket.name = TestAction::kBucket;
+  bucket.count = 1;
+  bucket.window = std::chrono::hours(1);
+  buckets_ = {bucket};
+  start({gathering(2, kManyUnsafe)});
+  std::vector<Position> events;
+  for (int n = 1; n <= 4; ++n) events.push_back(post_row(n));
+  advance(10s);
+  ASSERT_THAT(requests(), ElementsAre("1 2"));
+  const Instant before = clock_.instant();
+  Result<void> drained;
+  await(keep(engine_->drain({before + 10s}), &drained));
+  EXPECT_EQ(clock_.instant(), before);
+  crash();
+  advance(2h);
+  for (const Position event : events) EXPECT_EQ(state(event), RunState::kDelivered) << event.value;
+  EXPECT_THAT(requests(), ElementsAre("1 2", "3 4"));
+}
+
+TEST_F(BatchTest, OneKeyOfOnceIsMadeOnceAmongThem) {
+  auto made = gathering(2, kManyUnsafe);
+  call_->once = true;
+  start({made});
+  const Position first = post_row(1, R"(,"once":"k")"), second = post_row(2, R"(,"once":"k")"),
+                 other = post_row(3, R"(,"once":"l")");
+  advance(1min);
+  for (const Position event : {first, second, other}) EXPECT_EQ(state(event), RunState::kDelivered) << event.value;
+  EXPECT_THAT(requests(), ElementsAre("1 3"));
 }
 
 TEST_F(BatchTest, AFailureOfTheWholeIsTriedAgainTogether) {

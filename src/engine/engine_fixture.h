@@ -118,6 +118,8 @@ class TestAction final : public Action {
       verdict.empty = verdict.result.root().is_array() && verdict.result.root().size() == 0;
     }
     verdict.message = "said " + exchange.response.body;
+    if (const auto body = json::parse(exchange.response.body); body && verdict.category != Category::kDelivered)
+      verdict.code = std::string(body->root()["code"].as_string());
     return verdict;
   }
   std::vector<Verdict> judge_items(const Exchange& exchange, json::Value items) const override {

@@ -167,6 +167,7 @@ TEST_F(EngineTopicsTest, WhatIsHeldForTooLongIsToldOf) {
   ASSERT_EQ(dead().size(), 1u);
   ASSERT_EQ(published().size(), 1u);
   EXPECT_NE(published()[0]->data->find("held for too long"), std::string::npos);
+  EXPECT_NE(published()[0]->data->find(R"("data":{})"), std::string::npos) << *published()[0]->data;
 }
 
 TEST_F(EngineTopicsTest, ARunThatRetriedPublishesOnce) {

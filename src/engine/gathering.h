@@ -47,6 +47,7 @@ struct Gathering {
   Exchange exchange;
   Verdict whole;
   Duration shut{0}, took{0};
+  bool outage = false;  // it failed in an outage of the system
 };
 
 // Those that are open, by what their calls have in common.

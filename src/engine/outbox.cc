@@ -6,7 +6,7 @@
 namespace tieline::engine {
 namespace {
 
-constexpr std::size_t kNoticeDataMax = 256 << 10;  // an event with more data is told of without it
+constexpr std::size_t kNoticeDataMax = 256 << 10, kNoticeKeyMax = 8 << 10;  // what is larger is left out of a notice
 
 // "1042-3-9f86d081884c7d65": the event whose run publishes, the step, and a hash that tells flows and stores apart, so
 // that a subscriber elsewhere never meets one id twice. All but the run's first one are counted: "1042-3.1-…".
@@ -67,7 +67,7 @@ std::vector<NewEvent> death_notice(const Shard& shard, const Run& run, const Tra
   out.begin_object().key("run").string(name).key("flow").string(run.flow->name);
   out.key("cause").string(end.summary);
   if (end.step != 0) out.key("step").integer(end.step);
-  out.key("key").copy(run.key.root());
+  if (json::print(run.key.root()).size() <= kNoticeKeyMax) out.key("key").copy(run.key.root());
   out.key("event").begin_object().key("id").string(event.id).key("source").string(event.source);
   out.key("type").string(event.type).key("subject").string(event.subject);
   out.key("time").string(format_time(event.time)).end_object();

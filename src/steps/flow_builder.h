@@ -64,7 +64,6 @@ class FlowBuilder {
   void check_arguments(const spec::Data& with, const steps::ActionInfo& info, const spec::At<std::string>& call);
 
   // The connections that calls named so far and that exist.
-  bool takes_items_ = false;
   const std::set<std::string, std::less<>>& connections() const { return connections_; }
 
   // Whether some call may leave together with those of other runs: its action takes several items, or is not known.
@@ -124,6 +123,7 @@ class FlowBuilder {
   steps::Schemas* schemas_ = &no_schemas_;
   std::set<std::string, std::less<>> secrets_;
   bool secrets_allowed_ = false;
+  bool takes_items_ = false;
 };
 
 }  // namespace tieline

@@ -261,7 +261,8 @@ const spec::Table<FlowFile>& describe(const FlowFile*) {
             if (flow.batch && flow.concurrency != 0 && flow.concurrency < flow.batch->count) {
               problems.error(flow.batch->place, "`concurrency: " + std::to_string(flow.concurrency) +
                                                     "` lets so many runs work at once, and `batch` waits for " +
-                                                    std::to_string(flow.batch->count) + ": it would never be full");
+                                                    std::to_string(flow.batch->count) +
+                                                    ": it would never be full; set its `count`");
             }
             if (flow.coalesce && flow.key.empty()) {
               problems.error(node.find("coalesce")->place(),
