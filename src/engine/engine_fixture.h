@@ -308,6 +308,12 @@ class EngineTest : public ShardTest {
     return found ? found->state : RunState::kDiscarded;
   }
 
+  std::string summary(Position event) {
+    const auto found = run_of(event);
+    return found ? found->summary : "no run";
+  }
+  FlowSnapshot snapshot() const { return engine_->snapshot().flows.at(0); }
+
   Clock* engine_clock_ = nullptr;  // where it is not that one
   ScriptedTransport transport_{clock_};
   NoSource source_;
