@@ -11,6 +11,7 @@ namespace tieline::engine {
 namespace {
 
 constexpr std::size_t kShownMax = 200;
+constexpr Duration kCutWait{50'000};
 
 json::Document list_of(std::vector<Verdict>& verdicts) {
   json::Builder out;
@@ -85,7 +86,9 @@ asio::awaitable<Caller::Ending> Caller::leave_together() {
 // The leader's: closes it in time, and waits for the budget. Nothing where the engine stops.
 asio::awaitable<std::optional<Budget::Permit>> Caller::lead(const std::string& key, Gathering& together) {
   using Stage = Gathering::Stage;
-  const Deadline deadline = shard_.deps.clock.deadline_in(run_.flow->batch->time);
+  // The parts of one that was cut come at the same moment: none waits for others a second time.
+  const Duration time = run_.flow->batch->time;
+  const Deadline deadline = shard_.deps.clock.deadline_in(most_ != 0 ? std::min(time, kCutWait) : time);
   while (together.stage == Stage::kOpen) {
     const bool in_time = co_await together.changed.wait(shard_.deps.clock, deadline);
     if (!in_time && together.stage == Stage::kOpen) shard_.gatherings.close(key, together);
@@ -163,8 +166,9 @@ asio::awaitable<Caller::Ending> Caller::take_answer(Request&& own, Gathering& to
     most_ = std::max(part.items, (together.items + 1) / 2);
     sent.verdict.category = Category::kRateLimited;
     sent.verdict.code.clear();  // somebody else's, and `on:` may have an answer to it
-    sent.verdict.message = "refused together with " + std::to_string(together.items - part.items) +
-                           " items of other runs, so it goes with fewer: " + truncated(sent.verdict.message, kShownMax);
+    sent.verdict.message = "refused together with " +
+                           counted(together.items - part.items, "item of another run", "items of other runs") +
+                           ", so it goes with fewer: " + truncated(sent.verdict.message, kShownMax);
   }
   co_return co_await conclude(sent, together.shut, number);
 }

@@ -295,7 +295,8 @@ class Engine {
   // How many runs a job on the selection would be given now, of those that have not changed after `created`.
   Async<JobCount> count(Selection select, Time created = Time::max());
   // Begins a job, durably: a restart goes on with it. It paces itself by the room that the flows have. kInvalid for one
-  // run, and for damaged journals; kUnavailable when too many are at work; the store's.
+  // run, and for damaged journals; kUnavailable when too many are at work; kConflict while one at work decides
+  // otherwise about runs that may be the same; the store's.
   Async<Job> start_job(Job job);
   // It ends before its next run, also after a restart. kNotFound unless it is at work; the store's: it ends, but may go
   // on after a restart.

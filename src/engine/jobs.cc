@@ -291,12 +291,29 @@ asio::awaitable<void> Jobs::save(const Job& job) {
 
 // Asked for.
 
+// Another decision about runs that may be the same ones: which of the two a run is given would be chance.
+std::optional<Error> Jobs::contradicts(const Job& job) const {
+  for (const auto& [id, other] : running_) {
+    const bool flows = !job.select.flow || !other.select.flow || *job.select.flow == *other.select.flow;
+    const bool states = std::ranges::any_of(job.select.states, [&](RunState state) {
+      return std::ranges::find(other.select.states, state) != other.select.states.end();
+    });
+    if (job.kind == other.kind || !flows || !states) continue;
+    return Error{Code::kConflict,
+                 "job " + std::to_string(id) + " (" + std::string(job_kind_name(other.kind)) +
+                     ") is at work on runs that these may be: wait until it is done, or stop it",
+                 {}};
+  }
+  return std::nullopt;
+}
+
 Async<Job> Jobs::start(Job job) {
   if (job.select.run || job.how.damaged)
     co_return failure(Code::kInvalid,
                       "a job is for many runs, whose journals are whole: do to one what you want done to it");
   if (running_.size() + starting_ >= kRunningMax)
     co_return failure(Code::kUnavailable, std::to_string(kRunningMax) + " jobs are at work: wait for one, or stop one");
+  if (auto error = contradicts(job)) co_return failure(std::move(*error));
   const Counted turn(starting_);  // counting takes long, and others ask meanwhile
   job.created = std::min(job.created, shard_.now());
   CO_TRY(const JobCount selected, co_await count(job.select, job.created));
@@ -305,8 +322,13 @@ Async<Job> Jobs::start(Job job) {
   job.state = Job::State::kRunning;
   const std::string bucket(kJobBucket);
   CO_TRY_VOID(co_await forget_old());
-  CO_TRY_VOID(co_await shard_.deps.state.create(bucket, job_key(job.id), encode(job)));
-  running_.emplace(job.id, job);
+  if (auto error = contradicts(job)) co_return failure(std::move(*error));
+  running_.emplace(job.id, job);  // before it is written: others are to see it from now on
+  auto written = co_await shard_.deps.state.create(bucket, job_key(job.id), encode(job));
+  if (!written) {
+    running_.erase(job.id);
+    co_return failure(std::move(written.error()));
+  }
   shard_.timers.spawn(work(job.id));
   co_return job;
 }

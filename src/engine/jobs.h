@@ -45,6 +45,7 @@ class Jobs {
   asio::awaitable<bool> do_to(Job& job, RunId run);
   Async<void> write(const Job& job);
   asio::awaitable<void> save(const Job& job);
+  std::optional<Error> contradicts(const Job& job) const;
   Async<void> forget_old();
 
   Shard& shard_;

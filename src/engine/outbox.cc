@@ -66,7 +66,7 @@ std::vector<NewEvent> death_notice(const Shard& shard, const Run& run, const Tra
   json::Builder out;
   out.begin_object().key("run").string(name).key("flow").string(run.flow->name);
   out.key("cause").string(end.summary);
-  if (end.step != 0) out.key("step").integer(end.step);
+  out.key("step").integer(end.step + 1);
   if (json::print(run.key.root()).size() <= kNoticeKeyMax) out.key("key").copy(run.key.root());
   out.key("event").begin_object().key("id").string(event.id).key("source").string(event.source);
   out.key("type").string(event.type).key("subject").string(event.subject);

@@ -438,6 +438,34 @@ TEST_F(ReplayTest, OfTwoJobsThatWaitForRoomOneReplaysARun) {
   EXPECT_EQ(transport_.sent.size(), 2u) << "what the other one has replayed is not dead any more";
 }
 
+TEST_F(ReplayTest, OfTwoDecisionsAboutTheSameRunsTheSecondWaits) {
+  limits_.window = 1;
+  start({flow({step("a", kUnsafeSpec)})});
+  dead_at("/a"), dead_at("/a");
+  transport_.latency = 1s;
+  Selection ours = all_dead();
+  ours.flow = FlowId(1);
+  start_job(ours, from_start());
+  Job discard;
+  discard.kind = Job::Kind::kDiscard;
+  discard.select = all_dead();
+  Result<Job> refused;
+  await(keep(engine_->start_job(discard), &refused));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::kConflict);
+  EXPECT_EQ(refused.error().message,
+            "job 1 (replay) is at work on runs that these may be: wait until it is done, or stop it");
+  Selection elsewhere = all_dead();
+  elsewhere.flow = FlowId(2);
+  discard.select = elsewhere;
+  await(keep(engine_->start_job(discard), &refused));
+  EXPECT_TRUE(refused) << refused.error().message;
+  advance(30s);
+  discard.select = all_dead();
+  await(keep(engine_->start_job(discard), &refused));
+  EXPECT_TRUE(refused) << refused.error().message;
+}
+
 TEST_F(ReplayTest, AJobLeavesRoomForWhatIsNewWhereItsTargetIsDead) {
   limits_.window = 1;
   limits_.waiting_max = 8;

@@ -45,7 +45,10 @@ class CallStep final : public Step {
   Result<CallRequest> make_request(RunContext& context) const {
     TRY(CallRequest request, options_.target.make_request(context, place()));
     const std::string& items = options_.target.action->items_arg();
-    request.one_item = !items.empty() && request.args.root()[items].is_null();
+    request.one_item = !items.empty() && !request.args.root().has(items);
+    if (!items.empty() && !request.one_item && request.args.root()[items].is_null())
+      return failure(Code::kInvalid, "`" + items + "` is null: leave it out of `with` to send what the flow works on",
+                     place());
     if (request.one_item) request.args = with_item(request.args.root(), context.input().root());
     if (options_.once != nullptr) {
       auto key = options_.once->run_one(context.input(), context.variables());
