@@ -135,6 +135,7 @@ Result<engine::Job> read_job(json::Value body) {
   TRY_VOID(check_select(select, job.kind));
   job.select.group = select["group"].as_string();
   job.select.category = select["category"].as_string();
+  TRY_VOID(check_category(job.select.category));
   job.select.text = select["text"].as_string();
   job.select.connection = select["connection"].as_string();
   TRY_VOID(read_times(select, job.select));

@@ -5,7 +5,9 @@
 
 #include "admin/lookup.h"
 #include "async/sync.h"
+#include "base/text.h"
 #include "engine/cause.h"
+#include "engine/engine.h"
 
 namespace tieline::admin {
 namespace {
@@ -76,7 +78,22 @@ Async<void> collect(Ports ports, FlowId flow, std::string name, const CauseFilte
 
 }  // namespace
 
+Result<void> check_category(const std::string& name) {
+  if (name.empty() || category_from_name(name)) return {};
+  std::vector<std::string> known;
+  for (auto i = 1; i <= static_cast<int>(Category::kMissing); ++i)
+    known.emplace_back(category_name(static_cast<Category>(i)));
+  for (const engine::Hold hold : {engine::Hold::kUnknownOutcome, engine::Hold::kAuthorization, engine::Hold::kFlow,
+                                  engine::Hold::kJournal, engine::Hold::kBrake, engine::Hold::kOutage})
+    known.emplace_back(engine::hold_name(hold));
+  if (std::ranges::find(known, name) != known.end()) return {};
+  const std::string hint = did_you_mean(name, known);
+  return failure(Code::kInvalid,
+                 "there is no category \"" + name + "\"" + (hint.empty() ? ": there are " + join(known, ", ") : hint));
+}
+
 Async<json::Document> list_causes(Ports ports, CauseFilter filter) {
+  CO_TRY_VOID(check_category(filter.category));
   auto names = co_await flow_names(ports.journal);
   if (!names) co_return failure(std::move(names.error()));
   if (!filter.flow.empty()) {

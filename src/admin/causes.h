@@ -15,6 +15,9 @@ struct CauseFilter {
 };
 inline constexpr std::size_t kGroupsMax = 500;
 
+// kInvalid: no dead letter and no held run has such a category; with those that there are.
+Result<void> check_category(const std::string& name);
+
 // {"total", "groups": [{"group", "flow", "category", "message", "count", "first", "last", "example": a run, "summary":
 // the example's, "step": of the example, from 1}], "ungrouped": runs beyond kGroupsMax groups}; the largest group
 // first. kNotFound for an unknown flow.

@@ -341,6 +341,8 @@ struct Service::Impl {
     if (stopping) co_return failure(Code::kUnavailable, "Tieline is stopping: the next start loads the workspace");
     reloading = true;
     auto reloaded = co_await reload_now();
+    if (!reloaded)
+      log(LogLevel::kError, "not reloaded, the running configuration goes on:\n" + reloaded.error().message);
     reloading = false;
     reload_ended.notify_all();
     co_return reloaded;
