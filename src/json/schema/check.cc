@@ -58,11 +58,15 @@ class Walk {
   // Whether a part that failed ends it: where nobody asks why, or all that may be said is said.
   bool enough() const { return faults_ == nullptr || gave_up_ || faults_->size() >= limits_.faults_max; }
 
+  // What recurses here stands out of line where few schemas have it: inlined into parts(), it would be in the frame of
+  // every level, and a schema may refer to itself a thousand deep.
+  [[gnu::noinline]] bool parts_of_its_own(const Check& c, Value value, const Path* path, const Scope* scope) {
+    Evaluated own;
+    return parts(c, value, path, scope, &own);
+  }
   bool parts(const Check& c, Value value, const Path* path, const Scope* scope, Evaluated* seen) {
-    if (seen == nullptr && (c.unevaluated_properties != nullptr || c.unevaluated_items != nullptr)) {
-      Evaluated own;
-      return parts(c, value, path, scope, &own);
-    }
+    if (seen == nullptr && (c.unevaluated_properties != nullptr || c.unevaluated_items != nullptr))
+      return parts_of_its_own(c, value, path, scope);
     bool good = simple(c, value, path);
     if (!good && (enough() || (c.types != 0 && !has_type(c, value)))) return false;
     if (c.of_objects && value.is_object()) good = object(c, value, path, scope, seen) && good;
@@ -85,7 +89,7 @@ class Walk {
     return (value.node()->flags & Node::kInteger) != 0 || is_whole(value.number_text());
   }
 
-  bool simple(const Check& c, Value value, const Path* path) {
+  [[gnu::noinline]] bool simple(const Check& c, Value value, const Path* path) {
     if (c.types != 0 && !has_type(c, value)) {
       return fail(c, "type", path, [&] {
         const bool fraction = value.is_number() && (c.types & kIntegerBit) != 0;
@@ -102,15 +106,6 @@ class Walk {
     if (value.is_number()) return numbers(c, value, path) && good;
     if (value.is_string()) return strings(c, value.as_string(), path) && good;
     return good;
-  }
-
-  static std::string choices_words(const Check& c) {
-    constexpr std::size_t kShown = 8;
-    std::string out = "must be one of ";
-    for (std::size_t i = 0; i < std::min(kShown, c.choices.size()); ++i)
-      out += (i == 0 ? "" : ", ") + shown(c.choices[i]);
-    if (c.choices.size() > kShown) out += " and " + std::to_string(c.choices.size() - kShown) + " more";
-    return c.choices.empty() ? "nothing may stand here" : out;
   }
 
   bool numbers(const Check& c, Value value, const Path* path) {
@@ -176,7 +171,7 @@ class Walk {
     return found.value_or(false);
   }
 
-  bool object(const Check& c, Value value, const Path* path, const Scope* scope, Evaluated* seen) {
+  [[gnu::noinline]] bool object(const Check& c, Value value, const Path* path, const Scope* scope, Evaluated* seen) {
     bool good = true;
     const std::size_t size = value.size();
     if (c.min_properties && size < *c.min_properties) {
@@ -270,7 +265,7 @@ class Walk {
     return good;
   }
 
-  bool array(const Check& c, Value value, const Path* path, const Scope* scope, Evaluated* seen) {
+  [[gnu::noinline]] bool array(const Check& c, Value value, const Path* path, const Scope* scope, Evaluated* seen) {
     bool good = true;
     const std::size_t size = value.size();
     if (c.min_items && size < *c.min_items) {
@@ -344,7 +339,7 @@ class Walk {
   }
 
   // Whether it fits, where a reason is not asked for. `seen` is added to only where it does.
-  bool quietly(const Check& check, Value value, const Scope* scope, Evaluated* seen) {
+  [[gnu::noinline]] bool quietly(const Check& check, Value value, const Scope* scope, Evaluated* seen) {
     std::vector<SchemaFault>* const outer = std::exchange(faults_, nullptr);
     Evaluated here;
     const bool fits = run(check, value, nullptr, scope, seen != nullptr ? &here : nullptr);
@@ -353,14 +348,17 @@ class Walk {
     return fits && !gave_up_;
   }
   bool loudly(const Check& check, Value value, const Path* path, const Scope* scope, Evaluated* seen) {
-    if (seen == nullptr) return run(check, value, path, scope, nullptr);
+    return seen == nullptr ? run(check, value, path, scope, nullptr) : noting(check, value, path, scope, *seen);
+  }
+  [[gnu::noinline]] bool noting(const Check& check, Value value, const Path* path, const Scope* scope,
+                                Evaluated& seen) {
     Evaluated here;
     const bool fits = run(check, value, path, scope, &here);
-    if (fits) seen->add(here);
+    if (fits) seen.add(here);
     return fits;
   }
 
-  bool in_place(const Check& c, Value value, const Path* path, const Scope* scope, Evaluated* seen) {
+  [[gnu::noinline]] bool in_place(const Check& c, Value value, const Path* path, const Scope* scope, Evaluated* seen) {
     bool good = true;
     const auto also = [&](const Check* check) {
       if (check != nullptr && (good || !enough())) good = loudly(*check, value, path, scope, seen) && good;
@@ -384,17 +382,7 @@ class Walk {
     return good && !gave_up_;
   }
 
-  static const Check* dynamic_target(const Check& c, const Scope* scope) {
-    const Check* target = c.dynamic_reference;
-    if (c.dynamic_anchor.empty()) return target;
-    for (; scope != nullptr; scope = scope->outer) {
-      const auto found = scope->resource->dynamic_anchors.find(c.dynamic_anchor);
-      if (found != scope->resource->dynamic_anchors.end()) target = found->second;
-    }
-    return target;
-  }
-
-  bool any_of(const Check& c, Value value, const Path* path, const Scope* scope, Evaluated* seen) {
+  [[gnu::noinline]] bool any_of(const Check& c, Value value, const Path* path, const Scope* scope, Evaluated* seen) {
     bool fits = false;
     for (const Check* check : c.any_of) {
       fits = quietly(*check, value, scope, seen) || fits;
@@ -404,7 +392,7 @@ class Walk {
     return fail(c, "anyOf", path, [&] { return nearest_fault(c.any_of, value, path, scope); });
   }
 
-  bool one_of(const Check& c, Value value, const Path* path, const Scope* scope, Evaluated* seen) {
+  [[gnu::noinline]] bool one_of(const Check& c, Value value, const Path* path, const Scope* scope, Evaluated* seen) {
     std::size_t fitting = 0;
     for (const Check* check : c.one_of) {
       if (quietly(*check, value, scope, seen)) ++fitting;
@@ -439,7 +427,8 @@ class Walk {
     return "must be one of " + std::to_string(checks.size()) + " things, and is none; nearest: " + best;
   }
 
-  bool unevaluated_members(const Check& c, Value value, const Path* path, const Scope* scope, Evaluated& seen) {
+  [[gnu::noinline]] bool unevaluated_members(const Check& c, Value value, const Path* path, const Scope* scope,
+                                             Evaluated& seen) {
     bool good = true;
     std::size_t index = 0;
     for (const auto [key, member] : value.members()) {
@@ -456,7 +445,8 @@ class Walk {
     return good;
   }
 
-  bool unevaluated_elements(const Check& c, Value value, const Path* path, const Scope* scope, Evaluated& seen) {
+  [[gnu::noinline]] bool unevaluated_elements(const Check& c, Value value, const Path* path, const Scope* scope,
+                                              Evaluated& seen) {
     bool good = true;
     std::size_t index = 0;
     for (const Value element : value.elements()) {

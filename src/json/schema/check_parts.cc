@@ -97,5 +97,24 @@ std::string counted(std::size_t number, std::string_view word) {
   return std::to_string(number) + " " + std::string(word) + (number == 1 ? "" : "s");
 }
 
+std::string choices_words(const Check& c) {
+  constexpr std::size_t kShown = 8;
+  std::string out = "must be one of ";
+  for (std::size_t i = 0; i < std::min(kShown, c.choices.size()); ++i)
+    out += (i == 0 ? "" : ", ") + shown(c.choices[i]);
+  if (c.choices.size() > kShown) out += " and " + std::to_string(c.choices.size() - kShown) + " more";
+  return c.choices.empty() ? "nothing may stand here" : out;
+}
+
+const Check* dynamic_target(const Check& c, const Scope* scope) {
+  const Check* target = c.dynamic_reference;
+  if (c.dynamic_anchor.empty()) return target;
+  for (; scope != nullptr; scope = scope->outer) {
+    const auto found = scope->resource->dynamic_anchors.find(c.dynamic_anchor);
+    if (found != scope->resource->dynamic_anchors.end()) target = found->second;
+  }
+  return target;
+}
+
 }  // namespace schema
 }  // namespace tieline::json

@@ -63,6 +63,9 @@ std::string quoted(std::string_view name);   // shortened
 std::string shown(Value value);              // shortened
 std::size_t characters(std::string_view text);
 std::string counted(std::size_t number, std::string_view word);  // "2 elements"
+std::string choices_words(const Check& c);                       // "must be one of 1, 2"
+// What a dynamic reference leads to from there: the outermost resource that has its anchor decides.
+const Check* dynamic_target(const Check& c, const Scope* scope);
 // Equal values have equal hashes.
 std::uint64_t hash_of(Value value);
 
