@@ -1,9 +1,8 @@
 // `batch`: webhooks of many customers to a warehouse that takes rows by the hundred, as the design's flow F29 means it. The
 // warehouse counts: what it was sent, how often, and in how many requests.
 import assert from 'node:assert/strict';
-import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
-import { Webhook } from 'standardwebhooks';
+import { standard_webhook } from './sign.mjs';
 import { Tieline, tieline, until, workspace } from './support.mjs';
 import { sink } from './vendors.mjs';
 
@@ -51,20 +50,11 @@ function table() {
   return { rows, answer };
 }
 
-const customer = (id, email = `${id}@example.com`) => {
-  const body = JSON.stringify({ type: 'contact.new', timestamp: '2026-11-23T10:00:00Z', data: { id, email } });
-  const message = `msg_${randomUUID()}`,
-    at = new Date();
-  return {
-    body,
-    headers: {
-      'content-type': 'application/json',
-      'webhook-id': message,
-      'webhook-timestamp': String(Math.floor(at.getTime() / 1000)),
-      'webhook-signature': new Webhook(env.IN_SECRET).sign(message, at, body),
-    },
-  };
-};
+const customer = (id, email = `${id}@example.com`) =>
+  standard_webhook(
+    env.IN_SECRET,
+    JSON.stringify({ type: 'contact.new', timestamp: '2026-11-23T10:00:00Z', data: { id, email } }),
+  );
 
 test('rows of many runs leave together; a bad one spoils nobody; a kill loses none', { timeout: 120_000 }, async (t) => {
   const { rows, answer } = table();

@@ -1,12 +1,13 @@
 // Topics from outside: a webhook in by Standard Webhooks, an event on a topic, flows and signed webhooks out. What is sent
 // is verified, and what comes in is signed, by the official packages: both sides cannot agree on the same mistake.
 import assert from 'node:assert/strict';
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Webhook } from 'standardwebhooks';
 import { Webhook as Svix } from 'svix';
+import { standard_webhook } from './sign.mjs';
 import { connections, Tieline, tieline, until, workspace } from './support.mjs';
 import { sink } from './vendors.mjs';
 
@@ -48,17 +49,7 @@ function setting(t, target, more = {}) {
   return dir;
 }
 
-function signed(body, { id = `msg_${randomUUID()}`, at = new Date(), secret = env.IN_SECRET } = {}) {
-  return {
-    body,
-    headers: {
-      'content-type': 'application/json',
-      'webhook-id': id,
-      'webhook-timestamp': String(Math.floor(at.getTime() / 1000)),
-      'webhook-signature': new Webhook(secret).sign(id, at, body),
-    },
-  };
-}
+const signed = (body, { secret = env.IN_SECRET, ...more } = {}) => standard_webhook(secret, body, more);
 const contact = (id, country) =>
   JSON.stringify({ type: 'contact.new', timestamp: '2026-11-23T10:00:00Z', data: { id, country } });
 
