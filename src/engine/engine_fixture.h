@@ -308,6 +308,14 @@ class EngineTest : public ShardTest {
     return found ? found->state : RunState::kDiscarded;
   }
 
+  // The connection's one budget. Before start().
+  void limit(double count, Duration window) {
+    Bucket bucket;
+    bucket.name = TestAction::kBucket;
+    bucket.count = count;
+    bucket.window = window;
+    buckets_ = {bucket};
+  }
   std::string summary(Position event) {
     const auto found = run_of(event);
     return found ? found->summary : "no run";

@@ -45,11 +45,7 @@ TEST_F(EngineTest, ARestartTriesRefusedCredentialsWithOneRun) {
 }
 
 TEST_F(EngineTest, AProbeGivesUpInTheBudgetsQueueAtItsDeadline) {
-  Bucket slow;
-  slow.name = TestAction::kBucket;
-  slow.count = 1;
-  slow.window = std::chrono::hours(1);
-  buckets_ = {slow};
+  limit(1, std::chrono::hours(1));
   start({flow({step("a")})});
   post("{}");
   advance(1s);

@@ -80,11 +80,7 @@ TEST_F(EngineTest, ALongLimitIsWaitedForInTheJournal) {
 }
 
 TEST_F(EngineTest, WaitingForItsOwnBudgetIsNotTrying) {
-  Bucket slow;
-  slow.name = TestAction::kBucket;
-  slow.count = 1;
-  slow.window = 600s;
-  buckets_ = {slow};
+  limit(1, 600s);
   auto hasty = flow({step("a")});
   hasty->retry.tries = 0;
   hasty->retry.keep_for = 300s;
@@ -97,11 +93,7 @@ TEST_F(EngineTest, WaitingForItsOwnBudgetIsNotTrying) {
 }
 
 TEST_F(EngineTest, WhatWaitsForItsBudgetIsSignedWhenItLeaves) {
-  Bucket slow;
-  slow.name = TestAction::kBucket;
-  slow.count = 1;
-  slow.window = 60s;
-  buckets_ = {slow};
+  limit(1, 60s);
   start({flow({step("a")})});
   for (int i = 0; i < 10; ++i) post("{}");
   advance(std::chrono::minutes(11));
@@ -111,11 +103,7 @@ TEST_F(EngineTest, WhatWaitsForItsBudgetIsSignedWhenItLeaves) {
 }
 
 TEST_F(EngineTest, SpendsWhatItsArgumentsSayAndHearsWhatTheVendorSays) {
-  Bucket bucket;
-  bucket.name = TestAction::kBucket;
-  bucket.count = 10;
-  bucket.window = 100s;
-  buckets_ = {bucket};
+  limit(10, 100s);
   start({flow({step("a")})});
   post(R"({"cost":7,"channel":"x"})");
   advance(1s);

@@ -42,7 +42,7 @@ TEST(Simulation, CatchesThemInsideOfOtherStepsToo) {
   EXPECT_NE(first_caught(faults, "without a hold or look-up: nested/", 50), 0u);
 }
 
-TEST(Simulation, CatchesThemInRequestsOfSeveralRuns) {
+TEST(Simulation, CatchesThemWhereCallsLeaveTogetherToo) {
   engine::EngineFaults faults;
   faults.repeat_unknown = true;
   EXPECT_NE(first_caught(faults, "without a hold or look-up: batched/", 50), 0u);
