@@ -241,26 +241,16 @@ asio::awaitable<Caller::Ending> Caller::leave(Sent& sent, Budget::Permit& permit
   Duration shut{0};
   settle_permit(permit, sent, shut);
   permit = Budget::Permit();
-  co_return co_await conclude(sent, shut, number);
+  auto written = co_await journal_outcome(observed(sent, shut, number), number);
+  if (!written && written.error().code == Code::kTooLarge) written = co_await journal_outcome(too_large(sent), number);
+  co_return concluded(written, shut);
 }
 
-// Journals what came of the attempt, and what follows from that.
-asio::awaitable<Caller::Ending> Caller::conclude(Sent& sent, Duration shut, std::uint32_t number) {
-  observe(sent, false, number);
-  RecordBody body = outcome_of(sent, false);
-  if (body.category == Category::kRateLimited) body.wait = shut;
-  auto written = co_await journal_outcome(std::move(body), number);
-  if (!written && written.error().code == Code::kTooLarge) {
-    RecordBody small;
-    small.category = Category::kValidation;
-    small.message = "the call was made, and its answer is too large to be kept";
-    small.happened = action_.safety() != Safety::kSafe;
-    small.took = sent.took;
-    written = co_await journal_outcome(std::move(small), number);
-  }
-  if (!written) co_return refused(written.error());
-  if (history_.last->category == Category::kRateLimited) co_return limited(shut);
-  co_return follow(*history_.last);
+// What follows from the outcome, which is journaled, or was refused.
+Caller::Ending Caller::concluded(const Result<void>& written, Duration shut) {
+  if (!written) return refused(written.error());
+  if (history_.last->category == Category::kRateLimited) return limited(shut);
+  return follow(*history_.last);
 }
 
 // Asks for the pages that follow the first one of a safe call, where there are any, and makes one result of all. False

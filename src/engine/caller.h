@@ -44,7 +44,9 @@ class Caller {
   asio::awaitable<Ending> leave(Sent& sent, Budget::Permit& permit);
   asio::awaitable<Ending> intend(const Request& request, std::uint32_t number);
   asio::awaitable<Ending> unsent(std::uint32_t number);
-  asio::awaitable<Ending> conclude(Sent& sent, Duration shut, std::uint32_t number);
+  RecordBody observed(const Sent& sent, Duration shut, std::uint32_t number);
+  RecordBody too_large(const Sent& sent) const;
+  Ending concluded(const Result<void>& written, Duration shut);
   bool takes_items() const { return !action_.items_arg().empty(); }
   json::Value items() const { return request_.args.root()[action_.items_arg()]; }
   Verdict of_items(std::vector<Verdict> verdicts) const;

@@ -45,6 +45,24 @@ RecordBody Caller::outcome_of(const Sent& sent, bool lookup) {
   return body;
 }
 
+// What is journaled of the attempt.
+RecordBody Caller::observed(const Sent& sent, Duration shut, std::uint32_t number) {
+  observe(sent, false, number);
+  RecordBody body = outcome_of(sent, false);
+  if (body.category == Category::kRateLimited) body.wait = shut;
+  return body;
+}
+
+// In the place of an outcome that the store did not take because of its size.
+RecordBody Caller::too_large(const Sent& sent) const {
+  RecordBody small;
+  small.category = Category::kValidation;
+  small.message = "the call was made, and its answer is too large to be kept";
+  small.happened = action_.safety() != Safety::kSafe;
+  small.took = sent.took;
+  return small;
+}
+
 RecordDraft Caller::draft(RecordKind kind, RecordBody&& body) const {
   RecordDraft out{
       .kind = kind,

@@ -170,7 +170,9 @@ asio::awaitable<Caller::Ending> Caller::take_answer(Request&& own, Gathering& to
                            counted(together.items - part.items, "item of another run", "items of other runs") +
                            ", so it goes with fewer: " + truncated(sent.verdict.message, kShownMax);
   }
-  co_return co_await conclude(sent, together.shut, number);
+  auto written = co_await journal_outcome(observed(sent, together.shut, number), number);
+  if (!written && written.error().code == Code::kTooLarge) written = co_await journal_outcome(too_large(sent), number);
+  co_return concluded(written, together.shut);
 }
 
 // What became of the call's own items, as one verdict.
@@ -200,7 +202,7 @@ Verdict Caller::of_items(std::vector<Verdict> verdicts) const {
     // To try all again would do twice what went through.
     out.category = Category::kValidation;
     out.happened = true;
-    out.message += " (" + std::to_string(went_through) + " others went through)";
+    out.message += " (" + counted(went_through, "other", "others") + " went through)";
   }
   return out;
 }

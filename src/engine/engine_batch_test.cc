@@ -144,11 +144,7 @@ TEST_F(BatchTest, OneThatSpoilsTheWholeIsFoundByHalves) {
 }
 
 TEST_F(BatchTest, WhatTheWholeWasRefusedForIsNoAnswerToEachRow) {
-  Bucket bucket;
-  bucket.name = TestAction::kBucket;
-  bucket.count = 1;
-  bucket.window = std::chrono::hours(1);
-  buckets_ = {bucket};
+  limit(1, std::chrono::hours(1));
   auto made = gathering(2);
   call_->on = {AnswerRule{"BAD", OnAnswer::kSkip}};
   start({made});
@@ -226,11 +222,7 @@ TEST_F(BatchTest, ABacklogOfAnOutageComesBackInFullRequests) {
 }
 
 TEST_F(BatchTest, AStopWhileItWaitsForItsBudgetLeavesNothingBehind) {
-  Bucket bucket;
-  bucket.name = TestAction::kBucket;
-  bucket.count = 1;
-  bucket.window = std::chrono::hours(1);
-  buckets_ = {bucket};
+  limit(1, std::chrono::hours(1));
   start({gathering(2, kManyUnsafe)});
   std::vector<Position> events;
   for (int n = 1; n <= 4; ++n) events.push_back(post_row(n));
@@ -271,11 +263,7 @@ TEST_F(BatchTest, AFailureOfTheWholeIsTriedAgainTogether) {
 }
 
 TEST_F(BatchTest, OneRequestSpendsOnce) {
-  Bucket bucket;
-  bucket.name = TestAction::kBucket;
-  bucket.count = 1;
-  bucket.window = std::chrono::hours(1);
-  buckets_ = {bucket};
+  limit(1, std::chrono::hours(1));
   start({gathering(5)});
   const Position first = post_row(1);
   for (int n = 2; n <= 5; ++n) post_row(n);
@@ -322,7 +310,7 @@ TEST_F(BatchTest, WithoutABatchTheItemsOfOneCallAreJudgedByThemselves) {
   EXPECT_EQ(last_body(both).result->root().size(), 2u);
   EXPECT_EQ(state(both), RunState::kDelivered);
   EXPECT_EQ(state(partly), RunState::kDead);  // a second time would do the first item twice
-  EXPECT_THAT(run_of(partly)->summary, HasSubstr("item 2 of 2: row 2 (1 others went through)"));
+  EXPECT_THAT(run_of(partly)->summary, HasSubstr("item 2 of 2: row 2 (1 other went through)"));
   EXPECT_TRUE(last_body(partly).happened);
 }
 

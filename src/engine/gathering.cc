@@ -7,10 +7,7 @@ namespace tieline::engine {
 void Gathering::ready(std::size_t place, bool stays) {
   Part& part = parts[place];
   part.stays = stays;
-  if (!stays) {
-    items -= part.items;
-    bytes -= part.bytes;
-  }
+  if (!stays) items -= part.items;
   CHECK(unready > 0);
   if (--unready == 0) changed.notify_all();
 }

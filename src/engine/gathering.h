@@ -41,7 +41,8 @@ struct Gathering {
 
   Stage stage = Stage::kOpen;
   std::vector<Part> parts;
-  std::size_t items = 0, bytes = 0;  // of all parts; from kReadying on of those that stay
+  std::size_t items = 0;  // of all parts; from kReadying on of those that stay
+  std::size_t bytes = 0;  // of all parts
   std::size_t unready = 0;
   Signal changed;
   Exchange exchange;
