@@ -28,7 +28,10 @@ std::optional<std::uint64_t> number_in(const std::string& name, std::string_view
 
 // The log and index, too, of a database that a crash cut short.
 bool is_unfinished(std::string_view name) {
-  return name.ends_with(".tmp") || name.ends_with(".tmp-wal") || name.ends_with(".tmp-shm");
+  for (const std::string_view suffix : {"-wal", "-shm"}) {
+    if (name.ends_with(suffix)) name.remove_suffix(suffix.size());
+  }
+  return name.ends_with(kUnfinished);
 }
 
 // A crash while SQLite makes a segment's file leaves a journal to take its first page back by: only who may write can
