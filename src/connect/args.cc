@@ -55,27 +55,6 @@ bool fits(ArgType type, json::Value value) {
 
 std::string shown(json::Value value) { return truncated(json::print(value), kShownMax); }
 
-// What the argument becomes; nothing where it stands as it is.
-Result<std::optional<json::Document>> check_one(const ArgPlan& plan, const std::string& name, json::Value value) {
-  if (plan.type == ArgType::kRefused) return failure(Code::kInvalid, "argument `" + name + "` is not taken here");
-  std::optional<json::Document> changed = coerced(plan.type, value);
-  const json::Value out = changed ? changed->root() : value;
-  if (!fits(plan.type, out))
-    return failure(Code::kInvalid, "argument `" + name + "` must be " + std::string(arg_type_name(plan.type)) +
-                                       ", is " + std::string(json::kind_name(value.kind())) + " " + shown(value));
-  if (plan.pattern && !plan.pattern->matches(out.as_string()))
-    return failure(Code::kInvalid, "argument `" + name + "` must match " + plan.pattern->text() + ", is " + shown(out));
-  const bool listed = std::any_of(plan.choices.begin(), plan.choices.end(),
-                                  [&](const json::Document& choice) { return json::equal(choice.root(), out); });
-  if (!plan.choices.empty() && !listed) {
-    std::vector<std::string> texts;
-    for (const json::Document& choice : plan.choices) texts.push_back(scalar_text(choice.root()).value_or("null"));
-    return failure(Code::kInvalid, "argument `" + name + "` must be one of " + join(texts, ", ") + ", is " +
-                                       shown(out) + did_you_mean(out.as_string(), texts));
-  }
-  return changed;
-}
-
 ArgPlan plan_one(const std::string& name, const ArgSpec& spec, spec::Problems& problems) {
   ArgPlan plan{name, spec.type, spec.required, spec.names_arg, {}, {}, {}};
   if (!spec.pattern.empty()) {
@@ -89,7 +68,7 @@ ArgPlan plan_one(const std::string& name, const ArgSpec& spec, spec::Problems& p
   for (const spec::Data& choice : spec.choices) plan.choices.push_back(spec::literal_document(choice));
   if (spec.fallback) {
     const json::Document given = spec::literal_document(*spec.fallback);
-    auto fallback = check_one(plan, name, given.root());
+    auto fallback = check_arg(plan, name, given.root());
     if (fallback) {
       plan.fallback = fallback->value_or(given);
     } else {
@@ -110,6 +89,26 @@ std::string_view arg_type_name(ArgType type) {
 const ArgPlan* ArgsPlan::find(std::string_view name) const {
   const auto at = std::find_if(named.begin(), named.end(), [&](const ArgPlan& arg) { return arg.name == name; });
   return at == named.end() ? nullptr : &*at;
+}
+
+Result<std::optional<json::Document>> check_arg(const ArgPlan& plan, const std::string& name, json::Value value) {
+  if (plan.type == ArgType::kRefused) return failure(Code::kInvalid, "argument `" + name + "` is not taken here");
+  std::optional<json::Document> changed = coerced(plan.type, value);
+  const json::Value out = changed ? changed->root() : value;
+  if (!fits(plan.type, out))
+    return failure(Code::kInvalid, "argument `" + name + "` must be " + std::string(arg_type_name(plan.type)) +
+                                       ", is " + std::string(json::kind_name(value.kind())) + " " + shown(value));
+  if (plan.pattern && !plan.pattern->matches(out.as_string()))
+    return failure(Code::kInvalid, "argument `" + name + "` must match " + plan.pattern->text() + ", is " + shown(out));
+  const bool listed = std::any_of(plan.choices.begin(), plan.choices.end(),
+                                  [&](const json::Document& choice) { return json::equal(choice.root(), out); });
+  if (!plan.choices.empty() && !listed) {
+    std::vector<std::string> texts;
+    for (const json::Document& choice : plan.choices) texts.push_back(scalar_text(choice.root()).value_or("null"));
+    return failure(Code::kInvalid, "argument `" + name + "` must be one of " + join(texts, ", ") + ", is " +
+                                       shown(out) + did_you_mean(out.as_string(), texts));
+  }
+  return changed;
 }
 
 ArgsPlan plan_args(const spec::Map<ArgSpec>& specs, spec::Problems& problems) {
@@ -141,7 +140,7 @@ Result<json::Document> check_args(const ArgsPlan& plan, json::Value args) {
       }
       return failure(Code::kInvalid, "unknown argument `" + name + "`" + did_you_mean(name, known));
     }
-    TRY(const std::optional<json::Document> changed, check_one(*arg, name, member.value));
+    TRY(const std::optional<json::Document> changed, check_arg(*arg, name, member.value));
     out.key(name).copy(changed ? changed->root() : member.value);
   }
   for (const ArgPlan& arg : plan.named) {

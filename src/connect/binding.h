@@ -45,6 +45,8 @@ struct Binding {
 void bind_limits(Binding& binding, const ConnectionSettings& settings);
 
 std::shared_ptr<const Action> make_action(std::shared_ptr<const Binding> binding, const ActionPlan* plan);
+// `plan` has a sync.
+SyncSourcePtr make_sync(std::shared_ptr<const Binding> binding, const ResourcePlan* plan);
 // Null when the connector has no webhooks.
 Result<std::shared_ptr<const VendorWebhook>> make_webhook(std::shared_ptr<const Binding> binding,
                                                           const ConnectionSettings& settings);

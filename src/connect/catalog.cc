@@ -181,6 +181,13 @@ ActionPtr Connection::action(std::string_view resource, std::string_view action)
   return plan == nullptr ? nullptr : make_action(state_->binding, plan);
 }
 
+SyncSourcePtr Connection::sync(std::string_view resource) const {
+  for (const ResourcePlan& plan : state_->binding->plan->resources) {
+    if (plan.name == resource) return plan.sync ? make_sync(state_->binding, &plan) : nullptr;
+  }
+  return nullptr;
+}
+
 std::shared_ptr<const Connector> Connector::load(std::string text, const std::string& file, spec::Problems& problems,
                                                  bool embedded) {
   std::optional<Manifest> manifest = parse_manifest(std::move(text), file, problems);
@@ -238,6 +245,14 @@ std::vector<std::string> Connector::actions(std::string_view resource) const {
   std::vector<std::string> out;
   for (const auto& action : plan_->actions) {
     if (action->resource == resource) out.push_back(action->action);
+  }
+  return out;
+}
+
+std::vector<std::string> Connector::syncs() const {
+  std::vector<std::string> out;
+  for (const ResourcePlan& plan : plan_->resources) {
+    if (plan.sync) out.push_back(plan.name);
   }
   return out;
 }

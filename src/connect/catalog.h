@@ -13,6 +13,7 @@
 
 #include "base/embedded.h"
 #include "core/connector.h"
+#include "core/sync_source.h"
 #include "core/webhook.h"
 #include "spec/problems.h"
 #include "spec/types.h"
@@ -98,6 +99,8 @@ class Connection {
   const ConnectionInfo& info() const;
   // Null unless the connector knows it. `connection.resource.action` is its name().
   ActionPtr action(std::string_view resource, std::string_view action) const;
+  // Null unless the manifest says how the resource is read again and again. `connection.resource` is its name().
+  SyncSourcePtr sync(std::string_view resource) const;
   // Null when the connector has no webhooks.
   std::shared_ptr<const VendorWebhook> webhook() const;
 
@@ -123,6 +126,7 @@ class Connector {
   std::vector<std::string> buckets() const;
   std::vector<std::string> resources() const;
   std::vector<std::string> actions(std::string_view resource) const;
+  std::vector<std::string> syncs() const;  // the resources that can be read again and again
   std::optional<ActionDescription> find(std::string_view resource, std::string_view action) const;
 
   // kInvalid with a message for the connection's file when the settings do not fit or do not work together;

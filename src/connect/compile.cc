@@ -171,6 +171,7 @@ ConnectorPlanPtr compile_plan(Manifest manifest, CompileAt at, spec::Problems& p
   compile_limits(compiler);
   compile_errors(compiler);
   compile_actions(compiler);
+  compile_resources(compiler);
   compile_webhooks(compiler);
   compile_health(compiler);
   return problems.error_count() == before ? plan : nullptr;

@@ -24,6 +24,7 @@ struct Compiler {
 
 void compile_limits(Compiler& compiler);
 void compile_actions(Compiler& compiler);
+void compile_resources(Compiler& compiler);  // once all actions are known
 void compile_webhooks(Compiler& compiler);
 
 }  // namespace tieline::connect

@@ -9,6 +9,7 @@
 
 #include "base/time.h"
 #include "core/category.h"
+#include "core/sync_source.h"
 #include "spec/table.h"
 
 namespace tieline::connect {
@@ -180,8 +181,23 @@ struct ActionSpec {
   std::string_view method() const;  // "GET", …
   const Text& path() const;
 };
+
+// A call that a reading begins with: NAME of the same resource, or RESOURCE.ACTION.
+struct ReadingSpec {
+  Text call;
+  std::optional<spec::Data> with;
+};
+enum class ChangesOrder : std::uint8_t { kNone, kUpdated };
+struct SyncSpec {
+  std::optional<ReadingSpec> all, changes;
+  Duration overlap{300'000'000};
+  ChangesOrder order = ChangesOrder::kNone;
+  Deletions deletions = Deletions::kNone;
+};
 struct ResourceSpec {
   spec::Map<ActionSpec> actions;
+  std::optional<spec::ProgramText> id, updated, version, deleted;
+  std::optional<SyncSpec> sync;
 };
 
 enum class Decode : std::uint8_t { kJson, kAny };

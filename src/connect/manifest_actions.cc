@@ -193,15 +193,4 @@ const spec::Table<ActionSpec>& describe(const ActionSpec*) {
   return table;
 }
 
-const spec::Table<ResourceSpec>& describe(const ResourceSpec*) {
-  static const auto table = [] {
-    auto made = spec::Table<ResourceSpec>("resource", "One kind of thing the vendor has")
-                    .field("actions", &ResourceSpec::actions, {.doc = "What can be done with it"});
-    for (const std::string_view name : {"id", "key", "updated", "version", "deleted", "dates", "sync"})
-      std::move(made).reserved(name, "incremental reading, later");
-    return made;
-  }();
-  return table;
-}
-
 }  // namespace tieline::connect

@@ -251,14 +251,17 @@ Outcome ManifestProgram::run(const json::Document& input, const Scope& scope) co
   return state_->plain ? state_->run_plain(input, scope) : state_->run_engine(input, scope);
 }
 
-json::Document ManifestProgram::value(const json::Document& input, const Scope& scope) const {
+Outcome ManifestProgram::read(const json::Document& input, const Scope& scope) const {
   auto out = run(input, scope);
-  if (!out && input.has_inexact_numbers() && state_->needs_engine) {
-    json::Builder texts;
-    copy_with_text_numbers(texts, input.root());
-    out = run(texts.finish(), scope);
-  }
-  return out && *out ? std::move(**out) : json::Document();
+  if (out || !input.has_inexact_numbers() || !state_->needs_engine) return out;
+  json::Builder texts;
+  copy_with_text_numbers(texts, input.root());
+  return run(texts.finish(), scope);
+}
+
+json::Document ManifestProgram::value(const json::Document& input, const Scope& scope) const {
+  const auto out = read(input, scope);
+  return out && *out ? **out : json::Document();
 }
 
 bool ManifestProgram::holds(const json::Document& input, const Scope& scope) const {

@@ -47,8 +47,10 @@ class ManifestProgram {
 
   // The first output; nothing when it yields none. kInvalid when it fails.
   Result<std::optional<json::Document>> run(const json::Document& input, const Scope& scope) const;
-  // The first output; null when it yields none or fails. Numbers that the mapping engine cannot hold are given to it as
-  // texts, so that they are never rounded and one of them does not blind the program.
+  // The same. Numbers that the mapping engine cannot hold are given to it as texts, so that they are never rounded and
+  // one of them does not blind the program.
+  Result<std::optional<json::Document>> read(const json::Document& input, const Scope& scope) const;
+  // read(); null when it yields none or fails.
   json::Document value(const json::Document& input, const Scope& scope) const;
   // value(), and neither false nor null.
   bool holds(const json::Document& input, const Scope& scope) const;

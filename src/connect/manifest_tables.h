@@ -4,6 +4,12 @@
 
 #include "connect/manifest.h"
 
+namespace tieline {
+
+const spec::Names<Deletions>& describe(const Deletions*);
+
+}  // namespace tieline
+
 namespace tieline::connect {
 
 const spec::Table<VariableSpec>& describe(const VariableSpec*);
@@ -35,6 +41,9 @@ const spec::Table<EachSpec>& describe(const EachSpec*);
 const spec::Custom<ResultSpec>& describe(const ResultSpec*);
 const spec::Names<Returns>& describe(const Returns*);
 const spec::Table<ActionSpec>& describe(const ActionSpec*);
+const spec::Table<ReadingSpec>& describe(const ReadingSpec*);
+const spec::Names<ChangesOrder>& describe(const ChangesOrder*);
+const spec::Table<SyncSpec>& describe(const SyncSpec*);
 const spec::Table<ResourceSpec>& describe(const ResourceSpec*);
 const spec::Names<Decode>& describe(const Decode*);
 const spec::Names<TimestampUnit>& describe(const TimestampUnit*);

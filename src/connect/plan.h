@@ -88,6 +88,25 @@ struct ActionPlan {
   std::string full_name() const { return resource + "." + action; }
 };
 
+struct ReadingPlan {
+  const ActionPlan* target = nullptr;
+  std::optional<DataPlan> with;  // none: no args
+};
+
+struct SyncPlan {
+  ReadingPlan all;
+  std::optional<ReadingPlan> changes;
+  Duration overlap{0};
+  bool in_order = false;
+  Deletions deletions = Deletions::kNone;
+};
+
+struct ResourcePlan {
+  std::string name;
+  ManifestProgramPtr id, updated, version, deleted;  // over a record; null: the manifest does not say
+  std::optional<SyncPlan> sync;                      // with `id`
+};
+
 struct SchemePlan {
   SchemeSpec spec;
   TextTemplate hmac, encoding, header, prefix, token, timestamp_header, over;
@@ -112,6 +131,7 @@ struct ConnectorPlan {
   ManifestProgramPtr message, code;
   std::vector<RulePlan> rules;
   std::vector<std::unique_ptr<ActionPlan>> actions;  // in the manifest's order
+  std::vector<ResourcePlan> resources;               // in the manifest's order
   std::optional<WebhookPlan> webhooks;
   std::string health;  // RESOURCE.ACTION, or empty
 

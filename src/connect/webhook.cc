@@ -5,13 +5,11 @@
 
 #include "base/text.h"
 #include "connect/encode.h"
+#include "connect/vendor_time.h"
 #include "connect/webhook_verify.h"
 
 namespace tieline::connect {
 namespace {
-
-constexpr double kMillisecondsFrom = 1e11;  // a greater number of seconds would be in the year 5138
-constexpr double kMillisecondsMax = 1e15;
 
 // A form's fields, in the order in which their names first come.
 struct Form {
@@ -97,7 +95,6 @@ class Webhook final : public VendorWebhook {
   Result<Content> decode(const InboundRequest& request) const;
   Reply handshake_reply(const Content& content, const Scope& scope) const;
   NewEvent event(const json::Document& item, const Scope& scope, const InboundRequest& request) const;
-  Time event_time(const json::Document& value, Time received) const;
 
   std::shared_ptr<const Binding> binding_;
   const WebhookPlan& plan_;
@@ -156,15 +153,6 @@ Reply Webhook::handshake_reply(const Content& content, const Scope& scope) const
   return json_reply(plan_.handshake_status, body ? json::print(body->root()) : "null");
 }
 
-Time Webhook::event_time(const json::Document& value, Time received) const {
-  if (value.root().is_string()) return parse_time(value.root().as_string()).value_or(received);
-  if (!value.root().is_number()) return received;
-  const double count = value.root().as_double();
-  if (!(count >= 0) || count > kMillisecondsMax) return received;
-  const bool milliseconds = count >= kMillisecondsFrom;
-  return from_unix_us(static_cast<std::int64_t>(count * (milliseconds ? 1e3 : 1e6)));
-}
-
 NewEvent Webhook::event(const json::Document& item, const Scope& scope, const InboundRequest& request) const {
   const auto read = [&](const ManifestProgramPtr& program) {
     return program == nullptr ? json::Document() : program->value(item, scope);
@@ -180,7 +168,7 @@ NewEvent Webhook::event(const json::Document& item, const Scope& scope, const In
   if (out.type.empty()) out.type = "unknown";
   out.subject = text(plan_.subject);
   out.op = op_from_name(text(plan_.op));
-  out.time = event_time(read(plan_.time), request.received);
+  out.time = vendor_time(read(plan_.time).root()).value_or(request.received);
   out.received = request.received;
   return out;
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/connector.h"
+#include "core/sync_source.h"
 
 namespace tieline::steps {
 
@@ -40,6 +41,9 @@ class Actions {
   virtual std::vector<std::string> actions(std::string_view connection, std::string_view resource) const = 0;
   virtual std::optional<ActionInfo> find(std::string_view connection, std::string_view resource,
                                          std::string_view action) const = 0;
+  // The connection's resources that can be read again and again, and how; empty and null unless it is loaded.
+  virtual std::vector<std::string> syncs(std::string_view /*connection*/) const { return {}; }
+  virtual SyncSourcePtr sync(std::string_view /*connection*/, std::string_view /*resource*/) const { return nullptr; }
 };
 
 }  // namespace tieline::steps

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/connector.h"
+#include "core/sync_source.h"
 #include "core/webhook.h"
 #include "spec/problems.h"
 #include "spec/types.h"
@@ -68,6 +69,8 @@ class BoundConnection {
   virtual const ConnectionInfo& info() const = 0;
   // Null unless connector().find(resource, action) knows it.
   virtual ActionPtr action(std::string_view resource, std::string_view action) const = 0;
+  // Null unless connector().syncs() has it.
+  virtual SyncSourcePtr sync(std::string_view /*resource*/) const { return nullptr; }
   // Null when the connector has no webhooks.
   virtual std::shared_ptr<const WebhookSource> webhook() const = 0;
 };
@@ -82,6 +85,8 @@ class ConnectorInfo {
   virtual std::vector<std::string> buckets() const = 0;
   virtual std::vector<std::string> resources() const = 0;
   virtual std::vector<std::string> actions(std::string_view resource) const = 0;
+  // The resources that can be read again and again.
+  virtual std::vector<std::string> syncs() const { return {}; }
   // The action's arguments; `action` in it is null: nothing is bound yet.
   virtual std::optional<steps::ActionInfo> find(std::string_view resource, std::string_view action) const = 0;
   // kInvalid with a message for the connection's file when the settings do not work together.

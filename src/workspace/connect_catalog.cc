@@ -21,6 +21,7 @@ class ManifestConnection final : public BoundConnection {
   ActionPtr action(std::string_view resource, std::string_view action) const override {
     return connection_->action(resource, action);
   }
+  SyncSourcePtr sync(std::string_view resource) const override { return connection_->sync(resource); }
   std::shared_ptr<const WebhookSource> webhook() const override { return webhook_; }
 
  private:
@@ -60,6 +61,7 @@ class ManifestConnector final : public ConnectorInfo {
   std::vector<std::string> buckets() const override { return connector_.buckets(); }
   std::vector<std::string> resources() const override { return connector_.resources(); }
   std::vector<std::string> actions(std::string_view resource) const override { return connector_.actions(resource); }
+  std::vector<std::string> syncs() const override { return connector_.syncs(); }
   std::optional<steps::ActionInfo> find(std::string_view resource, std::string_view action) const override {
     const std::optional<connect::ActionDescription> found = connector_.find(resource, action);
     if (!found) return std::nullopt;

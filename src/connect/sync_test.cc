@@ -1,0 +1,326 @@
+#include "core/sync_source.h"
+
+#include <gtest/gtest.h>
+
+#include "connect/test_support.h"
+
+namespace tieline::connect {
+namespace {
+
+const char* kHead = R"(connector: x
+title: X
+category: crm
+base_url: https://x.example.com
+variables: { fields: { default: "name,email" } }
+paginate: { cursor: query.after, from: .next, items: .items }
+resources:
+)";
+
+const char* kContacts = R"(  contacts:
+    id: .id
+    updated: .updated
+    sync:
+      all: { call: list, with: { limit: 100 } }
+      changes: { call: changed, with: { since: =.since } }
+      overlap: 10m
+      order: updated
+      deletions: full_diff
+    actions:
+      list: { get: /contacts, args: { limit: integer }, query: ., returns: list }
+      changed:
+        { post: /search, safe: true, args: { since: { type: string, required: true }, kind: { enum: [a, b] } }, body: .,
+          result: .items, returns: list, paginate: false }
+      get: { get: "/contacts/{id}", args: { id: string } }
+      put: { put: /contacts, returns: list }
+)";
+
+std::string problems_of(const std::string& resources) {
+  spec::Problems problems;
+  const auto connector = Connector::load(kHead + resources, "connectors/x.yaml", problems);
+  EXPECT_EQ(connector == nullptr, !problems.ok());
+  return problems.text();
+}
+
+std::string changed(const std::string& from, const std::string& to) {
+  std::string text = kContacts;
+  const std::size_t at = text.find(from);
+  EXPECT_NE(at, std::string::npos) << from;
+  return text.replace(at, from.size(), to);
+}
+
+std::shared_ptr<const Connection> connection_of(const std::string& resources) {
+  spec::Problems problems;
+  const auto connector = Connector::load(kHead + resources, "connectors/x.yaml", problems);
+  EXPECT_NE(connector, nullptr) << problems.text();
+  ConnectionSettings settings;
+  settings.name = "crm";
+  auto connection = connector->bind(settings);
+  EXPECT_TRUE(connection.has_value());
+  return *connection;
+}
+
+SyncSourcePtr source_of(const std::string& resources = kContacts) {
+  auto source = connection_of(resources)->sync("contacts");
+  EXPECT_NE(source, nullptr);
+  return source;
+}
+
+// One whose facts are read by `programs`, lines of the resource.
+SyncSourcePtr reader_of(const std::string& programs) {
+  return source_of("  contacts:\n" + programs +
+                   "    sync: { all: list }\n    actions: { list: { get: /contacts, returns: list } }\n");
+}
+
+SyncSource::Facts facts_of(const SyncSourcePtr& source, const std::string& record) {
+  auto facts = source->facts(doc(record));
+  EXPECT_TRUE(facts.has_value()) << facts.error().text();
+  return facts ? *facts : SyncSource::Facts{};
+}
+
+std::string error_of(const SyncSourcePtr& source, const std::string& record) {
+  const auto facts = source->facts(doc(record));
+  EXPECT_FALSE(facts.has_value()) << record;
+  if (facts) return {};
+  EXPECT_EQ(facts.error().code, Code::kInvalid);
+  return facts.error().message;
+}
+
+Time at(const char* text) { return *parse_time(text); }
+
+std::string printed(const Result<json::Document>& document) {
+  EXPECT_TRUE(document.has_value()) << document.error().text();
+  return document ? json::print(document->root()) : "";
+}
+
+TEST(Sync, IsWhatTheManifestSays) {
+  const auto connection = connection_of(kContacts);
+  EXPECT_EQ(connection->sync("deals"), nullptr);
+  const auto source = connection->sync("contacts");
+  ASSERT_NE(source, nullptr);
+  EXPECT_EQ(source->name(), "crm.contacts");
+  EXPECT_EQ(source->resource(), "contacts");
+  EXPECT_EQ(source->all()->name(), "crm.contacts.list");
+  EXPECT_EQ(source->changes()->name(), "crm.contacts.changed");
+  EXPECT_EQ(source->overlap(), Duration(10min));
+  EXPECT_TRUE(source->in_order());
+  EXPECT_EQ(source->deletions(), Deletions::kFullDiff);
+}
+
+TEST(Sync, HasDefaults) {
+  const auto source = reader_of("    id: .id\n");
+  EXPECT_EQ(source->changes(), nullptr);
+  EXPECT_EQ(source->overlap(), Duration(5min));
+  EXPECT_FALSE(source->in_order());
+  EXPECT_EQ(source->deletions(), Deletions::kNone);
+  EXPECT_EQ(printed(source->all_arguments()), "{}");
+}
+
+TEST(Sync, MayCallAnActionOfAnotherResource) {
+  const auto connection = connection_of(
+      "  contacts: { id: .id, sync: { all: people.list } }\n"
+      "  people: { actions: { list: { get: /people, returns: list } } }\n");
+  ASSERT_NE(connection->sync("contacts"), nullptr);
+  EXPECT_EQ(connection->sync("contacts")->all()->name(), "crm.people.list");
+  EXPECT_EQ(connection->sync("people"), nullptr);
+}
+
+TEST(Sync, ARecordMayBeDescribedWithoutIt) {
+  const auto connection =
+      connection_of("  contacts: { id: .id, updated: .at, version: .v, deleted: .gone, actions: {} }\n");
+  EXPECT_EQ(connection->sync("contacts"), nullptr);
+}
+
+TEST(Sync, GivesItsCallsTheirArguments) {
+  const auto source = source_of();
+  EXPECT_EQ(printed(source->all_arguments()), R"({"limit":100})");
+  EXPECT_EQ(printed(source->changes_arguments(at("2026-11-29T10:00:00Z"))), R"({"since":"2026-11-29T10:00:00Z"})");
+  EXPECT_EQ(printed(source->changes_arguments(at("2026-11-29T10:00:00.25Z"))),
+            R"({"since":"2026-11-29T10:00:00.250000Z"})");
+
+  const auto render = [](const ActionPtr& action, const Result<json::Document>& args) {
+    const auto request = action->render(*args, {});
+    EXPECT_TRUE(request.has_value()) << request.error().text();
+    return request->method + " " + request->url + " " + request->body;
+  };
+  EXPECT_EQ(render(source->all(), source->all_arguments()), "GET https://x.example.com/contacts?limit=100 ");
+  EXPECT_EQ(render(source->changes(), source->changes_arguments(at("2026-11-29T10:00:00Z"))),
+            R"(POST https://x.example.com/search {"since":"2026-11-29T10:00:00Z"})");
+}
+
+TEST(Sync, ArgumentsSeeMillisecondsAndVariables) {
+  const auto source =
+      source_of(changed("{ since: =.since }", R"({ since: '=.since_ms | tostring + " " + $variables.fields' })"));
+  EXPECT_EQ(printed(source->changes_arguments(at("2026-11-29T10:00:00.123456Z"))),
+            R"({"since":"1795946400123 name,email"})");
+}
+
+TEST(Sync, ArgumentsThatFailSayWhere) {
+  const auto failing = source_of(changed("{ since: =.since }", R"('error("no")')"));
+  const auto error = failing->changes_arguments(kNow);
+  ASSERT_FALSE(error.has_value());
+  EXPECT_EQ(error.error().code, Code::kInvalid);
+  EXPECT_TRUE(error.error().message.starts_with("crm.contacts: sync.changes.with: ")) << error.error().message;
+
+  const auto listing =
+      source_of(changed("{ since: =.since }", "'[.since]'"))->changes_arguments(at("2026-01-01T00:00:00Z"));
+  ASSERT_FALSE(listing.has_value());
+  EXPECT_EQ(listing.error().message,
+            R"(crm.contacts: sync.changes.with must give an object, gave ["2026-01-01T00:00:00Z"])");
+}
+
+TEST(SyncFacts, ReadIdsOfTextAndOfNumbers) {
+  const auto source = source_of();
+  EXPECT_EQ(facts_of(source, R"({"id":"77"})").id, "77");
+  EXPECT_EQ(facts_of(source, R"({"id":820982911946154508})").id, "820982911946154508");
+  // A program that only the mapping engine can run gets it as a text.
+  EXPECT_EQ(facts_of(reader_of("    id: '\"\\(.kind)-\\(.id)\"'\n"), R"({"kind":"a","id":820982911946154508})").id,
+            "a-820982911946154508");
+}
+
+TEST(SyncFacts, ReadTimes) {
+  const auto source = source_of();
+  const Time expected = at("2026-11-29T10:00:00.5Z");
+  EXPECT_EQ(facts_of(source, R"({"id":1,"updated":"2026-11-29T11:00:00.5+01:00"})").updated, expected);
+  EXPECT_EQ(facts_of(source, R"({"id":1,"updated":1795946400500})").updated, expected);
+  EXPECT_EQ(facts_of(source, R"({"id":1,"updated":1795946400})").updated, at("2026-11-29T10:00:00Z"));
+  EXPECT_EQ(facts_of(source, R"({"id":1,"updated":null})").updated, std::nullopt);
+  EXPECT_EQ(facts_of(source, R"({"id":1})").updated, std::nullopt);
+}
+
+TEST(SyncFacts, ReadTombstones) {
+  EXPECT_FALSE(facts_of(source_of(), R"({"id":1,"archived":true})").deleted);
+  const auto source = reader_of("    id: .id\n    deleted: .archived\n");
+  EXPECT_TRUE(facts_of(source, R"({"id":1,"archived":true})").deleted);
+  EXPECT_FALSE(facts_of(source, R"({"id":1,"archived":false})").deleted);
+  EXPECT_FALSE(facts_of(source, R"({"id":1})").deleted);
+  const auto moment = reader_of("    id: .id\n    deleted: .deleted_at\n");
+  EXPECT_TRUE(facts_of(moment, R"({"id":1,"deleted_at":"2026-11-29T10:00:00Z"})").deleted);
+  EXPECT_FALSE(facts_of(moment, R"({"id":1,"deleted_at":null})").deleted);
+}
+
+TEST(SyncFacts, TakeTheVersionThatIsSaid) {
+  const auto source = reader_of("    id: .id\n    updated: .at\n    version: .v\n");
+  EXPECT_EQ(facts_of(source, R"({"id":1,"at":1795946400,"v":"e7"})").version, "e7");
+  EXPECT_EQ(facts_of(source, R"({"id":1,"at":1795946400,"v":12345678901234567890})").version, "12345678901234567890");
+  // As long as 128 bytes as it is, then its hash.
+  EXPECT_EQ(facts_of(source, R"({"id":1,"v":")" + std::string(128, 'v') + "\"}").version, std::string(128, 'v'));
+  const std::string hash = facts_of(source, R"({"id":1,"v":")" + std::string(129, 'v') + "\"}").version;
+  EXPECT_EQ(hash.size(), 16u);
+  EXPECT_NE(hash, facts_of(source, R"({"id":1,"v":")" + std::string(130, 'v') + "\"}").version);
+}
+
+TEST(SyncFacts, WithoutAVersionTakeTheTime) {
+  const auto source = reader_of("    id: .id\n    updated: .at\n    version: .v\n");
+  EXPECT_EQ(facts_of(source, R"({"id":1,"at":1795946400,"v":null})").version, "2026-11-29T10:00:00Z");
+  EXPECT_EQ(facts_of(source, R"({"id":1,"at":1795946400,"v":""})").version, "2026-11-29T10:00:00Z");
+  // One moment is one version, however it is written.
+  EXPECT_EQ(facts_of(source_of(), R"({"id":1,"updated":"2026-11-29T05:00:00-05:00"})").version, "2026-11-29T10:00:00Z");
+}
+
+TEST(SyncFacts, WithoutATimeTakeAHashOfTheRecord) {
+  const auto source = reader_of("    id: .id\n");
+  const std::string first = facts_of(source, R"({"id":1,"name":"Ada"})").version;
+  EXPECT_EQ(first.size(), 16u);
+  EXPECT_EQ(first, facts_of(source, R"({ "id": 1, "name": "Ada" })").version);
+  EXPECT_NE(first, facts_of(source, R"({"id":1,"name":"Bob"})").version);
+  // A version that is a list or an object is its hash: here of all but what changes by itself.
+  const auto part = reader_of("    id: .id\n    version: .parts\n");
+  EXPECT_EQ(facts_of(part, R"({"id":1,"parts":[1,2],"seen":1})").version,
+            facts_of(part, R"({"id":1,"parts":[1,2],"seen":2})").version);
+  EXPECT_NE(facts_of(part, R"({"id":1,"parts":[1,2]})").version, facts_of(part, R"({"id":1,"parts":[2]})").version);
+}
+
+TEST(SyncFacts, RefuseARecordThatIsNotOne) {
+  const auto source = source_of();
+  EXPECT_EQ(error_of(source, R"({"name":"Ada"})"),
+            "crm.contacts: a record: `id` must give a text or number, gave null");
+  EXPECT_EQ(error_of(source, R"({"id":["a"]})"),
+            R"(crm.contacts: a record: `id` must give a text or number, gave ["a"])");
+  EXPECT_EQ(error_of(source, R"({"id":true})"), "crm.contacts: a record: `id` must give a text or number, gave true");
+  EXPECT_EQ(error_of(source, R"({"id":""})"), "crm.contacts: a record: `id` gave an empty text");
+  EXPECT_EQ(facts_of(source, "{\"id\":\"" + std::string(512, 'a') + "\"}").id.size(), 512u);
+  const std::string longer = error_of(source, "{\"id\":\"" + std::string(513, 'a') + "\"}");
+  EXPECT_TRUE(longer.starts_with("crm.contacts: a record: `id` gave 513 bytes, of which 512 are allowed: \"aaaa"))
+      << longer;
+  EXPECT_LT(longer.size(), 160u);
+  EXPECT_EQ(error_of(source, R"({"id":77,"updated":"yesterday"})"),
+            R"(crm.contacts: the record 77: `updated` must give a time, gave "yesterday")");
+  EXPECT_EQ(error_of(source, R"({"id":77,"updated":"2026-11-29T10:00:00"})"),
+            R"(crm.contacts: the record 77: `updated` must give a time, gave "2026-11-29T10:00:00")");
+  EXPECT_EQ(error_of(source, R"({"id":77,"updated":-1})"),
+            "crm.contacts: the record 77: `updated` must give a time, gave -1");
+}
+
+TEST(SyncFacts, ReportAProgramThatFails) {
+  EXPECT_TRUE(error_of(source_of(), "[1]").starts_with("crm.contacts: a record: `id`: "))
+      << error_of(source_of(), "[1]");
+  const auto source = reader_of("    id: .id\n    updated: '.at | error(\"a\")'\n    version: '.v | error(\"b\")'\n");
+  EXPECT_TRUE(error_of(source, R"({"id":1})").starts_with("crm.contacts: the record 1: `updated`: "));
+  const auto version = reader_of("    id: .id\n    version: '.v | error(\"b\")'\n");
+  EXPECT_TRUE(error_of(version, R"({"id":1})").starts_with("crm.contacts: the record 1: `version`: "));
+  const auto deleted = reader_of("    id: .id\n    deleted: '.v | error(\"b\")'\n");
+  EXPECT_TRUE(error_of(deleted, R"({"id":1})").starts_with("crm.contacts: the record 1: `deleted`: "));
+}
+
+TEST(Sync, ReportsFaultsOfTheManifestWithTheirPlaces) {
+  EXPECT_EQ(problems_of(kContacts), "");
+  struct Case {
+    const char* from;
+    const char* to;
+    const char* expected;
+  };
+  const Case cases[] = {
+      {"    id: .id\n", "", "connectors/x.yaml:11:7: error: `sync` needs the resource's `id`: which record is which"},
+      {"    id: .id\n", "    id: '.id |'\n", "connectors/x.yaml:9:"},
+      {"    updated: .updated\n", "",
+       "connectors/x.yaml:12:16: error: `changes` needs the resource's `updated`: the next reading begins there"},
+      {"      all: { call: list, with: { limit: 100 } }\n", "",
+       "connectors/x.yaml:12:7: error: the key \"all\" is missing in sync"},
+      {"call: list", "call: lst",
+       "connectors/x.yaml:12:20: error: there is no action `contacts.lst`; did you mean \"contacts.list\"?"},
+      {"call: list", "call: contact.list",
+       "connectors/x.yaml:12:20: error: there is no action `contact.list`; did you mean \"contacts.list\"?"},
+      {"{ call: list, with: { limit: 100 } }", "put",
+       "connectors/x.yaml:12:12: error: `contacts.put` is not safe: reading must change nothing"},
+      {"{ call: list, with: { limit: 100 } }", "{ call: get, with: { id: '1' } }",
+       "connectors/x.yaml:12:20: error: `contacts.get` returns no list: records come in lists"},
+      {"{ limit: 100 }", "{ limti: 100 }",
+       "connectors/x.yaml:12:41: error: `contacts.list` has no argument `limti`; did you mean \"limit\"?"},
+      {"{ limit: 100 }", "{ limit: many }",
+       "connectors/x.yaml:12:41: error: argument `limit` must be integer, is string \"many\""},
+      {"{ limit: 100 }", "[ 100 ]", "connectors/x.yaml:12:32: error: `with` must be a map or a program"},
+      {"{ limit: 100 }", "{ limit: '=.a |' }", "connectors/x.yaml:12:"},
+      {", with: { since: =.since }", "",
+       "connectors/x.yaml:13:24: error: `contacts.changed` needs the argument `since`"},
+      {"{ since: =.since }", "{ since: null }",
+       "connectors/x.yaml:13:24: error: `contacts.changed` needs the argument `since`"},
+      {"{ since: =.since }", "{ since: =.since, kind: c }",
+       "connectors/x.yaml:13:63: error: argument `kind` must be one of a, b, is \"c\""},
+      {"      changes: { call: changed, with: { since: =.since } }\n      overlap: 10m\n", "",
+       "connectors/x.yaml:13:14: error: `order` is about `changes`, which is not there"},
+      {"      changes: { call: changed, with: { since: =.since } }\n", "",
+       "connectors/x.yaml:13:16: error: `overlap` is about `changes`, which is not there"},
+      {"overlap: 10m", "overlap: 30d", "connectors/x.yaml:14:16: error: "},
+      {"order: updated", "order: updatd",
+       "connectors/x.yaml:15:14: error: expected one of updated, none, found \"updatd\"; did you mean \"updated\"?"},
+      {"deletions: full_diff", "deletions: tombstones",
+       "connectors/x.yaml:16:18: error: `deletions: tombstones` needs the resource's `deleted`: whether a record is "
+       "one"},
+      {"deletions: full_diff", "deletions: fulldiff", "did you mean \"full_diff\"?"},
+      {"deletions: full_diff", "bulk: 1", "connectors/x.yaml:16:7: error: `bulk` is not available in this version"},
+      {"    id: .id\n", "    id: .id\n    dates: x\n",
+       "connectors/x.yaml:10:5: error: `dates` is not available in this version"},
+      {"    id: .id\n", "    id: .id\n    key: x\n",
+       "connectors/x.yaml:10:5: error: `key` is not available in this version"},
+      {"    id: .id\n", "    id: .id\n    delted: .x\n", "did you mean \"deleted\"?"},
+  };
+  for (const Case& one : cases) {
+    const std::string text = problems_of(changed(one.from, one.to));
+    EXPECT_NE(text.find(one.expected), std::string::npos) << one.from << " -> " << one.to << "\n" << text;
+  }
+  EXPECT_NE(problems_of("  contacts: { id: .id, version: '.v |', actions: {} }\n").find("connectors/x.yaml:8:"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace tieline::connect
