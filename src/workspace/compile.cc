@@ -130,7 +130,8 @@ std::optional<SyncUse> compile_sync(const SyncTriggerFile& file, const std::stri
     return std::nullopt;
   }
   SyncUse use{file.resource, file.every, std::nullopt};
-  if (file.full) {
+  use.never_full = file.full && file.full->value == "never";
+  if (file.full && !use.never_full) {
     use.full = compile_schedule(*file.full, file.zone, zone, problems);
     if (!use.full) return std::nullopt;
   }

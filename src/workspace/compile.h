@@ -41,6 +41,7 @@ struct SyncUse {
   spec::At<std::string> resource;
   Duration every{0};
   std::optional<Schedule> full;
+  bool never_full = false;  // as its trigger says
 };
 
 struct CompiledFlow {

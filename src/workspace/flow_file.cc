@@ -189,10 +189,10 @@ const spec::Table<SyncTriggerFile>& describe(const SyncTriggerFile*) {
           .field("sync", &SyncTriggerFile::resource,
                  {.doc = "What is read, as CONNECTION.RESOURCE", .example = "hubspot.contacts", .required = true})
           .field("every", &SyncTriggerFile::every,
-                 {.doc = "How often it is asked what changed", .example = "15m", .min = "10s", .max = "7d"})
+                 {.doc = "How often it is asked what changed", .example = "15m", .min = "1s", .max = "7d"})
           .field("full", &SyncTriggerFile::full,
                  {.doc = "When all of it is read, too, as the five fields of cron: it finds what was missed, and what "
-                         "is gone where nothing else tells",
+                         "is gone where nothing else tells; or `never`",
                   .example = "\"0 3 * * 0\""})
           .field(
               "zone", &SyncTriggerFile::zone,
