@@ -50,6 +50,9 @@ std::vector<std::string> sources_of(const Ports& ports, std::vector<std::string>
   for (const FlowPtr& flow : ports.flows) {
     for (const std::string& topic : flow->publishes) connections.push_back(std::string(kTopicSource) + topic);
     if (!flow->schedules.empty()) connections.push_back(std::string(kScheduleSource) + flow->name);
+    for (const SyncTrigger& sync : flow->syncs)
+      connections.push_back(std::string(kSyncSource) + flow->name + '/' + sync.resource);
+    if (flow->reads) connections.push_back(std::string(kReadingSource) + flow->name);
     if (flow->manual) connections.push_back(std::string(kManualSource) + flow->name);
   }
   return connections;

@@ -1,4 +1,5 @@
 // `tieline check`: loads a workspace, compiles every program, resolves every reference, and reports everything wrong.
+#include <algorithm>
 #include <cstdio>
 
 #include "async/clock.h"
@@ -30,6 +31,7 @@ void print_next_times(const workspace::Workspace& workspace) {
   const Time now = make_system_clock()->now();
   for (const FlowPtr& flow : workspace.flows) {
     for (const ScheduleTrigger& trigger : flow->schedules) {
+      if (trigger.type == kReadChanges) continue;
       std::string times;
       Time at = now;
       for (int i = 0; i < 3; ++i) {
@@ -67,7 +69,9 @@ int run_check(const Arguments& arguments) {
     std::fprintf(stderr, "%s\n", counted(loaded.problems.error_count(), "error", "errors").c_str());
     return kConfig;
   }
-  std::printf("ok: %s, %s\n", counted(loaded.workspace->flows.size(), "flow", "flows").c_str(),
+  // Those that read for them are nobody's own.
+  const auto flows = std::ranges::count_if(loaded.workspace->flows, [](const FlowPtr& flow) { return !flow->reads; });
+  std::printf("ok: %s, %s\n", counted(static_cast<std::size_t>(flows), "flow", "flows").c_str(),
               counted(loaded.workspace->connections.size(), "connection", "connections").c_str());
   print_next_times(*loaded.workspace);
   return kOk;

@@ -37,7 +37,10 @@ class BoundSync final : public SyncSource {
     resource_ = plan_.name;
     name_ = binding_->name + "." + plan_.name;
     all_ = make_action(binding_, sync_.all.target);
-    if (sync_.changes) changes_ = make_action(binding_, sync_.changes->target);
+    if (sync_.changes) {
+      changes_ = make_action(binding_, sync_.changes->target);
+      pages_changes_ = sync_.changes->target->page.has_value();
+    }
     overlap_ = sync_.overlap;
     in_order_ = sync_.in_order;
     deletions_ = sync_.deletions;
@@ -62,7 +65,7 @@ class BoundSync final : public SyncSource {
   Result<json::Document> arguments(const ReadingPlan& reading, const json::Document& input, const char* name) const;
   // Null where the manifest has no such program.
   Result<json::Document> read(const ManifestProgramPtr& program, const json::Document& record, const char* name) const;
-  Result<std::string> id_of(const json::Document& record) const;
+  Result<void> read_id(const json::Document& record, Facts& facts) const;
   Result<std::string> version_of(const json::Document& record, const std::optional<Time>& updated) const;
 
   std::shared_ptr<const Binding> binding_;
@@ -89,17 +92,18 @@ Result<json::Document> BoundSync::read(const ManifestProgramPtr& program, const 
   return *out ? std::move(**out) : json::Document();
 }
 
-Result<std::string> BoundSync::id_of(const json::Document& record) const {
+Result<void> BoundSync::read_id(const json::Document& record, Facts& facts) const {
   TRY(const json::Document value, read(plan_.id, record, "`id`"));
   const json::Value root = value.root();
   if (!root.is_string() && !root.is_number())
     return failure(Code::kInvalid, "`id` must give a text or number, gave " + shown(root));
-  std::string id = *scalar_text(root);
-  if (id.empty()) return failure(Code::kInvalid, "`id` gave an empty text");
-  if (id.size() > kIdMax)
-    return failure(Code::kInvalid, "`id` gave " + std::to_string(id.size()) + " bytes, of which " +
+  facts.id = *scalar_text(root);
+  facts.number = root.is_number();
+  if (facts.id.empty()) return failure(Code::kInvalid, "`id` gave an empty text");
+  if (facts.id.size() > kIdMax)
+    return failure(Code::kInvalid, "`id` gave " + std::to_string(facts.id.size()) + " bytes, of which " +
                                        std::to_string(kIdMax) + " are allowed: " + shown(root));
-  return id;
+  return {};
 }
 
 Result<std::string> BoundSync::version_of(const json::Document& record, const std::optional<Time>& updated) const {
@@ -112,9 +116,8 @@ Result<std::string> BoundSync::version_of(const json::Document& record, const st
 
 Result<SyncSource::Facts> BoundSync::facts(const json::Document& record) const {
   Facts out;
-  auto id = id_of(record);
+  auto id = read_id(record, out);
   if (!id) return failure(std::move(id.error()).in(name_ + ": a record"));
-  out.id = std::move(*id);
   const auto of_this = [&](Error error) {
     return failure(std::move(error).in(name_ + ": the record " + truncated(out.id, kShownMax)));
   };

@@ -34,7 +34,8 @@ json::Document event_envelope(const Event& event, const json::Document& data, js
   json::Builder out;
   out.begin_object();
   out.key("id").string(event.id);
-  out.key("source").string(event.source);
+  // Of a record: the same one for whoever reads it, whatever its flow is called.
+  out.key("source").string(synced_of(event.source).value_or(event.source));
   out.key("type").string(event.type);
   out.key("time").string(format_time(event.time));
   out.key("subject");

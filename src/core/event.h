@@ -42,7 +42,7 @@ struct Event : NewEvent {
 using EventPtr = std::shared_ptr<const Event>;
 
 // The envelope that programs see as `$event`: id source type time subject op key data batch (FLOWS.md §1), and `topic`
-// where a flow published it.
+// where a flow published it. The source of a record is its CONNECTION.RESOURCE.
 json::Document event_envelope(const Event& event, const json::Document& data, json::Value key);
 
 }  // namespace tieline

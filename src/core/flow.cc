@@ -9,7 +9,7 @@ bool has_type(const std::vector<std::string>& types, const Event& event) {
   return types.empty() || std::find(types.begin(), types.end(), event.type) != types.end();
 }
 
-bool is_of(const Event& event, std::string_view source, const std::string& flow) {
+bool is_of(const Event& event, std::string_view source, std::string_view flow) {
   return event.source.size() == source.size() + flow.size() && event.source.starts_with(source) &&
          event.source.ends_with(flow);
 }
@@ -35,6 +35,13 @@ bool Flow::matches(const Event& event) const {
     return is_of(event, kind, name) || (!was.empty() && is_of(event, kind, was));
   };
   if (!schedules.empty() && own(kScheduleSource)) return true;
+  if (reads && own(kReadingSource)) return true;
+  if (!syncs.empty() && event.source.starts_with(kSyncSource)) {
+    for (const SyncTrigger& sync : syncs) {
+      const std::string after = '/' + sync.resource;
+      if (is_of(event, kSyncSource, name + after) || (!was.empty() && is_of(event, kSyncSource, was + after))) return true;
+    }
+  }
   return manual && own(kManualSource);
 }
 

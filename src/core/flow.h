@@ -16,6 +16,7 @@
 #include "core/event.h"
 #include "core/journal.h"
 #include "core/schedule.h"
+#include "core/sync_source.h"
 #include "core/template.h"
 #include "core/topic.h"
 #include "json/program.h"
@@ -148,6 +149,12 @@ struct EachRequest {
   bool collect = false;
 };
 
+// A resource that a flow reads for another one: what its one step asks for.
+struct SyncRequest {
+  SyncSourcePtr source;
+  std::string flow;  // for which its records are
+};
+
 // What a step may use of the run it works in. Owned by the engine; valid during Step::run.
 class RunContext {
  public:
@@ -200,6 +207,10 @@ class RunContext {
     json::Document collected;
   };
   virtual asio::awaitable<EachResult> each(EachRequest request) = 0;
+
+  // Reads the next page of a resource, and has what is new in it published when the run ends, together with how far the
+  // reading came. Any other kind than kNext: return it from the step as it is.
+  virtual asio::awaitable<StepResult> read(const SyncRequest& request) = 0;
 };
 
 class Step {
@@ -236,7 +247,15 @@ struct TopicTrigger {
 
 struct ScheduleTrigger {
   Schedule schedule;
-  bool run_missed = true;  // once for all that it missed while nothing ran; else they are left out
+  bool run_missed = true;   // once for all that it missed while nothing ran; else they are left out
+  static constexpr std::string_view kType = "schedule";
+  std::string type{kType};  // of its events
+  bool at_once = false;     // one that is new begins with the moment before it
+};
+
+// Records of a resource, read by a flow of their own (kReaderPrefix).
+struct SyncTrigger {
+  std::string resource;  // "hubspot.contacts"
 };
 
 // live; shadow: calls are rendered and journaled, nothing is sent; paused: the flow takes no events.
@@ -277,6 +296,10 @@ inline constexpr std::size_t kSlotEvent = 0, kSlotVars = 1, kSlotFlow = 2, kSlot
 
 // How the flows begin that subscriptions are made of.
 inline constexpr std::string_view kSubscriptionPrefix = "subscriptions/";
+// How the flows begin that read a resource for another one: "syncs/FLOW/CONNECTION.RESOURCE".
+inline constexpr std::string_view kReaderPrefix = "syncs/";
+// The types of the events with which a reading begins: of what changed, of all records.
+inline constexpr std::string_view kReadChanges = "changes", kReadAll = "all";
 // The code of an answer by which a subscriber says that it wants no more.
 inline constexpr std::string_view kGoneCode = "gone";
 
@@ -287,6 +310,8 @@ struct Flow {
   std::vector<WebhookTrigger> triggers;
   std::vector<TopicTrigger> topics;
   std::vector<ScheduleTrigger> schedules;
+  std::vector<SyncTrigger> syncs;
+  bool reads = false;                                 // its one step reads a resource for another flow
   bool manual = false;                                // a person may start it
   bool pauses_when_gone = false;                      // a call that ends with kGoneCode pauses it
   std::vector<std::string> publishes;                 // the topics of its steps, and on_dead

@@ -222,7 +222,25 @@ std::optional<std::int64_t> Schedule::second_pass(std::int64_t after, std::int64
   return found;
 }
 
+Schedule Schedule::every(Duration interval, Duration offset) {
+  CHECK(interval.count() > 0);
+  Schedule out;
+  out.text_ = "every " + format_duration(interval);
+  out.zone_name_ = "UTC";
+  out.interval_ = interval;
+  out.offset_ = offset % interval;
+  return out;
+}
+
+// The last moment of every() that is not after `until`.
+Time Schedule::last_of_interval(Time until) const {
+  const std::int64_t since = to_unix_us(until) - offset_.count(), step = interval_.count();
+  const std::int64_t count = since >= 0 ? since / step : (since - step + 1) / step;
+  return from_unix_us(count * step + offset_.count());
+}
+
 Time Schedule::next(Time after) const {
+  if (interval_.count() > 0) return last_of_interval(after) + interval_;
   const std::int64_t now = seconds_of(after);
   const auto first = first_pass(now);
   CHECK(first.has_value());  // parse() found one within the years of a leap day
@@ -232,6 +250,10 @@ Time Schedule::next(Time after) const {
 }
 
 std::optional<Time> Schedule::latest(Time after, Time until) const {
+  if (interval_.count() > 0) {
+    const Time last = last_of_interval(until);
+    return last > after ? std::optional(last) : std::nullopt;
+  }
   // Backwards in growing leaps: a schedule for each minute must not count all minutes of a year.
   for (const Duration back : {Duration(1h), Duration(24h), Duration(24h * 32), Duration(24h * 366), Duration::max()}) {
     const Time from = back < until - after ? until - back : after;

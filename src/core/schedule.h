@@ -1,5 +1,5 @@
-// When a schedule comes: the five fields of cron, in a time zone. It must never read a clock, nor let a moment come
-// twice because clocks were put back.
+// When a schedule comes: the five fields of cron, in a time zone, or every so often. It must never read a clock, nor let
+// a moment come twice because clocks were put back.
 //
 //   minute hour day-of-month month weekday      0 6 * * mon-fri
 //
@@ -26,17 +26,20 @@ class Schedule {
  public:
   // kInvalid: what is wrong with the text, an unknown zone, a date that never comes (30 February).
   static Result<Schedule> parse(std::string_view text, std::string_view zone);
+  // Every `interval`, which is positive, counted from 1970 and `offset` on, whatever clocks show. Its text is "every 15m".
+  static Schedule every(Duration interval, Duration offset);
 
   const std::string& text() const { return text_; }
   const std::string& zone() const { return zone_name_; }
 
-  // The first moment after `after`, a whole minute.
+  // The first moment after `after`: a whole minute, where it is one of cron.
   Time next(Time after) const;
   // The last moment that is after `after` and not after `until`; nothing when none is.
   std::optional<Time> latest(Time after, Time until) const;
 
  private:
   Schedule() = default;
+  Time last_of_interval(Time until) const;
   bool day_fits(const json::ClockTime& clock, int weekday) const;
   std::optional<json::ClockTime> next_fitting(json::ClockTime from) const;
   std::optional<std::int64_t> first_pass(std::int64_t after) const;
@@ -47,6 +50,7 @@ class Schedule {
   std::uint64_t minutes_ = 0;  // bit n: it comes at n
   std::uint32_t hours_ = 0, days_ = 0, months_ = 0, weekdays_ = 0;
   bool either_day_ = false;  // one of days_ and weekdays_ is enough
+  Duration interval_{0}, offset_{0};  // of every(); 0: it is one of cron
 };
 
 }  // namespace tieline

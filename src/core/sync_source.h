@@ -32,6 +32,8 @@ class SyncSource {
   Duration overlap() const { return overlap_; }
   // Changes come in the order in which they happened: a reading may begin anew at the last one that it was given.
   bool in_order() const { return in_order_; }
+  // `changes` says itself where its next page is. Else it gives one, and whether there is more only the next shows.
+  bool pages_changes() const { return pages_changes_; }
   Deletions deletions() const { return deletions_; }
 
   // What `all` and `changes` are called with: objects. kInvalid when a program of the manifest fails.
@@ -43,6 +45,7 @@ class SyncSource {
     std::optional<Time> updated;  // when it changed last, as the vendor says
     std::string version;          // another one for each state of the record; never empty
     bool deleted = false;
+    bool number = false;  // the id is one, as it was written
   };
   // kInvalid when the record has no id, or a program fails.
   virtual Result<Facts> facts(const json::Document& record) const = 0;
@@ -51,7 +54,7 @@ class SyncSource {
   std::string name_, resource_;
   ActionPtr all_, changes_;
   Duration overlap_{300'000'000};
-  bool in_order_ = false;
+  bool in_order_ = false, pages_changes_ = true;
   Deletions deletions_ = Deletions::kNone;
 };
 using SyncSourcePtr = std::shared_ptr<const SyncSource>;

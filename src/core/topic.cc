@@ -29,6 +29,11 @@ std::optional<std::string_view> topic_of(std::string_view source) {
   return source.substr(kTopicSource.size());
 }
 
+std::optional<std::string_view> synced_of(std::string_view source) {
+  if (!source.starts_with(kSyncSource)) return std::nullopt;
+  return source.substr(source.rfind('/') + 1);
+}
+
 Result<void> check_topic(std::string_view topic) {
   TRY_VOID(check_length(topic));
   for (const std::string_view word : split(topic, '.')) {

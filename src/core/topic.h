@@ -14,11 +14,16 @@ namespace tieline {
 inline constexpr std::string_view kTopicSource = "topic/";        // then the topic: published by a flow
 inline constexpr std::string_view kScheduleSource = "schedule/";  // then the flow: its time came
 inline constexpr std::string_view kManualSource = "manual/";      // then the flow: a person started it
+inline constexpr std::string_view kSyncSource = "sync/";  // then the flow, "/" and CONNECTION.RESOURCE: a record of it
+inline constexpr std::string_view kReadingSource = "reading/";  // then the flow: it goes on to read the next page
 
 inline constexpr std::size_t kTopicBytesMax = 200;
 
 // The topic of an event's source; nothing when no flow published it.
 std::optional<std::string_view> topic_of(std::string_view source);
+
+// CONNECTION.RESOURCE of an event's source; nothing when it is not about a record that was read.
+std::optional<std::string_view> synced_of(std::string_view source);
 
 // "customer.created": words of letters, digits, - and _, with dots between them. kInvalid.
 Result<void> check_topic(std::string_view topic);

@@ -50,10 +50,18 @@ Result<void> publish(const Shard& shard, Run& run, Publication publication, std:
   return {};
 }
 
+void publish_own(Run& run, NewEvent event, std::uint16_t step) {
+  event.id = event_id(run, step, run.published.size());
+  run.published.push_back(std::move(event));
+}
+
 std::vector<NewEvent> take_published(const Shard& shard, Run& run) {
   if (run.published.empty()) return {};
   const Time now = shard.now();
-  for (NewEvent& event : run.published) event.time = event.received = now;
+  for (NewEvent& event : run.published) {
+    event.received = now;
+    if (event.time == Time()) event.time = now;
+  }
   return std::exchange(run.published, {});
 }
 
@@ -94,6 +102,7 @@ void publish_with(RecordDraft& draft, std::vector<NewEvent> events) {
 
 void forget_published(Run& run) {
   run.published.clear();
+  run.puts.clear();
   run.published_bytes = 0;
 }
 

@@ -12,6 +12,9 @@ namespace tieline::engine {
 // kInvalid: the run publishes more than EngineLimits allows, or its event came through too many flows. `step` is the
 // one that publishes.
 Result<void> publish(const Shard& shard, Run& run, Publication publication, std::uint16_t step);
+// What a flow that reads makes of a record, or its going on: kept like a publication, its id after `event`'s own. The
+// caller keeps to the bounds.
+void publish_own(Run& run, NewEvent event, std::uint16_t step);
 // As events of now; leaves nothing.
 std::vector<NewEvent> take_published(const Shard& shard, Run& run);
 // Of a run that `end`s as a dead letter: the event that its flow wants to tell of it, as one of now; or nothing. It

@@ -249,7 +249,10 @@ asio::awaitable<void> work(Shard& shard, Run& run, Transition& end) {
     const bool completed = (end.state == RunState::kDelivered || end.state == RunState::kSkipped) &&
                            !run.superseded_by && run.flow->mode != FlowMode::kShadow;
     if (version.put && completed) ending.puts.push_back(std::move(*version.put));
-    if (completed) ending.events = take_published(shard, run);
+    if (completed) {
+      std::move(run.puts.begin(), run.puts.end(), std::back_inserter(ending.puts));
+      ending.events = take_published(shard, run);
+    }
   }
   if (end.kind == Transition::Kind::kState) co_await journal_end(shard, run, end, std::move(ending));
 }

@@ -8,6 +8,7 @@ namespace {
 
 // The wall clock may jump: it is looked at after at most this long.
 constexpr Duration kLookAgain{60'000'000};
+constexpr Duration kLookBack = std::chrono::days(366);
 
 // "1764403200000000 Europe/Berlin 0 6 * * mon-fri"
 Bytes write_last(Time last, const Schedule& schedule) {
@@ -24,7 +25,8 @@ std::optional<Time> read_last(std::string_view value, const Schedule& schedule) 
   return from_unix_us(us);
 }
 
-NewEvent event_of(const Flow& flow, const Schedule& schedule, Time moment, bool missed) {
+NewEvent event_of(const Flow& flow, const ScheduleTrigger& trigger, Time moment, bool missed) {
+  const Schedule& schedule = trigger.schedule;
   json::Builder data;
   data.begin_object();
   data.key("scheduled").string(format_time(moment));
@@ -34,7 +36,9 @@ NewEvent event_of(const Flow& flow, const Schedule& schedule, Time moment, bool 
   NewEvent event;
   event.source = std::string(kScheduleSource) + flow.name;
   event.id = format_time(moment);
-  event.type = "schedule";
+  // Two schedules of one flow that come at one moment are one event, unless they ask for different things.
+  if (trigger.type != ScheduleTrigger::kType) event.id = trigger.type + ' ' + event.id;
+  event.type = trigger.type;
   event.time = moment;
   event.data = std::make_shared<const std::string>(json::print(data.finish().root()));
   return event;
@@ -82,10 +86,13 @@ Async<void> Scheduler::recall(Entry& entry) {
   }
   // Durable before its first moment: were the process gone then, the moment would be known to be missed.
   const Time now = shard_.now();
-  entry.last = now;
+  const Schedule& schedule = entry.trigger->schedule;
+  // What begins at once has missed the moment before.
+  const auto before = entry.trigger->at_once ? schedule.latest(now - kLookBack, now) : std::nullopt;
+  entry.last = before ? *before - Duration(1) : now;
   auto remembered = co_await remember(entry);
   if (!remembered) entry.last.reset();
-  if (remembered) entry.next = entry.trigger->schedule.next(now);
+  if (remembered) entry.next = schedule.next(*entry.last);
   co_return remembered;
 }
 
@@ -117,7 +124,7 @@ Async<void> Scheduler::come(Entry& entry) {
   }
   const bool missed = now - *latest > shard_.limits.schedule_grace;
   if (!missed || entry.trigger->run_missed) {
-    std::vector<NewEvent> events{event_of(*entry.flow, schedule, *latest, missed)};
+    std::vector<NewEvent> events{event_of(*entry.flow, *entry.trigger, *latest, missed)};
     events.front().received = now;
     const Deadline never = Deadline::never();
     auto appended = co_await shard_.deps.log.append(std::move(events), never);

@@ -7,6 +7,7 @@
 #include "engine/caller.h"
 #include "engine/outbox.h"
 #include "engine/pause.h"
+#include "engine/sync_reading.h"
 #include "engine/table_work.h"
 
 namespace tieline::engine {
@@ -196,6 +197,10 @@ asio::awaitable<StepResult> Scope::pause(Pause pause) {
   auto written = co_await append_record(shard_, run_, std::move(draft), Sync::kWithNext);
   if (!written) transition.kind = Transition::Kind::kRefused;
   co_return StepResult::suspend();
+}
+
+asio::awaitable<StepResult> Scope::read(const SyncRequest& request) {
+  return read_page(shard_, run_, *this, request, step_);
 }
 
 Result<void> Scope::publish(Publication publication) {

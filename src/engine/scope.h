@@ -35,6 +35,7 @@ class Scope final : public RunContext {
   asio::awaitable<StepResult> work(const StepList& list) override;
   asio::awaitable<StepResult> work_all(const std::vector<StepList>& lists) override;
   asio::awaitable<EachResult> each(EachRequest request) override;
+  asio::awaitable<StepResult> read(const SyncRequest& request) override;
   Result<void> publish(Publication publication) override;
 
   // kNext, kSkip (its step is step()), or kSuspend: `transition` says where it goes. `first` is the first one's number.

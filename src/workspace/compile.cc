@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "steps/flow_builder.h"
 #include "workspace/flow_file.h"
+#include "workspace/reader.h"
 
 namespace tieline::workspace {
 namespace {
@@ -48,14 +49,6 @@ Result<FlowInput> read_source(const std::string& name, const std::string& source
                    .variables = document.part(root["variables"]),
                    .zone = zone.empty() ? "UTC" : std::string(zone),
                    .schemas = std::move(schemas)};
-}
-
-// 128 bits of a stable, fast hash: two different flows of one workspace must not meet; nobody gains by making them.
-std::string content_hash(std::string_view name, std::string_view source) {
-  Bytes bytes;
-  put_u64(bytes, hash64(source, hash64(name, 1)));
-  put_u64(bytes, hash64(source, hash64(name, 2)));
-  return to_hex(bytes);
 }
 
 // Names that steps which could not be read at all would have bound, so that the steps behind them are not blamed for
@@ -106,8 +99,47 @@ std::optional<Brake> compile_brake(const BrakeFile& file, FlowBuilder& builder) 
   return brake;
 }
 
+// Nothing after reporting.
+std::optional<Schedule> compile_schedule(const spec::At<std::string>& text,
+                                         const std::optional<spec::At<std::string>>& own_zone, const std::string& zone,
+                                         spec::Problems& problems) {
+  if (own_zone) {
+    if (auto found = json::find_zone(own_zone->value); !found) {
+      problems.error(own_zone->place, found.error().message);
+      return std::nullopt;
+    }
+  }
+  auto schedule = Schedule::parse(text.value, own_zone ? own_zone->value : zone);
+  if (schedule) return std::move(*schedule);
+  problems.error(text.place, schedule.error().message);
+  return std::nullopt;
+}
+
+// Nothing after reporting.
+std::optional<SyncUse> compile_sync(const SyncTriggerFile& file, const std::string& zone, const Flow& flow,
+                                    spec::Problems& problems) {
+  const std::string& name = file.resource.value;
+  const std::vector<std::string_view> parts = split(name, '.');
+  if (parts.size() != 2 || parts[0].empty() || parts[1].empty()) {
+    problems.error(file.resource.place, "\"" + name + "\" names no resource: write CONNECTION.RESOURCE");
+    return std::nullopt;
+  }
+  const bool twice = std::ranges::any_of(flow.syncs, [&](const SyncTrigger& other) { return other.resource == name; });
+  if (twice) {
+    problems.error(file.resource.place, "the flow reads \"" + name + "\" by another trigger already");
+    return std::nullopt;
+  }
+  SyncUse use{file.resource, file.every, std::nullopt};
+  if (file.full) {
+    use.full = compile_schedule(*file.full, file.zone, zone, problems);
+    if (!use.full) return std::nullopt;
+  }
+  return use;
+}
+
 // Reports what cannot be compiled. What the tables refused has no place, and is passed over.
-void add_trigger(const TriggerFile& trigger, const std::string& zone, FlowBuilder& builder, Flow& flow) {
+void add_trigger(const TriggerFile& trigger, const std::string& zone, FlowBuilder& builder, Flow& flow,
+                 std::vector<SyncUse>& syncs) {
   if (const auto* webhook = std::get_if<WebhookTriggerFile>(&trigger.kind)) {
     flow.triggers.push_back({webhook->connection.value, webhook->types});
   } else if (const auto* topic = std::get_if<TopicTriggerFile>(&trigger.kind)) {
@@ -118,31 +150,28 @@ void add_trigger(const TriggerFile& trigger, const std::string& zone, FlowBuilde
     flow.topics.push_back(std::move(out));
   } else if (const auto* times = std::get_if<ScheduleTriggerFile>(&trigger.kind)) {
     if (!times->schedule.place.known()) return;
-    if (times->zone) {
-      if (auto found = json::find_zone(times->zone->value); !found) {
-        builder.problems().error(times->zone->place, found.error().message);
-        return;
-      }
-    }
-    auto schedule = Schedule::parse(times->schedule.value, times->zone ? times->zone->value : zone);
-    if (schedule) {
-      flow.schedules.push_back({std::move(*schedule), times->missed == Missed::kRun});
-    } else {
-      builder.problems().error(times->schedule.place, schedule.error().message);
-    }
+    auto schedule = compile_schedule(times->schedule, times->zone, zone, builder.problems());
+    if (schedule) flow.schedules.push_back({std::move(*schedule), times->missed == Missed::kRun});
+  } else if (const auto* sync = std::get_if<SyncTriggerFile>(&trigger.kind)) {
+    if (!sync->resource.place.known()) return;
+    auto use = compile_sync(*sync, zone, flow, builder.problems());
+    if (!use) return;
+    flow.syncs.push_back({sync->resource.value});
+    syncs.push_back(std::move(*use));
   } else {
     flow.manual = true;
   }
 }
 
-std::shared_ptr<Flow> compile_parts(const FlowFile& file, const std::string& zone, FlowBuilder& builder) {
+std::shared_ptr<Flow> compile_parts(const FlowFile& file, const std::string& zone, FlowBuilder& builder,
+                                    std::vector<SyncUse>& syncs) {
   auto flow = std::make_shared<Flow>();
   const auto program = [&](const spec::ProgramText& text) { return text.empty() ? nullptr : builder.compile(text); };
   flow->key = program(file.key);
   flow->version = program(file.version);
   for (const auto& [name, text] : file.index) flow->index.push_back({name, builder.compile(text)});
   // Before the steps bind their names, which no trigger sees.
-  for (const TriggerFile& trigger : file.on) add_trigger(trigger, zone, builder, *flow);
+  for (const TriggerFile& trigger : file.on) add_trigger(trigger, zone, builder, *flow, syncs);
   if (file.on_dead) {
     flow->on_dead = file.on_dead->topic.value;
     builder.publishes(flow->on_dead);
@@ -171,6 +200,14 @@ std::shared_ptr<Flow> compile_parts(const FlowFile& file, const std::string& zon
 }
 
 }  // namespace
+
+// 128 bits of a stable, fast hash: two different flows of one workspace must not meet; nobody gains by making them.
+std::string flow_hash(std::string_view name, std::string_view source) {
+  Bytes bytes;
+  put_u64(bytes, hash64(source, hash64(name, 1)));
+  put_u64(bytes, hash64(source, hash64(name, 2)));
+  return to_hex(bytes);
+}
 
 CompiledFlow compile_flow(const FlowInput& input, const steps::Actions& actions, spec::Problems& problems) {
   CompiledFlow out;
@@ -207,7 +244,7 @@ CompiledFlow compile_flow(const FlowInput& input, const steps::Actions& actions,
   for (const steps::BoundName& name : recovered) {
     if (!known(name)) builder.bind(name);
   }
-  std::shared_ptr<Flow> flow = compile_parts(file, input.zone, builder);
+  std::shared_ptr<Flow> flow = compile_parts(file, input.zone, builder, out.syncs);
   problems.add(found);
   out.calls = builder.connections();
   out.was = file.was;
@@ -215,7 +252,7 @@ CompiledFlow compile_flow(const FlowInput& input, const steps::Actions& actions,
   flow->name = input.name;
   flow->pauses_when_gone = input.name.starts_with(kSubscriptionPrefix);
   flow->source = write_source(input, schemas.used());
-  flow->hash = content_hash(input.name, flow->source);
+  flow->hash = flow_hash(input.name, flow->source);
   flow->workspace_variables = input.variables;
   out.flow = std::move(flow);
   return out;
@@ -237,10 +274,11 @@ Result<FlowPtr> FlowArchive::compile(const std::string& name, const std::string&
     actions = actions_;
   }
   if (actions == nullptr) return failure(Code::kUnavailable, "no workspace is loaded yet");
-  if (content_hash(name, source) != hash) {
+  if (flow_hash(name, source) != hash) {
     return failure(Code::kInvalid,
                    "the stored source of the flow \"" + name + "\" is not the one that the run began with");
   }
+  if (name.starts_with(kReaderPrefix)) return restore_reader(name, source, *actions);
   TRY(const FlowInput input, read_source(name, source));
   spec::Problems problems;
   CompiledFlow compiled = compile_flow(input, *actions, problems);

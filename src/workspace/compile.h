@@ -37,13 +37,23 @@ struct TopicUse {
   Place place;
 };
 
+struct SyncUse {
+  spec::At<std::string> resource;
+  Duration every{0};
+  std::optional<Schedule> full;
+};
+
 struct CompiledFlow {
   std::shared_ptr<const Flow> flow;  // null after reporting
   std::vector<TriggerUse> triggers;  // as far as they could be read
   std::vector<TopicUse> topics;
+  std::vector<SyncUse> syncs;
   std::set<std::string, std::less<>> calls;  // the connections that its calls name and that exist
   std::optional<spec::At<std::string>> was;  // the name that it had
 };
+
+// What stands for a flow of this name and source.
+std::string flow_hash(std::string_view name, std::string_view source);
 
 // Reports all that is wrong with the text, the programs and the calls; not whether the triggers' connections can
 // receive.

@@ -181,6 +181,28 @@ const spec::Table<ScheduleTriggerFile>& describe(const ScheduleTriggerFile*) {
   return table;
 }
 
+const spec::Table<SyncTriggerFile>& describe(const SyncTriggerFile*) {
+  static const auto table =
+      spec::Table<SyncTriggerFile>("sync trigger",
+                                   "Records of a vendor start runs: all of them first, then each that is new, was "
+                                   "changed or is gone")
+          .field("sync", &SyncTriggerFile::resource,
+                 {.doc = "What is read, as CONNECTION.RESOURCE", .example = "hubspot.contacts", .required = true})
+          .field("every", &SyncTriggerFile::every,
+                 {.doc = "How often it is asked what changed", .example = "15m", .min = "10s", .max = "7d"})
+          .field("full", &SyncTriggerFile::full,
+                 {.doc = "When all of it is read, too, as the five fields of cron: it finds what was missed, and what "
+                         "is gone where nothing else tells",
+                  .example = "\"0 3 * * 0\""})
+          .field("zone", &SyncTriggerFile::zone,
+                 {.doc = "Whose clocks `full` goes by", .example = "Europe/Berlin", .fallback = "the workspace's `zone`"})
+          .check([](const SyncTriggerFile& trigger, const spec::Node& node, spec::Problems& problems) {
+            if (trigger.zone && !trigger.full)
+              problems.error(node.find("zone")->place(), "`zone` is that of `full`, which is not there");
+          });
+  return table;
+}
+
 const spec::Table<ManualTriggerFile>& describe(const ManualTriggerFile*) {
   static const auto table =
       spec::Table<ManualTriggerFile>("manual trigger", "A person starts it: `tieline start FLOW`")
@@ -197,10 +219,10 @@ const spec::Union<TriggerFile>& describe(const TriggerFile*) {
     kinds.kind<WebhookTriggerFile>("webhook");
     kinds.kind<TopicTriggerFile>("topic");
     kinds.kind<ScheduleTriggerFile>("schedule");
+    kinds.kind<SyncTriggerFile>("sync");
     kinds.kind<ManualTriggerFile>("manual");
     kinds.reserved("poll", "An API that is asked again and again");
     kinds.reserved("route", "A call to the gateway");
-    kinds.reserved("sync", "What changed at a vendor, asked for regularly");
     return kinds;
   }();
   return triggers;

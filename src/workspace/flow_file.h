@@ -44,6 +44,13 @@ struct ScheduleTriggerFile {
 };
 const spec::Table<ScheduleTriggerFile>& describe(const ScheduleTriggerFile*);
 
+struct SyncTriggerFile {
+  spec::At<std::string> resource;
+  Duration every{900'000'000};
+  std::optional<spec::At<std::string>> full, zone;
+};
+const spec::Table<SyncTriggerFile>& describe(const SyncTriggerFile*);
+
 struct ManualTriggerFile {
   bool manual = true;
 };
@@ -53,7 +60,7 @@ struct TriggerFile {
   TriggerFile() = default;
   template <class T>
   explicit TriggerFile(T trigger) : kind(std::move(trigger)) {}
-  std::variant<WebhookTriggerFile, TopicTriggerFile, ScheduleTriggerFile, ManualTriggerFile> kind;
+  std::variant<WebhookTriggerFile, TopicTriggerFile, ScheduleTriggerFile, SyncTriggerFile, ManualTriggerFile> kind;
 };
 const spec::Union<TriggerFile>& describe(const TriggerFile*);
 

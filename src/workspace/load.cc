@@ -8,6 +8,7 @@
 #include "spec/literal.h"
 #include "workspace/compile.h"
 #include "workspace/connection_file.h"
+#include "workspace/reader.h"
 #include "workspace/subscription_file.h"
 #include "workspace/topics.h"
 
@@ -51,6 +52,15 @@ class WorkspaceActions final : public steps::Actions {
     const Draft& draft = drafts_.find(connection)->second;
     if (found && draft.bound != nullptr) found->action = draft.bound->action(resource, action);
     return found;
+  }
+  std::vector<std::string> syncs(std::string_view connection) const override {
+    const ConnectorInfo* info = connector(connection);
+    return info == nullptr ? std::vector<std::string>{} : info->syncs();
+  }
+  SyncSourcePtr sync(std::string_view connection, std::string_view resource) const override {
+    if (connector(connection) == nullptr) return nullptr;
+    const Draft& draft = drafts_.find(connection)->second;
+    return draft.bound == nullptr ? nullptr : draft.bound->sync(resource);
   }
 
  private:
@@ -283,7 +293,17 @@ class Loader {
     flow_names_.insert(input.name);
     if (compiled.was) renames_.emplace_back(input.name, *compiled.was);
     if (compiled.flow != nullptr) topics_.push_back({input.name, compiled.flow->publishes, std::move(compiled.topics)});
+    for (const SyncUse& use : compiled.syncs) reader(use, compiled.flow, actions, workspace);
     if (compiled.flow != nullptr) workspace.flows.push_back(std::move(compiled.flow));
+  }
+
+  // The flow that reads for this one; null: it has errors, and only the names are looked at.
+  void reader(const SyncUse& use, const FlowPtr& flow, const steps::Actions& actions, Workspace& workspace) {
+    const std::string connection = use.resource.value.substr(0, use.resource.value.find('.'));
+    used_.insert(connection);
+    called_.insert(connection);
+    const SyncSourcePtr source = find_sync(use, actions, problems_);
+    if (source != nullptr && flow != nullptr) workspace.flows.push_back(make_reader(use, *flow, source));
   }
 
   // A name that a flow had belongs to nobody else.

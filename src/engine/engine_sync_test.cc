@@ -1,0 +1,484 @@
+// Resources that a flow reads: all of them, what changed, what is gone; over crashes, outages and pages that are too
+// large. A vendor in memory answers; what the flow was told is compared with it.
+#include <map>
+
+#include "engine/engine_fixture.h"
+#include "engine/sync_state.h"
+
+namespace tieline::engine {
+namespace {
+
+using namespace std::chrono_literals;
+
+// The things that the vendor has.
+struct Thing {
+  Time updated;
+  int state = 0;
+  bool gone = false;  // as it tells of it, where it does
+};
+struct Vendor {
+  std::map<int, Thing> things;
+  std::size_t page_size = 3;
+  std::vector<std::string> asked;  // "all", "changes 2026-…"; of first pages only
+  std::size_t answered = 0;
+  int refuse = 0;  // status, where it is not 0
+
+  void put(int id, Time now) {
+    Thing& thing = things[id];
+    thing.updated = now;
+    ++thing.state;
+    thing.gone = false;
+  }
+  static std::string record(int id, const Thing& thing) {
+    return R"({"id":)" + std::to_string(id) + R"(,"at":")" + format_time(thing.updated) + R"(","state":)" +
+           std::to_string(thing.state) + (thing.gone ? R"(,"gone":true})" : "}");
+  }
+  // {"things":[…],"next":"4"}: by id, or by when they changed; from a place on.
+  Exchange answer(const Request& request) {
+    if (refuse != 0) return status(refuse);
+    ++answered;
+    const auto body = json::parse(request.body);
+    const bool changes = body->root()["since"].is_string();
+    const std::size_t mark = request.url.find('?');
+    const std::size_t from = mark == std::string::npos ? 0 : std::stoul(request.url.substr(mark + 1));
+    if (mark == std::string::npos)
+      asked.push_back(changes ? "changes " + std::string(body->root()["since"].as_string()) : "all");
+    std::vector<std::pair<int, Thing>> found;
+    for (const auto& [id, thing] : things) {
+      if (!changes || thing.updated >= *parse_time(body->root()["since"].as_string())) found.emplace_back(id, thing);
+    }
+    if (changes)
+      std::stable_sort(found.begin(), found.end(),
+                       [](const auto& a, const auto& b) { return a.second.updated < b.second.updated; });
+    std::string out = R"({"things":[)";
+    for (std::size_t i = from; i < std::min(found.size(), from + page_size); ++i)
+      out += (i > from ? "," : "") + record(found[i].first, found[i].second);
+    out += "]";
+    if (from + page_size < found.size()) out += R"(,"next":")" + std::to_string(from + page_size) + '"';
+    return status(200, {}, out + "}");
+  }
+};
+
+class ListAction final : public Action {
+ public:
+  ListAction(std::string name, bool pages) : pages_(pages) {
+    name_ = "api.things." + std::move(name);
+    connection_ = "api";
+    safety_ = Safety::kSafe;
+    buckets_ = {TestAction::kBucket};
+  }
+  Result<Request> render(const json::Document& args, const CallIdentity&) const override {
+    Request request;
+    request.method = "POST";
+    request.url = "https://api.example/things";
+    request.body = json::print(args.root());
+    return request;
+  }
+  Verdict judge(const Exchange& exchange, Time) const override {
+    Verdict verdict;
+    verdict.category = classify(exchange, safety_);
+    if (verdict.category != Category::kDelivered) return verdict;
+    const auto body = json::parse(exchange.response.body);
+    verdict.result = body->part(body->root()["things"]);
+    verdict.empty = verdict.result.root().size() == 0;
+    return verdict;
+  }
+  Result<std::optional<Request>> next_page(const Request& request, const Exchange& exchange) const override {
+    const auto body = json::parse(exchange.response.body);
+    if (!pages_ || !body->root().has("next")) return std::optional<Request>();
+    Request next = request;
+    next.url = "https://api.example/things?" + std::string(body->root()["next"].as_string());
+    return std::optional(std::move(next));
+  }
+  Result<Request> render_find(const json::Document&, const CallIdentity&) const override { return Request{}; }
+  Verdict judge_find(const Exchange&, Time) const override { return {}; }
+
+ private:
+  const bool pages_;
+};
+
+struct Traits {
+  bool changes = true, in_order = false, pages_changes = true;
+  Deletions deletions = Deletions::kNone;
+};
+
+class Things final : public SyncSource {
+ public:
+  explicit Things(Traits traits) {
+    name_ = "api.things";
+    resource_ = "things";
+    all_ = std::make_shared<ListAction>("list", true);
+    if (traits.changes) changes_ = std::make_shared<ListAction>("changed", traits.pages_changes);
+    overlap_ = 10s;
+    in_order_ = traits.in_order;
+    pages_changes_ = traits.pages_changes;
+    deletions_ = traits.deletions;
+  }
+  Result<json::Document> all_arguments() const override { return json::Builder().begin_object().end_object().finish(); }
+  Result<json::Document> changes_arguments(Time since) const override {
+    json::Builder out;
+    out.begin_object().key("since").string(format_time(since));
+    return out.end_object().finish();
+  }
+  Result<Facts> facts(const json::Document& record) const override {
+    if (!record.root()["id"].is_number()) return failure(Code::kInvalid, "it has no id");
+    Facts out;
+    out.id = json::print(record.root()["id"]);
+    out.number = true;
+    TRY(out.updated, parse_time(record.root()["at"].as_string()));
+    out.version = json::print(record.root()["state"]);
+    out.deleted = record.root()["gone"].truthy();
+    return out;
+  }
+};
+
+class ReadStep final : public Step {
+ public:
+  explicit ReadStep(Traits traits) : request_{std::make_shared<Things>(traits), "f"} { kind_ = "read"; }
+  asio::awaitable<StepResult> run(RunContext& context) const override { return context.read(request_); }
+
+ private:
+  SyncRequest request_;
+};
+
+class One final : public json::Program {
+ public:
+  One() : Program("1") {}
+  Result<std::vector<json::Document>> run(const json::Document&, std::span<const json::Document>,
+                                          const json::RunLimits&) const override {
+    return std::vector<json::Document>{json::make_integer(1)};
+  }
+};
+
+const std::string kReader = "syncs/f/api.things";
+
+class EngineSyncTest : public EngineTest {
+ protected:
+  // The flow that is told, and the one that reads for it: every minute, and all of it at noon.
+  std::vector<FlowPtr> flows(Traits traits = {}) {
+    auto told = flow({step("sink")});
+    told->triggers.clear();
+    told->syncs = {{"api.things"}};
+    auto reader = flow({std::make_shared<ReadStep>(traits)});
+    reader->name = kReader;
+    reader->hash = "reader";
+    reader->triggers.clear();
+    reader->reads = reader->manual = true;
+    reader->key = std::make_shared<One>();
+    ScheduleTrigger often{Schedule::every(60s, 0s)};
+    often.type = kReadChanges;
+    often.at_once = true;
+    ScheduleTrigger noon{*Schedule::parse("0 12 * * *", "UTC")};
+    noon.type = kReadAll;
+    reader->schedules = {often, noon};
+    transport_.answer = [this](const Request& request) {
+      return request.url.find("/things") == std::string::npos ? status(200) : vendor_.answer(request);
+    };
+    return {told, reader};
+  }
+  // What the flow was told, in order: "snapshot 3/1", with id and state.
+  std::vector<std::string> told() {
+    Result<std::vector<EventPtr>> all;
+    await(keep(store_->read(Position(0), ReadLimits{.count = 100'000}), &all));
+    std::vector<std::string> out;
+    for (const EventPtr& event : *all) {
+      if (event->source != "sync/f/api.things") continue;
+      const auto data = json::parse(event->data);
+      EXPECT_EQ(event->subject, json::print(data->root()["id"]));
+      EXPECT_EQ(event->type, "things." + std::string(op_name(event->op)));
+      out.push_back(std::string(op_name(event->op)) + ' ' + event->subject +
+                    (data->root().has("state") ? '/' + json::print(data->root()["state"]) : std::string()));
+    }
+    return out;
+  }
+  std::vector<std::string> told_since(std::size_t before) {
+    std::vector<std::string> all = told();
+    return {all.begin() + static_cast<std::ptrdiff_t>(before), all.end()};
+  }
+  // What somebody knows who was told all of it, and that nothing was told twice.
+  void expect_known() {
+    std::map<std::string, std::string> known;
+    std::map<std::string, int> times;
+    for (const std::string& one : told()) {
+      EXPECT_EQ(++times[one], 1) << one;
+      const std::string what = one.substr(one.find(' ') + 1);
+      const std::string id = what.substr(0, what.find('/'));
+      if (one.starts_with("deleted")) {
+        EXPECT_EQ(known.erase(id), 1u) << one;
+      } else {
+        known[id] = what;
+      }
+    }
+    std::map<std::string, std::string> wanted;
+    for (const auto& [id, thing] : vendor_.things)
+      wanted[std::to_string(id)] = std::to_string(id) + '/' + std::to_string(thing.state);
+    EXPECT_EQ(known, wanted);
+  }
+  void put(int id) { vendor_.put(id, clock_.now()); }
+  std::vector<RunStatus> ended(RunState state) {
+    Result<std::vector<RunStatus>> found;
+    RunQuery query;
+    query.flow = FlowId(2);
+    query.states = {state};
+    query.count = 10'000;
+    await(keep(store_->runs(std::move(query)), &found));
+    return *found;
+  }
+
+  Vendor vendor_;
+};
+using Told = std::vector<std::string>;
+
+TEST_F(EngineSyncTest, TellsAllOfItOnceThenWhatChanged) {
+  for (int id = 1; id <= 7; ++id) put(id);
+  start(flows());
+  advance(1s);
+  EXPECT_EQ(told(), (Told{"snapshot 1/1", "snapshot 2/1", "snapshot 3/1", "snapshot 4/1", "snapshot 5/1",
+                          "snapshot 6/1", "snapshot 7/1"}));
+  EXPECT_EQ(vendor_.asked, Told{"all"});
+  EXPECT_EQ(vendor_.answered, 3u);
+  EXPECT_EQ(transport_.count("/sink"), 7u);
+  put(2);
+  put(8);
+  advance(120s);
+  EXPECT_EQ(told_since(7), (Told{"updated 2/2", "created 8/1"}));
+  EXPECT_EQ(transport_.count("/sink"), 9u);
+  const std::size_t asked = vendor_.asked.size();
+  advance(600s);
+  EXPECT_EQ(told().size(), 9u);
+  EXPECT_EQ(vendor_.asked.size(), asked + 10);
+}
+
+TEST_F(EngineSyncTest, AsksFromTheLastChangeOnWithAnOverlap) {
+  put(1);
+  start(flows());
+  advance(30s);
+  put(1);
+  const Time changed = clock_.now();
+  advance(120s);
+  ASSERT_EQ(vendor_.asked.size(), 3u);
+  EXPECT_EQ(vendor_.asked[1], "changes " + format_time(*parse_time("2026-11-23T00:00:00Z") - 10s));
+  EXPECT_EQ(vendor_.asked[2], "changes " + format_time(changed - 10s));
+}
+
+// What changes behind the reader's back, on a page that it has read, is not later than what it has met.
+TEST_F(EngineSyncTest, WhatChangesWhileItReadsIsReadAgain) {
+  for (int id = 1; id <= 9; ++id) put(id);
+  transport_.latency = 20s;
+  start(flows());
+  advance(25s);
+  put(1);
+  put(9);  // has yet to be read: its change is the latest one of the reading
+  advance(300s);
+  expect_known();
+}
+
+TEST_F(EngineSyncTest, WhatAReadingOfAllDoesNotGiveIsGone) {
+  for (int id = 1; id <= 7; ++id) put(id);
+  start(flows({.deletions = Deletions::kFullDiff}));
+  advance(1s);
+  vendor_.things.erase(3);
+  vendor_.things.erase(7);
+  advance(std::chrono::hours(11));
+  EXPECT_EQ(told().size(), 7u);
+  advance(std::chrono::hours(1));
+  EXPECT_EQ(told_since(7), (Told{"deleted 3", "deleted 7"}));
+  put(3);  // it is back
+  advance(120s);
+  EXPECT_EQ(told_since(9), Told{"created 3/1"});
+  advance(std::chrono::hours(25));
+  EXPECT_EQ(told().size(), 10u);
+}
+
+TEST_F(EngineSyncTest, ATombstoneTellsOnceThatARecordIsGone) {
+  put(1);
+  put(2);
+  start(flows({.deletions = Deletions::kTombstones}));
+  advance(1s);
+  put(2);
+  vendor_.things[2].gone = true;
+  put(5);  // come and gone between two readings: nobody was told of it
+  vendor_.things[5].gone = true;
+  advance(300s);
+  EXPECT_EQ(told_since(2), Told{"deleted 2/2"});
+}
+
+TEST_F(EngineSyncTest, AResourceWithoutChangesIsReadAsAWhole) {
+  put(1);
+  start(flows({.changes = false, .deletions = Deletions::kFullDiff}));
+  advance(1s);
+  put(1);
+  put(2);
+  advance(60s);
+  vendor_.things.erase(2);
+  advance(60s);
+  EXPECT_EQ(told(), (Told{"snapshot 1/1", "updated 1/2", "created 2/1", "deleted 2"}));
+  EXPECT_EQ(vendor_.asked, (Told{"all", "all", "all"}));
+}
+
+// A crash at each moment of a reading of all, of one of changes, and of the look for what is gone.
+TEST_F(EngineSyncTest, ACrashLosesNothingAndTellsNothingTwice) {
+  transport_.latency = 10ms;
+  for (int id = 1; id <= 10; ++id) put(id);
+  start(flows({.deletions = Deletions::kFullDiff}));
+  int next = 11;
+  for (int i = 0; i < 400; ++i) {
+    advance(i % 40 < 30 ? 7ms : 61s);
+    if (i % 3 == 0) store_->sync();
+    crash();
+    if (i % 20 == 10) {
+      put(next++);
+      put(1 + i % 7);
+      vendor_.things.erase(8 + i / 40);
+    }
+  }
+  advance(std::chrono::hours(25));
+  expect_known();
+}
+
+TEST_F(EngineSyncTest, APageThatIsTooLargeForOneRunIsToldInSeveral) {
+  vendor_.page_size = 100;
+  limits_.published_max = 8;
+  for (int id = 1; id <= 50; ++id) put(id);
+  start(flows({.deletions = Deletions::kFullDiff}));
+  advance(10s);
+  EXPECT_EQ(told().size(), 50u);
+  expect_known();
+  vendor_.things.clear();
+  put(1);
+  advance(std::chrono::hours(13));
+  EXPECT_EQ(told().size(), 50u + 49);  // the one that is there is as it was
+  expect_known();
+}
+
+TEST_F(EngineSyncTest, AReadingThatFailsIsADeadLetterAndTheNextBeginsAnew) {
+  for (int id = 1; id <= 7; ++id) put(id);
+  transport_.latency = 1s;
+  start(flows());
+  advance(500ms);
+  vendor_.refuse = 422;
+  advance(10s);
+  EXPECT_EQ(told().size(), 3u);  // the first page
+  const std::vector<RunStatus> dead = ended(RunState::kDead);
+  ASSERT_EQ(dead.size(), 1u);
+  vendor_.refuse = 0;
+  advance(120s);
+  expect_known();
+  // Its page is no part of what was read since.
+  Result<void> replayed;
+  Replay how;
+  how.by = "ada";
+  await(keep(engine_->replay(dead[0].run, how), &replayed));
+  ASSERT_TRUE(replayed) << replayed.error().text();
+  advance(10s);
+  EXPECT_TRUE(ended(RunState::kDead).empty());
+  expect_known();
+}
+
+TEST_F(EngineSyncTest, AfterAnOutageOneReadingDoesTheWorkOfAllThatWaited) {
+  put(1);
+  start(flows());
+  advance(90s);
+  vendor_.refuse = 503;
+  put(2);
+  advance(std::chrono::minutes(30));
+  vendor_.refuse = 0;
+  const std::size_t before = vendor_.asked.size();
+  advance(std::chrono::minutes(10));
+  expect_known();
+  EXPECT_LE(vendor_.asked.size(), before + 13) << "one for each minute, and those of the outage together";
+  EXPECT_GE(ended(RunState::kSkipped).size(), 20u);
+}
+
+// The list of changes has one page; what is behind it comes when it is asked for from the last change on.
+TEST_F(EngineSyncTest, ChangesInOrderAreReadFromTheLastOneOn) {
+  put(1);
+  start(flows({.in_order = true, .pages_changes = false}));
+  advance(1s);
+  for (int id = 2; id <= 20; ++id) {
+    advance(5s);
+    put(id);
+  }
+  advance(120s);
+  expect_known();
+  const std::size_t asked = vendor_.asked.size();
+  advance(60s);
+  EXPECT_LE(vendor_.asked.size(), asked + 2);
+}
+
+TEST_F(EngineSyncTest, ARecordWithoutAnIdStopsTheReadingAndSaysWhich) {
+  put(1);
+  start(flows());
+  advance(1s);
+  transport_.answer = [](const Request&) { return status(200, {}, R"({"things":[{"id":5,"state":1,"at":"2026-11-23T00:00:00Z"},{"no":1}]})"); };
+  advance(60s);
+  const std::vector<RunStatus> dead = ended(RunState::kDead);
+  ASSERT_EQ(dead.size(), 1u);
+  EXPECT_EQ(dead[0].summary, "validation: record 2 of the page: it has no id");
+  EXPECT_EQ(told().size(), 1u);  // nothing of a page that is not whole
+}
+
+TEST_F(EngineSyncTest, APersonHasAllOfItReadNow) {
+  put(1);
+  put(2);
+  start(flows({.deletions = Deletions::kFullDiff}));
+  advance(1s);
+  vendor_.things.erase(2);
+  Result<EventPtr> event;
+  await(keep(engine_->start_flow(kReader, "", *json::parse(R"({"all":true})")), &event));
+  ASSERT_TRUE(event);
+  advance(1s);
+  EXPECT_EQ(told_since(2), Told{"deleted 2"});
+}
+
+TEST_F(EngineSyncTest, ARenamedFlowGoesOn) {
+  put(1);
+  put(2);
+  std::vector<FlowPtr> before = flows();
+  start(before);
+  advance(1s);
+  auto told_flow = std::make_shared<Flow>(*before[0]);
+  auto reader = std::make_shared<Flow>(*before[1]);
+  store_->sync();
+  told_flow->name = "g";
+  told_flow->was = "f";
+  reader->name = "syncs/g/api.things";
+  reader->was = kReader;
+  flows_ = {told_flow, reader};
+  crash();
+  put(3);
+  advance(120s);
+  EXPECT_EQ(told(), (Told{"snapshot 1/1", "snapshot 2/1", "created 3/1"}));
+  EXPECT_EQ(transport_.count("/sink"), 3u);
+}
+
+TEST(SyncState, ReadsWhatItWrote) {
+  SyncState state;
+  EXPECT_FALSE(decode_sync_state(encode(state))->since);
+  state.since = from_unix_us(5);
+  state.began = from_unix_us(6);
+  state.reading.emplace();
+  state.reading->id = Position(7);
+  state.reading->all = true;
+  state.reading->begun = from_unix_us(8);
+  state.reading->from = from_unix_us(-9);
+  state.reading->next = "n";
+  state.reading->page = "/a?b";
+  state.reading->looked = "2\nx";
+  state.reading->told = 10;
+  state.last = SyncState::Past{true, from_unix_us(11), 12, 13, 14};
+  const auto read = decode_sync_state(encode(state));
+  ASSERT_TRUE(read);
+  EXPECT_EQ(encode(*read), encode(state));
+  for (const char* bad : {"", "[]", R"({"reading":{}})", R"({"last":{}})", "{"})
+    EXPECT_EQ(decode_sync_state(bad).error().code, Code::kCorrupt) << bad;
+  for (const KnownRecord& record : {KnownRecord{Position(1), false, false, ""}, KnownRecord{Position(2), true, true, "a b"}}) {
+    const auto known = decode_known_record(encode(record));
+    ASSERT_TRUE(known);
+    EXPECT_EQ(encode(*known), encode(record));
+  }
+  for (const char* bad : {"", "x", "1", "1 d", "1d x"}) EXPECT_FALSE(decode_known_record(bad)) << bad;
+}
+
+}  // namespace
+}  // namespace tieline::engine

@@ -1,0 +1,295 @@
+#include "engine/sync_reading.h"
+
+#include <algorithm>
+#include <map>
+
+#include "engine/outbox.h"
+#include "engine/sync_state.h"
+
+namespace tieline::engine {
+namespace {
+
+// Entries of known records that one run looks at, and how many at once.
+constexpr std::size_t kLookedMax = 10'000, kLookedAtOnce = 500;
+// As many records are worked on before others of the shard get their turn.
+constexpr std::size_t kRecordsOfATurn = 32;
+
+class Reader {
+ public:
+  Reader(Shard& shard, Run& run, Scope& scope, const SyncRequest& request, std::uint16_t step)
+      : shard_(shard), run_(run), scope_(scope), source_(*request.source), flow_(request.flow), step_(step) {}
+
+  asio::awaitable<StepResult> read();
+
+ private:
+  Async<std::optional<StepResult>> begin();
+  Async<bool> goes_on_later() const;
+  asio::awaitable<StepResult> read_one();
+  Async<bool> take(const json::Document& records);
+  Async<bool> take_record(const json::Document& record);
+  Async<std::optional<KnownRecord>> known(const std::string& id);
+  Async<bool> look_for_gone();
+  bool turn_page(const std::string& next);
+  void remember(const std::string& id, KnownRecord record);
+  bool has_room(std::size_t bytes) const;
+  void tell(Op op, const std::string& id, std::optional<Time> at, std::string data);
+  void conclude();
+  StepResult go_on();
+  StepResult end();
+  StepResult refused(const Error& error);
+
+  Shard& shard_;
+  Run& run_;
+  Scope& scope_;
+  const SyncSource& source_;
+  const std::string& flow_;
+  const std::uint16_t step_;
+  SyncState state_;
+  Reading reading_;
+  std::map<std::string, KnownRecord> changed_;  // by this page
+  std::size_t bytes_ = 0;                       // of what it tells
+};
+
+// The store's, but for what no other try mends.
+StepResult Reader::refused(const Error& error) {
+  if (error.code == Code::kInvalid || error.code == Code::kCorrupt || error.code == Code::kTooLarge)
+    return StepResult::fail(error);
+  shard_.store_failed(error);
+  scope_.transition.kind = Transition::Kind::kRefused;
+  scope_.transition.summary = error.message;
+  return StepResult::suspend();
+}
+
+asio::awaitable<StepResult> Reader::read() {
+  auto stored = co_await shard_.deps.state.get(std::string(kSyncBucket), sync_key(run_.id.flow));
+  if (!stored) co_return refused(stored.error());
+  if (*stored) {
+    auto state = decode_sync_state((*stored)->value);
+    if (!state) co_return refused(state.error());
+    state_ = std::move(*state);
+  }
+  if (run_.event->source.starts_with(kReadingSource)) {
+    if (!state_.reading || state_.reading->next != run_.event->id)
+      co_return StepResult::skip("another reading took its place");
+    reading_ = *state_.reading;
+  } else {
+    auto needless = co_await begin();
+    if (!needless) co_return refused(needless.error());
+    if (*needless) co_return std::move(**needless);
+  }
+  if (!reading_.looked) co_return co_await read_one();
+  auto more = co_await look_for_gone();
+  if (!more) co_return refused(more.error());
+  co_return *more ? go_on() : end();
+}
+
+// A skip where another reading has done the work, or does it.
+Async<std::optional<StepResult>> Reader::begin() {
+  const Event& event = *run_.event;
+  const bool asked = event.source.starts_with(kManualSource);
+  const bool all = event.type == kReadAll || run_.data.root()["all"].truthy() || !state_.since || !source_.changes();
+  const std::optional<Time>& last = all ? state_.began_all : state_.began;
+  if (!asked && last && *last >= event.received)
+    co_return std::optional(StepResult::skip("a reading that began later has read it"));
+  if (state_.reading && (state_.reading->all || !all)) {
+    CO_TRY(const bool later, co_await goes_on_later());
+    if (later) co_return std::optional(StepResult::skip("a reading is under way"));
+  }
+  reading_.id = run_.id.event;
+  reading_.all = all;
+  reading_.begun = event.received;
+  if (!all) reading_.from = *state_.since - source_.overlap();
+  state_.began = shard_.now();
+  if (all) state_.began_all = state_.began;
+  co_return std::optional<StepResult>();
+}
+
+// Whether the reading that is under way has a run after this one. All of them have one lane: what stands before this
+// one has ended, and then nothing goes on.
+Async<bool> Reader::goes_on_later() const {
+  auto event = co_await shard_.deps.log.find(std::string(kReadingSource) + run_.flow->name, state_.reading->next);
+  if (!event && event.error().code == Code::kNotFound) co_return false;
+  if (!event) co_return failure(std::move(event.error()));
+  co_return (*event)->position > run_.id.event;
+}
+
+asio::awaitable<StepResult> Reader::read_one() {
+  CallRequest call;
+  call.action = reading_.all ? source_.all() : source_.changes();
+  if (call.action == nullptr)
+    co_return StepResult::fail({Code::kInvalid, source_.name() + " cannot be asked for changes any more", {}});
+  auto arguments = reading_.all ? source_.all_arguments() : source_.changes_arguments(*reading_.from);
+  if (!arguments) co_return StepResult::fail(std::move(arguments.error()));
+  call.args = std::move(*arguments);
+  CallRequest::Page page;
+  page.at = reading_.page;
+  call.page = &page;
+  RunContext::CallResult answer = co_await scope_.call(std::move(call));
+  if (answer.step.kind != StepResult::Kind::kNext) co_return std::move(answer.step);
+  const json::Kind kind = answer.value.root().kind();
+  if (kind != json::Kind::kArray && kind != json::Kind::kNull)
+    co_return StepResult::fail({Code::kInvalid, "the page is no list of records", {}});
+  auto whole = co_await take(answer.value);
+  if (!whole) co_return refused(whole.error());
+  // What is left of it is read once more: what was told by then is known.
+  if (!*whole) co_return go_on();
+  ++reading_.pages;
+  reading_.records += answer.value.root().is_array() ? answer.value.root().size() : 0;
+  co_return turn_page(page.next) ? go_on() : end();
+}
+
+// False: it was the last one.
+bool Reader::turn_page(const std::string& next) {
+  const bool newer = reading_.from && reading_.latest && *reading_.latest > *reading_.from;
+  if (!reading_.all && source_.in_order() && newer && (!next.empty() || !source_.pages_changes())) {
+    // From the last change on, instead of a place in a list that moves while it is read.
+    reading_.from = reading_.latest;
+    reading_.page.clear();
+    return true;
+  }
+  reading_.page = next;
+  if (!next.empty()) return true;
+  if (!reading_.all || source_.deletions() != Deletions::kFullDiff) return false;
+  reading_.looked = synced_prefix(run_.id.flow);
+  return true;
+}
+
+// False: there is no room for all that is new; what was told is known then.
+Async<bool> Reader::take(const json::Document& records) {
+  const json::Value root = records.root();
+  const std::size_t count = root.is_array() ? root.size() : 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    auto taken = co_await take_record(records.part(root.at(i)));
+    if (!taken) {
+      Error why = std::move(taken.error());
+      co_return failure(std::move(why).in("record " + std::to_string(i + 1) + " of the page"));
+    }
+    if (!*taken) co_return false;
+    if (i % kRecordsOfATurn == kRecordsOfATurn - 1) co_await next_turn();
+  }
+  co_return true;
+}
+
+Async<bool> Reader::take_record(const json::Document& record) {
+  CO_TRY(SyncSource::Facts facts, source_.facts(record));
+  if (facts.updated) reading_.latest = std::max(reading_.latest.value_or(*facts.updated), *facts.updated);
+  CO_TRY(const std::optional<KnownRecord> before, co_await known(facts.id));
+  const bool was_there = before && !before->deleted;
+  const bool same = was_there == !facts.deleted && (facts.deleted || before->version == facts.version);
+  if (same) {
+    const bool marks = was_there && reading_.all && source_.deletions() == Deletions::kFullDiff;
+    if (marks && before->seen != reading_.id)
+      remember(facts.id, {reading_.id, false, facts.number, std::move(facts.version)});
+    co_return true;
+  }
+  Op op = was_there ? Op::kUpdated : Op::kCreated;
+  if (facts.deleted) op = Op::kDeleted;
+  if (!state_.since && op == Op::kCreated) op = Op::kSnapshot;
+  std::string data = json::print(record.root());
+  if (!has_room(data.size())) co_return false;
+  tell(op, facts.id, facts.updated, std::move(data));
+  remember(facts.id, {reading_.id, facts.deleted, facts.number, std::move(facts.version)});
+  co_return true;
+}
+
+Async<std::optional<KnownRecord>> Reader::known(const std::string& id) {
+  if (const auto found = changed_.find(id); found != changed_.end()) co_return std::optional(found->second);
+  std::string key = synced_prefix(run_.id.flow) + id;
+  CO_TRY(const auto entry, co_await shard_.deps.state.get(std::string(kSyncedBucket), std::move(key)));
+  if (!entry) co_return std::optional<KnownRecord>();
+  CO_TRY(KnownRecord record, decode_known_record(entry->value));
+  co_return std::optional(std::move(record));
+}
+
+void Reader::remember(const std::string& id, KnownRecord record) { changed_[id] = std::move(record); }
+
+// One publication is left for the event that goes on. What is larger than all that a run may tell is told alone.
+bool Reader::has_room(std::size_t bytes) const {
+  if (run_.published.empty()) return true;
+  return run_.published.size() + 1 < shard_.limits.published_max &&
+         bytes_ + bytes <= shard_.limits.published_bytes_max;
+}
+
+void Reader::tell(Op op, const std::string& id, std::optional<Time> at, std::string data) {
+  bytes_ += data.size();
+  NewEvent event;
+  event.source = std::string(kSyncSource) + flow_ + '/' + source_.name();
+  event.type = source_.resource() + '.' + std::string(op_name(op));
+  event.subject = id;
+  event.op = op;
+  if (at) event.time = *at;
+  event.data = std::make_shared<const std::string>(std::move(data));
+  publish_own(run_, std::move(event), step_);
+  ++reading_.told;
+}
+
+// Records that no page of the reading gave. True: there are more to look at.
+Async<bool> Reader::look_for_gone() {
+  const std::string prefix = synced_prefix(run_.id.flow);
+  for (std::size_t looked = 0; looked < kLookedMax; looked += kLookedAtOnce) {
+    CO_TRY(const auto entries, co_await shard_.deps.state.scan(std::string(kSyncedBucket), prefix, *reading_.looked,
+                                                               kLookedAtOnce));
+    for (const Entry& entry : entries) {
+      CO_TRY(KnownRecord record, decode_known_record(entry.value));
+      if (!record.deleted && record.seen < reading_.id) {
+        const std::string id = entry.key.substr(prefix.size());
+        json::Builder data;
+        data.begin_object().key("id");
+        record.number ? data.number(id) : data.string(id);
+        std::string text = json::print(data.end_object().finish().root());
+        if (!has_room(text.size())) co_return true;
+        tell(Op::kDeleted, id, std::nullopt, std::move(text));
+        record.deleted = true;
+        remember(id, std::move(record));
+      }
+      reading_.looked = entry.key;
+    }
+    if (entries.size() < kLookedAtOnce) co_return false;
+  }
+  co_return true;
+}
+
+// What is known and how far it came, with the run's end.
+void Reader::conclude() {
+  const std::string prefix = synced_prefix(run_.id.flow);
+  for (const auto& [id, record] : changed_)
+    run_.puts.push_back({std::string(kSyncedBucket), prefix + id, encode(record), Time::max()});
+  run_.puts.push_back({std::string(kSyncBucket), sync_key(run_.id.flow), encode(state_), Time::max()});
+}
+
+StepResult Reader::go_on() {
+  json::Builder data;
+  data.begin_object().key("reading").integer(static_cast<std::int64_t>(reading_.id.value));
+  data.key("page").integer(static_cast<std::int64_t>(reading_.pages + 1)).end_object();
+  NewEvent event;
+  event.source = std::string(kReadingSource) + run_.flow->name;
+  event.type = "reading";
+  event.data = std::make_shared<const std::string>(json::print(data.finish().root()));
+  publish_own(run_, std::move(event), step_);
+  reading_.next = run_.published.back().id;
+  state_.reading = std::move(reading_);
+  conclude();
+  return StepResult::next();
+}
+
+// What changed while it was read is read once more: pages that were read before do not have it.
+StepResult Reader::end() {
+  const Time begun = reading_.begun;
+  std::optional<Time> since = reading_.latest ? std::min(*reading_.latest, begun) : state_.since;
+  if (!since) since = begun - source_.overlap();
+  state_.since = std::max(state_.since.value_or(*since), *since);
+  state_.last = SyncState::Past{reading_.all, shard_.now(), reading_.pages, reading_.records, reading_.told};
+  state_.reading.reset();
+  conclude();
+  return StepResult::next();
+}
+
+}  // namespace
+
+asio::awaitable<StepResult> read_page(Shard& shard, Run& run, Scope& scope, const SyncRequest& request,
+                                      std::uint16_t step) {
+  Reader reader(shard, run, scope, request, step);
+  co_return co_await reader.read();
+}
+
+}  // namespace tieline::engine
