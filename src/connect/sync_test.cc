@@ -106,6 +106,13 @@ TEST(Sync, IsWhatTheManifestSays) {
   EXPECT_EQ(source->deletions(), Deletions::kFullDiff);
 }
 
+TEST(Sync, KnowsWhetherChangesComeInPages) {
+  EXPECT_FALSE(source_of()->pages_changes());
+  EXPECT_TRUE(source_of(changed(", paginate: false", ""))->pages_changes());
+  EXPECT_FALSE(bound("hubspot")->sync("contacts")->pages_changes());
+  EXPECT_TRUE(bound("shopify")->sync("customers")->pages_changes());
+}
+
 TEST(Sync, HasDefaults) {
   const auto source = reader_of("    id: .id\n");
   EXPECT_EQ(source->changes(), nullptr);
@@ -170,8 +177,12 @@ TEST(Sync, ArgumentsThatFailSayWhere) {
 
 TEST(SyncFacts, ReadIdsOfTextAndOfNumbers) {
   const auto source = source_of();
-  EXPECT_EQ(facts_of(source, R"({"id":"77"})").id, "77");
-  EXPECT_EQ(facts_of(source, R"({"id":820982911946154508})").id, "820982911946154508");
+  const auto text = facts_of(source, R"({"id":"77"})");
+  EXPECT_EQ(text.id, "77");
+  EXPECT_FALSE(text.number);
+  const auto number = facts_of(source, R"({"id":820982911946154508})");
+  EXPECT_EQ(number.id, "820982911946154508");
+  EXPECT_TRUE(number.number);
   // A program that only the mapping engine can run gets it as a text.
   EXPECT_EQ(facts_of(reader_of("    id: '\"\\(.kind)-\\(.id)\"'\n"), R"({"kind":"a","id":820982911946154508})").id,
             "a-820982911946154508");
