@@ -30,6 +30,26 @@ bool is_token(std::string_view name) {
   });
 }
 
+// `from` with the member that `path` leads to as `value`: what is no object on the way becomes one.
+void put_member(json::Builder& out, json::Value from, std::span<const std::string> path, json::Value value) {
+  if (path.empty()) {
+    out.copy(value);
+    return;
+  }
+  out.begin_object();
+  bool there = false;
+  for (const auto [name, member] : from.members()) {
+    out.key(name);
+    there = there || name == path.front();
+    name == path.front() ? put_member(out, member, path.subspan(1), value) : void(out.copy(member));
+  }
+  if (!there) {
+    out.key(path.front());
+    put_member(out, json::Value(), path.subspan(1), value);
+  }
+  out.end_object();
+}
+
 class BoundAction final : public Action {
  public:
   BoundAction(std::shared_ptr<const Binding> binding, const ActionPlan* plan)
@@ -292,7 +312,7 @@ Result<std::optional<Request>> BoundAction::next_page(const Request& request, co
     const json::Document more = plan_.page->more->value(answer.body(), answer.scope());
     if (more.root().kind() != json::Kind::kBool || !more.root().as_bool()) return std::optional<Request>();
   }
-  return plan_.page->cursor.empty() ? follow_link(request, answer) : follow_cursor(request, answer);
+  return plan_.page->from == nullptr ? follow_link(request, answer) : follow_cursor(request, answer);
 }
 
 Result<std::optional<Request>> BoundAction::follow_cursor(const Request& request, const Answer& answer) const {
@@ -301,10 +321,20 @@ Result<std::optional<Request>> BoundAction::follow_cursor(const Request& request
   const auto cursor = scalar_text(value.root());
   if (!cursor) return failure(Code::kInvalid, name_ + ": the next page's cursor is not a text");
   if (cursor->empty()) return std::optional<Request>();
-  if (url_query_value(request.url, plan_.page->cursor) == *cursor)
-    return failure(Code::kInvalid, name_ + ": the vendor names the same next page again");
+  const auto again = [&] { return failure(Code::kInvalid, name_ + ": the vendor names the same next page again"); };
   Request next = request;
-  next.url = url_with_query(request.url, plan_.page->cursor, *cursor);
+  if (plan_.page->body_cursor.empty()) {
+    if (url_query_value(request.url, plan_.page->cursor) == *cursor) return again();
+    next.url = url_with_query(request.url, plan_.page->cursor, *cursor);
+    return std::optional(std::move(next));
+  }
+  TRY(const json::Document body, json::parse(request.body));
+  json::Value present = body.root();
+  for (const std::string& name : plan_.page->body_cursor) present = present[name];
+  if (scalar_text(present) == *cursor) return again();
+  json::Builder out;
+  put_member(out, body.root(), plan_.page->body_cursor, value.root());
+  next.body = json::print(out.finish().root());
   return std::optional(std::move(next));
 }
 

@@ -286,6 +286,32 @@ TEST(Limits, TellWhenTheWindowEndsAsTheVendorWritesIt) {
   }
 }
 
+TEST(Pages, ACursorGoesIntoTheBody) {
+  spec::Problems problems;
+  const auto connector = Connector::load(
+      "connector: x\ntitle: X\ncategory: crm\nbase_url: https://x.example.com\n"
+      "resources: { things: { actions: { list: { post: /search, safe: true, args: { q: string }, returns: list,\n"
+      "  body: { q: =.q, page: { limit: 2 }, last: true }, result: .items,\n"
+      "  paginate: { cursor: body.page.after, from: .next } } } } }\n",
+      "x.yaml", problems);
+  ASSERT_NE(connector, nullptr) << problems.text();
+  ConnectionSettings settings;
+  settings.name = "x";
+  const auto connection = connector->bind(settings);
+  ASSERT_TRUE(connection) << connection.error().text();
+  const ActionPtr list = (*connection)->action("things", "list");
+  const Request first = *list->render(doc(R"({"q":"x"})"), {"a"});
+  const auto second = list->next_page(first, answered(200, R"({"items":[],"next":7})"));
+  ASSERT_TRUE(second && *second);
+  EXPECT_EQ((*second)->url, first.url);
+  EXPECT_EQ((*second)->body, R"({"q":"x","page":{"limit":2,"after":7},"last":true})");
+  const auto third = list->next_page(**second, answered(200, R"({"items":[],"next":"8"})"));
+  ASSERT_TRUE(third && *third);
+  EXPECT_EQ((*third)->body, R"({"q":"x","page":{"limit":2,"after":"8"},"last":true})");
+  EXPECT_FALSE(list->next_page(**third, answered(200, R"({"items":[],"next":8})")).has_value());
+  EXPECT_FALSE(*list->next_page(**third, answered(200, R"({"items":[]})")));
+}
+
 TEST(Pages, FollowTheCursorUntilItIsEmpty) {
   const ActionPtr list = action_of("slack", "conversations.list");
   const Request first = *list->render(doc("{}"), {"a"});

@@ -60,6 +60,15 @@ std::string query_name(Compiler& compiler, const std::optional<Text>& where) {
   return {};
 }
 
+// "body.query.cursor": query, cursor.
+std::vector<std::string> body_path(Compiler& compiler, const Text& where) {
+  std::vector<std::string> path;
+  for (const std::string_view name : split(std::string_view(where.value).substr(5), '.')) path.emplace_back(name);
+  if (std::ranges::any_of(path, [](const std::string& name) { return name.empty(); }))
+    compiler.problems.error(where.place, "expected body.NAME or body.NAME.NAME, found \"" + where.value + "\"");
+  return path;
+}
+
 std::optional<PagePlan> compile_page(Compiler& compiler, const ActionSpec& spec, Returns returns) {
   const bool off = spec.paginate && spec.paginate->off;
   if (returns != Returns::kList || off || (!compiler.plan.manifest.paginate && !spec.paginate)) return std::nullopt;
@@ -69,7 +78,13 @@ std::optional<PagePlan> compile_page(Compiler& compiler, const ActionSpec& spec,
   if (all.cursor.has_value() != all.from.has_value()) compiler.problems.error(all.place, "`cursor` needs `from`");
   if (all.limit.has_value() != all.size.has_value()) compiler.problems.error(all.place, "`limit` needs `size`");
   PagePlan page;
-  page.cursor = query_name(compiler, all.cursor);
+  if (all.cursor && all.cursor->value.starts_with("body.")) {
+    page.body_cursor = body_path(compiler, *all.cursor);
+    if (!spec.body)
+      compiler.problems.error(all.place, "the cursor goes into the body, and the action has none: write `body`");
+  } else {
+    page.cursor = query_name(compiler, all.cursor);
+  }
   page.limit = query_name(compiler, all.limit);
   page.size = all.size.value_or(0);
   page.link = all.link.value_or("");

@@ -295,7 +295,8 @@ const spec::Table<PaginateSpec>& describe(const PaginateSpec*) {
   static const auto table = [] {
     auto made =
         spec::Table<PaginateSpec>("paginate", "How the next page is asked for")
-            .field("cursor", &PaginateSpec::cursor, {.doc = "Where the cursor goes", .example = "query.after"})
+            .field("cursor", &PaginateSpec::cursor,
+                   {.doc = "Where the cursor goes: query.NAME, or body.NAME.NAME", .example = "query.after"})
             .field("from", &PaginateSpec::from, {.doc = "The next cursor"})
             .field("link", &PaginateSpec::link, {.doc = "The rel to follow in the Link header", .example = "next"})
             .field("items", &PaginateSpec::items, {.doc = "The items, where the action has no result"})

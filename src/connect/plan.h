@@ -45,7 +45,8 @@ struct RulePlan {
 };
 
 struct PagePlan {
-  std::string cursor;  // the query's name, or empty
+  std::string cursor;                    // the query's name, or empty
+  std::vector<std::string> body_cursor;  // the names of the body's members that lead to it; or empty
   ManifestProgramPtr from, items, more;
   std::string link;  // the rel, or empty
   std::string limit;

@@ -39,7 +39,8 @@ bool Flow::matches(const Event& event) const {
   if (!syncs.empty() && event.source.starts_with(kSyncSource)) {
     for (const SyncTrigger& sync : syncs) {
       const std::string after = '/' + sync.resource;
-      if (is_of(event, kSyncSource, name + after) || (!was.empty() && is_of(event, kSyncSource, was + after))) return true;
+      if (is_of(event, kSyncSource, name + after) || (!was.empty() && is_of(event, kSyncSource, was + after)))
+        return true;
     }
   }
   return manual && own(kManualSource);

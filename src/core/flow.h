@@ -66,8 +66,9 @@ struct CallRequest {
   const std::vector<Concealed>* concealed = nullptr;  // the engine's own: what handles among the args stand for
   // Of a safe action: one page instead of all of them together. The engine's own; outlives the call.
   struct Page {
-    std::string at;    // as `next` of the page before said; empty: the first one
-    std::string next;  // where the next one is, once the call has ended; empty: it was the last one
+    std::string at;  // as `next` of the page before said; empty: the first one
+    std::string
+        next;  // where the next one is, once the call has ended; empty: it was the last one. Nobody else's to read
   };
   Page* page = nullptr;
   OnReplay on_replay = OnReplay::kAgain;
@@ -247,7 +248,7 @@ struct TopicTrigger {
 
 struct ScheduleTrigger {
   Schedule schedule;
-  bool run_missed = true;   // once for all that it missed while nothing ran; else they are left out
+  bool run_missed = true;  // once for all that it missed while nothing ran; else they are left out
   static constexpr std::string_view kType = "schedule";
   std::string type{kType};  // of its events
   bool at_once = false;     // one that is new begins with the moment before it

@@ -1,5 +1,5 @@
-// When a schedule comes: the five fields of cron, in a time zone, or every so often. It must never read a clock, nor let
-// a moment come twice because clocks were put back.
+// When a schedule comes: the five fields of cron, in a time zone, or every so often. It must never read a clock, nor
+// let a moment come twice because clocks were put back.
 //
 //   minute hour day-of-month month weekday      0 6 * * mon-fri
 //
@@ -26,7 +26,8 @@ class Schedule {
  public:
   // kInvalid: what is wrong with the text, an unknown zone, a date that never comes (30 February).
   static Result<Schedule> parse(std::string_view text, std::string_view zone);
-  // Every `interval`, which is positive, counted from 1970 and `offset` on, whatever clocks show. Its text is "every 15m".
+  // Every `interval`, which is positive, counted from 1970 and `offset` on, whatever clocks show. Its text is "every
+  // 15m".
   static Schedule every(Duration interval, Duration offset);
 
   const std::string& text() const { return text_; }
@@ -49,7 +50,7 @@ class Schedule {
   const json::Zone* zone_ = nullptr;
   std::uint64_t minutes_ = 0;  // bit n: it comes at n
   std::uint32_t hours_ = 0, days_ = 0, months_ = 0, weekdays_ = 0;
-  bool either_day_ = false;  // one of days_ and weekdays_ is enough
+  bool either_day_ = false;           // one of days_ and weekdays_ is enough
   Duration interval_{0}, offset_{0};  // of every(); 0: it is one of cron
 };
 

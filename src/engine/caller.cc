@@ -14,6 +14,17 @@ std::string origin_of(const std::string& url) {
   return url.substr(0, host == std::string::npos ? 0 : std::min(url.size(), url.find_first_of("/?#", host + 3)));
 }
 
+// The next page's request, without what all pages have in common: path and query, and where that is another one the
+// body behind a line break, which no address has.
+constexpr char kBodyOfPage = '\n';
+constexpr std::size_t kPageBytesMax = 64u << 10;
+
+void to_page(Request& request, std::string_view page) {
+  const std::size_t body = page.find(kBodyOfPage);
+  request.url = origin_of(request.url) + std::string(page.substr(0, body));
+  if (body != std::string_view::npos) request.body = std::string(page.substr(body + 1));
+}
+
 }  // namespace
 
 Caller::Caller(Shard& shard, Run& run, CallRequest& request, CallId id, std::string path)
@@ -164,7 +175,7 @@ Caller::Ending Caller::render(Request& out, Time now) {
     return follow(body);
   }
   out = std::move(*request);
-  if (request_.page != nullptr && !request_.page->at.empty()) out.url = origin_of(out.url) + request_.page->at;
+  if (request_.page != nullptr && !request_.page->at.empty()) to_page(out, request_.page->at);
   out.timeout = request_.timeout.value_or(action_.timeout());
   return std::nullopt;
 }
@@ -328,13 +339,13 @@ void Caller::find_next(Sent& sent) const {
     const Request& request = **next;
     const std::string origin = origin_of(request.url);
     sent.next = request.url.substr(origin.size());
-    const bool plain = origin == origin_of(sent.request.url) && request.body == sent.request.body &&
+    if (request.body != sent.request.body) sent.next += kBodyOfPage + request.body;
+    const bool plain = origin == origin_of(sent.request.url) && sent.next.size() <= kPageBytesMax &&
                        !connection_.redactor(request.secrets).finds(sent.next);
     if (plain && !sent.next.empty()) return;
     why =
-        "`foreach` cannot go through this action's pages: the next one is asked for in the request's body, at another "
-        "host or with a secret, and only an address's path and query can be kept. Use `call` and `foreach` over its "
-        "result";
+        "this action's pages cannot be gone through one by one: the next one is asked for at another host, with a "
+        "secret, or by more than can be kept. Use `call` and `foreach` over its result";
   }
   sent.next.clear();
   sent.verdict.category = Category::kValidation;

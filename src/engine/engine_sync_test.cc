@@ -40,9 +40,11 @@ struct Vendor {
     const auto body = json::parse(request.body);
     const bool changes = body->root()["since"].is_string();
     const std::size_t mark = request.url.find('?');
-    const std::size_t from = mark == std::string::npos ? 0 : std::stoul(request.url.substr(mark + 1));
-    if (mark == std::string::npos)
-      asked.push_back(changes ? "changes " + std::string(body->root()["since"].as_string()) : "all");
+    const bool first = mark == std::string::npos && !body->root().has("from");
+    const std::string place = body->root().has("from") ? std::string(body->root()["from"].as_string())
+                                                       : request.url.substr(std::min(mark, request.url.size() - 1) + 1);
+    const std::size_t from = first ? 0 : std::stoul(place);
+    if (first) asked.push_back(changes ? "changes " + std::string(body->root()["since"].as_string()) : "all");
     std::vector<std::pair<int, Thing>> found;
     for (const auto& [id, thing] : things) {
       if (!changes || thing.updated >= *parse_time(body->root()["since"].as_string())) found.emplace_back(id, thing);
@@ -61,7 +63,8 @@ struct Vendor {
 
 class ListAction final : public Action {
  public:
-  ListAction(std::string name, bool pages) : pages_(pages) {
+  enum class Pages : std::uint8_t { kNone, kAddress, kBody };
+  ListAction(std::string name, Pages pages) : pages_(pages) {
     name_ = "api.things." + std::move(name);
     connection_ = "api";
     safety_ = Safety::kSafe;
@@ -85,20 +88,31 @@ class ListAction final : public Action {
   }
   Result<std::optional<Request>> next_page(const Request& request, const Exchange& exchange) const override {
     const auto body = json::parse(exchange.response.body);
-    if (!pages_ || !body->root().has("next")) return std::optional<Request>();
+    if (pages_ == Pages::kNone || !body->root().has("next")) return std::optional<Request>();
     Request next = request;
-    next.url = "https://api.example/things?" + std::string(body->root()["next"].as_string());
+    const std::string from(body->root()["next"].as_string());
+    if (pages_ == Pages::kAddress) {
+      next.url = "https://api.example/things?" + from;
+    } else {
+      const auto before = json::parse(request.body);
+      json::Builder out;
+      out.begin_object();
+      if (before->root().has("since")) out.key("since").copy(before->root()["since"]);
+      out.key("from").string(from);
+      next.body = json::print(out.end_object().finish().root());
+    }
     return std::optional(std::move(next));
   }
   Result<Request> render_find(const json::Document&, const CallIdentity&) const override { return Request{}; }
   Verdict judge_find(const Exchange&, Time) const override { return {}; }
 
  private:
-  const bool pages_;
+  const Pages pages_;
 };
 
 struct Traits {
-  bool changes = true, in_order = false, pages_changes = true;
+  bool changes = true, in_order = false;
+  ListAction::Pages pages = ListAction::Pages::kAddress;  // of changes
   Deletions deletions = Deletions::kNone;
 };
 
@@ -107,11 +121,11 @@ class Things final : public SyncSource {
   explicit Things(Traits traits) {
     name_ = "api.things";
     resource_ = "things";
-    all_ = std::make_shared<ListAction>("list", true);
-    if (traits.changes) changes_ = std::make_shared<ListAction>("changed", traits.pages_changes);
+    all_ = std::make_shared<ListAction>("list", ListAction::Pages::kAddress);
+    if (traits.changes) changes_ = std::make_shared<ListAction>("changed", traits.pages);
     overlap_ = 10s;
     in_order_ = traits.in_order;
-    pages_changes_ = traits.pages_changes;
+    pages_changes_ = traits.pages != ListAction::Pages::kNone;
     deletions_ = traits.deletions;
   }
   Result<json::Document> all_arguments() const override { return json::Builder().begin_object().end_object().finish(); }
@@ -316,11 +330,14 @@ TEST_F(EngineSyncTest, AResourceWithoutChangesIsReadAsAWhole) {
   EXPECT_EQ(vendor_.asked, (Told{"all", "all", "all"}));
 }
 
+class EngineSyncCrashTest : public EngineSyncTest, public testing::WithParamInterface<bool> {};
+
 // A crash at each moment of a reading of all, of one of changes, and of the look for what is gone.
-TEST_F(EngineSyncTest, ACrashLosesNothingAndTellsNothingTwice) {
+TEST_P(EngineSyncCrashTest, LosesNothingAndTellsNothingTwice) {
   transport_.latency = 10ms;
   for (int id = 1; id <= 10; ++id) put(id);
-  start(flows({.deletions = Deletions::kFullDiff}));
+  const auto pages = GetParam() ? ListAction::Pages::kBody : ListAction::Pages::kAddress;
+  start(flows({.in_order = GetParam(), .pages = pages, .deletions = Deletions::kFullDiff}));
   int next = 11;
   for (int i = 0; i < 400; ++i) {
     advance(i % 40 < 30 ? 7ms : 61s);
@@ -335,6 +352,9 @@ TEST_F(EngineSyncTest, ACrashLosesNothingAndTellsNothingTwice) {
   advance(std::chrono::hours(25));
   expect_known();
 }
+
+INSTANTIATE_TEST_SUITE_P(Pages, EngineSyncCrashTest, testing::Bool(),
+                         [](const auto& one) { return std::string(one.param ? "InTheBody" : "InTheAddress"); });
 
 TEST_F(EngineSyncTest, APageThatIsTooLargeForOneRunIsToldInSeveral) {
   vendor_.page_size = 100;
@@ -393,7 +413,7 @@ TEST_F(EngineSyncTest, AfterAnOutageOneReadingDoesTheWorkOfAllThatWaited) {
 // The list of changes has one page; what is behind it comes when it is asked for from the last change on.
 TEST_F(EngineSyncTest, ChangesInOrderAreReadFromTheLastOneOn) {
   put(1);
-  start(flows({.in_order = true, .pages_changes = false}));
+  start(flows({.in_order = true, .pages = ListAction::Pages::kNone}));
   advance(1s);
   for (int id = 2; id <= 20; ++id) {
     advance(5s);
@@ -406,11 +426,25 @@ TEST_F(EngineSyncTest, ChangesInOrderAreReadFromTheLastOneOn) {
   EXPECT_LE(vendor_.asked.size(), asked + 2);
 }
 
+// Many that changed at one moment are gone through page by page; those that follow, from their last change on.
+TEST_F(EngineSyncTest, ChangesOfOneMomentAreReadToTheEnd) {
+  put(1);
+  start(flows({.in_order = true, .pages = ListAction::Pages::kBody}));
+  advance(1s);
+  for (int id = 2; id <= 20; ++id) put(id);
+  advance(5s);
+  for (int id = 15; id <= 25; ++id) put(id);
+  advance(120s);
+  expect_known();
+}
+
 TEST_F(EngineSyncTest, ARecordWithoutAnIdStopsTheReadingAndSaysWhich) {
   put(1);
   start(flows());
   advance(1s);
-  transport_.answer = [](const Request&) { return status(200, {}, R"({"things":[{"id":5,"state":1,"at":"2026-11-23T00:00:00Z"},{"no":1}]})"); };
+  transport_.answer = [](const Request&) {
+    return status(200, {}, R"({"things":[{"id":5,"state":1,"at":"2026-11-23T00:00:00Z"},{"no":1}]})");
+  };
   advance(60s);
   const std::vector<RunStatus> dead = ended(RunState::kDead);
   ASSERT_EQ(dead.size(), 1u);
@@ -472,7 +506,8 @@ TEST(SyncState, ReadsWhatItWrote) {
   EXPECT_EQ(encode(*read), encode(state));
   for (const char* bad : {"", "[]", R"({"reading":{}})", R"({"last":{}})", "{"})
     EXPECT_EQ(decode_sync_state(bad).error().code, Code::kCorrupt) << bad;
-  for (const KnownRecord& record : {KnownRecord{Position(1), false, false, ""}, KnownRecord{Position(2), true, true, "a b"}}) {
+  for (const KnownRecord& record :
+       {KnownRecord{Position(1), false, false, ""}, KnownRecord{Position(2), true, true, "a b"}}) {
     const auto known = decode_known_record(encode(record));
     ASSERT_TRUE(known);
     EXPECT_EQ(encode(*known), encode(record));

@@ -81,7 +81,7 @@ struct RecordBody {
   Resolved resolved = Resolved::kAnswer;
   std::uint32_t pages = 1;
   std::uint32_t together = 0;  // how many items its request had, where other runs' were among them
-  std::string next;            // of one page: where the next one is, without the origin of its address
+  std::string next;            // of one page: as CallRequest::Page::next
   std::optional<KeptRequest> request;
   std::optional<KeptResponse> response;
   std::optional<json::Document> result;  // what was bound

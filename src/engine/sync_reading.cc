@@ -206,8 +206,7 @@ void Reader::remember(const std::string& id, KnownRecord record) { changed_[id] 
 // One publication is left for the event that goes on. What is larger than all that a run may tell is told alone.
 bool Reader::has_room(std::size_t bytes) const {
   if (run_.published.empty()) return true;
-  return run_.published.size() + 1 < shard_.limits.published_max &&
-         bytes_ + bytes <= shard_.limits.published_bytes_max;
+  return run_.published.size() + 1 < shard_.limits.published_max && bytes_ + bytes <= shard_.limits.published_bytes_max;
 }
 
 void Reader::tell(Op op, const std::string& id, std::optional<Time> at, std::string data) {
@@ -227,8 +226,8 @@ void Reader::tell(Op op, const std::string& id, std::optional<Time> at, std::str
 Async<bool> Reader::look_for_gone() {
   const std::string prefix = synced_prefix(run_.id.flow);
   for (std::size_t looked = 0; looked < kLookedMax; looked += kLookedAtOnce) {
-    CO_TRY(const auto entries, co_await shard_.deps.state.scan(std::string(kSyncedBucket), prefix, *reading_.looked,
-                                                               kLookedAtOnce));
+    CO_TRY(const auto entries,
+           co_await shard_.deps.state.scan(std::string(kSyncedBucket), prefix, *reading_.looked, kLookedAtOnce));
     for (const Entry& entry : entries) {
       CO_TRY(KnownRecord record, decode_known_record(entry.value));
       if (!record.deleted && record.seen < reading_.id) {

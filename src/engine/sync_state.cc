@@ -24,7 +24,9 @@ std::optional<Time> read_time(json::Value value) {
 
 std::uint64_t read_count(json::Value value) { return static_cast<std::uint64_t>(value.as_int64().value_or(0)); }
 
-tl::unexpected<Error> corrupt() { return failure(Code::kCorrupt, "what is kept of a resource's reading does not decode"); }
+tl::unexpected<Error> corrupt() {
+  return failure(Code::kCorrupt, "what is kept of a resource's reading does not decode");
+}
 
 Result<Reading> read_reading(json::Value value) {
   Reading out;

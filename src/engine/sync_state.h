@@ -31,7 +31,7 @@ struct Reading {
 };
 
 struct SyncState {
-  std::optional<Time> since;            // what changed later is not known; nothing: there was no reading of all yet
+  std::optional<Time> since;             // what changed later is not known; nothing: there was no reading of all yet
   std::optional<Time> began, began_all;  // the last readings, of either kind and of all
   std::optional<Reading> reading;
   struct Past {

@@ -194,8 +194,9 @@ const spec::Table<SyncTriggerFile>& describe(const SyncTriggerFile*) {
                  {.doc = "When all of it is read, too, as the five fields of cron: it finds what was missed, and what "
                          "is gone where nothing else tells",
                   .example = "\"0 3 * * 0\""})
-          .field("zone", &SyncTriggerFile::zone,
-                 {.doc = "Whose clocks `full` goes by", .example = "Europe/Berlin", .fallback = "the workspace's `zone`"})
+          .field(
+              "zone", &SyncTriggerFile::zone,
+              {.doc = "Whose clocks `full` goes by", .example = "Europe/Berlin", .fallback = "the workspace's `zone`"})
           .check([](const SyncTriggerFile& trigger, const spec::Node& node, spec::Problems& problems) {
             if (trigger.zone && !trigger.full)
               problems.error(node.find("zone")->place(), "`zone` is that of `full`, which is not there");

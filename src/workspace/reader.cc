@@ -93,12 +93,13 @@ SyncSourcePtr find_sync(const SyncUse& use, const steps::Actions& actions, spec:
   SyncSourcePtr source = actions.sync(connection, resource);
   if (source == nullptr) return nullptr;
   if (source->deletions() == Deletions::kFullDiff && source->changes() != nullptr && !use.full)
-    problems.warning(use.resource.place,
-                     "only a reading of all of \"" + name + "\" finds what is gone: write `full: \"0 3 * * 0\"` or the "
-                     "like, or nothing tells the flow of it");
+    problems.warning(use.resource.place, "only a reading of all of \"" + name +
+                                             "\" finds what is gone: write `full: \"0 3 * * 0\"` or the "
+                                             "like, or nothing tells the flow of it");
   if (use.full && source->changes() == nullptr)
-    problems.warning(use.resource.place,
-                     "\"" + name + "\" cannot be asked for changes, so that each reading is one of all: `full` adds nothing");
+    problems.warning(
+        use.resource.place,
+        "\"" + name + "\" cannot be asked for changes, so that each reading is one of all: `full` adds nothing");
   return source;
 }
 
