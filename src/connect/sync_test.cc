@@ -109,7 +109,7 @@ TEST(Sync, IsWhatTheManifestSays) {
 TEST(Sync, KnowsWhetherChangesComeInPages) {
   EXPECT_FALSE(source_of()->pages_changes());
   EXPECT_TRUE(source_of(changed(", paginate: false", ""))->pages_changes());
-  EXPECT_FALSE(bound("hubspot")->sync("contacts")->pages_changes());
+  EXPECT_TRUE(bound("hubspot")->sync("contacts")->pages_changes());
   EXPECT_TRUE(bound("shopify")->sync("customers")->pages_changes());
 }
 
@@ -360,10 +360,11 @@ TEST(SyncManifests, OfHubSpot) {
             R"([{"propertyName":"lastmodifieddate","operator":"GTE","value":"1795946400123"}]}],)"
             R"("properties":["company","email","firstname","lastmodifieddate","lastname","phone"],)"
             R"("sorts":[{"propertyName":"lastmodifieddate","direction":"ASCENDING"}],"limit":200,"after":"0"})");
-  // Of what it gave nothing more is asked for by pages.
   const auto body = R"({"total":2,"results":[{"id":"77"}],"paging":{"next":{"after":"1"}}})";
   const auto request = source->changes()->render(*source->changes_arguments(kNow), {});
-  EXPECT_FALSE(source->changes()->next_page(*request, answered(200, body))->has_value());
+  const auto more = source->changes()->next_page(*request, answered(200, body));
+  ASSERT_TRUE(more.has_value() && more->has_value());
+  EXPECT_TRUE((*more)->body.ends_with(R"("limit":200,"after":"1"})")) << (*more)->body;
   EXPECT_EQ(json::print(source->changes()->judge(answered(200, body), kNow).result.root()), R"([{"id":"77"}])");
   const auto next = source->all()->next_page(*source->all()->render(*source->all_arguments(), {}), answered(200, body));
   ASSERT_TRUE(next.has_value() && next->has_value());
