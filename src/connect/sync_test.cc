@@ -106,6 +106,13 @@ TEST(Sync, IsWhatTheManifestSays) {
   EXPECT_EQ(source->deletions(), Deletions::kFullDiff);
 }
 
+TEST(Sync, KnowsWhetherChangesComeInPages) {
+  EXPECT_FALSE(source_of()->pages_changes());
+  EXPECT_TRUE(source_of(changed(", paginate: false", ""))->pages_changes());
+  EXPECT_TRUE(bound("hubspot")->sync("contacts")->pages_changes());
+  EXPECT_TRUE(bound("shopify")->sync("customers")->pages_changes());
+}
+
 TEST(Sync, HasDefaults) {
   const auto source = reader_of("    id: .id\n");
   EXPECT_EQ(source->changes(), nullptr);
@@ -170,8 +177,12 @@ TEST(Sync, ArgumentsThatFailSayWhere) {
 
 TEST(SyncFacts, ReadIdsOfTextAndOfNumbers) {
   const auto source = source_of();
-  EXPECT_EQ(facts_of(source, R"({"id":"77"})").id, "77");
-  EXPECT_EQ(facts_of(source, R"({"id":820982911946154508})").id, "820982911946154508");
+  const auto text = facts_of(source, R"({"id":"77"})");
+  EXPECT_EQ(text.id, "77");
+  EXPECT_FALSE(text.number);
+  const auto number = facts_of(source, R"({"id":820982911946154508})");
+  EXPECT_EQ(number.id, "820982911946154508");
+  EXPECT_TRUE(number.number);
   // A program that only the mapping engine can run gets it as a text.
   EXPECT_EQ(facts_of(reader_of("    id: '\"\\(.kind)-\\(.id)\"'\n"), R"({"kind":"a","id":820982911946154508})").id,
             "a-820982911946154508");
@@ -320,6 +331,90 @@ TEST(Sync, ReportsFaultsOfTheManifestWithTheirPlaces) {
   }
   EXPECT_NE(problems_of("  contacts: { id: .id, version: '.v |', actions: {} }\n").find("connectors/x.yaml:8:"),
             std::string::npos);
+}
+
+// METHOD URL BODY of what a reading of changes begins with.
+std::string changes_of(const SyncSourcePtr& source, const char* since) {
+  const auto request = source->changes()->render(*source->changes_arguments(at(since)), {});
+  EXPECT_TRUE(request.has_value()) << request.error().text();
+  return request ? request->method + " " + request->url + " " + request->body : "";
+}
+
+std::string all_of(const SyncSourcePtr& source) {
+  const auto request = source->all()->render(*source->all_arguments(), {});
+  EXPECT_TRUE(request.has_value()) << request.error().text();
+  return request ? request->method + " " + request->url + " " + request->body : "";
+}
+
+TEST(SyncManifests, OfHubSpot) {
+  EXPECT_EQ(catalog().find("hubspot")->syncs(), (std::vector<std::string>{"contacts"}));
+  const auto source = bound("hubspot")->sync("contacts");
+  ASSERT_NE(source, nullptr);
+  EXPECT_TRUE(source->in_order());
+  EXPECT_EQ(source->deletions(), Deletions::kFullDiff);
+  EXPECT_EQ(all_of(source),
+            "GET https://api.hubapi.com/crm/v3/objects/contacts?properties=company&properties=email&"
+            "properties=firstname&properties=lastmodifieddate&properties=lastname&properties=phone&limit=100 ");
+  EXPECT_EQ(changes_of(source, "2026-11-29T10:00:00.123Z"),
+            R"(POST https://api.hubapi.com/crm/v3/objects/contacts/search {"filterGroups":[{"filters":)"
+            R"([{"propertyName":"lastmodifieddate","operator":"GTE","value":"1795946400123"}]}],)"
+            R"("properties":["company","email","firstname","lastmodifieddate","lastname","phone"],)"
+            R"("sorts":[{"propertyName":"lastmodifieddate","direction":"ASCENDING"}],"limit":200,"after":"0"})");
+  const auto body = R"({"total":2,"results":[{"id":"77"}],"paging":{"next":{"after":"1"}}})";
+  const auto request = source->changes()->render(*source->changes_arguments(kNow), {});
+  const auto more = source->changes()->next_page(*request, answered(200, body));
+  ASSERT_TRUE(more.has_value() && more->has_value());
+  EXPECT_TRUE((*more)->body.ends_with(R"("limit":200,"after":"1"})")) << (*more)->body;
+  EXPECT_EQ(json::print(source->changes()->judge(answered(200, body), kNow).result.root()), R"([{"id":"77"}])");
+  const auto next = source->all()->next_page(*source->all()->render(*source->all_arguments(), {}), answered(200, body));
+  ASSERT_TRUE(next.has_value() && next->has_value());
+  EXPECT_TRUE((*next)->url.ends_with("&limit=100&after=1")) << (*next)->url;
+
+  const auto facts = facts_of(source, R"({"id":"77","properties":{"email":"ada@example.com",
+      "lastmodifieddate":"2024-09-11T13:27:39.356Z"},"updatedAt":"2024-09-11T13:27:39.400Z","archived":false})");
+  EXPECT_EQ(facts.id, "77");
+  EXPECT_EQ(facts.updated, at("2024-09-11T13:27:39.356Z"));
+  EXPECT_EQ(facts.version, "2024-09-11T13:27:39.356000Z");
+  EXPECT_FALSE(facts.deleted);
+
+  ConnectionSettings settings = settings_of("hubspot");
+  settings.variables.emplace_back("contact_properties", "email");
+  EXPECT_EQ(
+      all_of(bound("hubspot", settings)->sync("contacts")),
+      "GET https://api.hubapi.com/crm/v3/objects/contacts?properties=email&properties=lastmodifieddate&limit=100 ");
+}
+
+TEST(SyncManifests, OfShopify) {
+  EXPECT_EQ(catalog().find("shopify")->syncs(), (std::vector<std::string>{"orders", "customers"}));
+  const auto connection = bound("shopify");
+  const auto customers = connection->sync("customers");
+  EXPECT_EQ(customers->deletions(), Deletions::kFullDiff);
+  EXPECT_EQ(all_of(customers), "GET https://acme.myshopify.com/admin/api/2026-07/customers.json?limit=250 ");
+  EXPECT_EQ(changes_of(customers, "2026-11-29T10:00:00.5Z"),
+            "GET https://acme.myshopify.com/admin/api/2026-07/customers.json?"
+            "updated_at_min=2026-11-29T10%3A00%3A00Z&limit=250 ");
+  const auto orders = connection->sync("orders");
+  EXPECT_EQ(orders->deletions(), Deletions::kNone);
+  EXPECT_EQ(changes_of(orders, "2026-11-29T10:00:00Z"),
+            "GET https://acme.myshopify.com/admin/api/2026-07/orders.json?"
+            "updated_at_min=2026-11-29T10%3A00%3A00Z&status=any&limit=250 ");
+  // Two changes of one second are two versions.
+  const auto first =
+      facts_of(customers, R"({"id":820982911946154508,"updated_at":"2026-11-29T05:00:00-05:00","note":"a"})");
+  const auto second =
+      facts_of(customers, R"({"id":820982911946154508,"updated_at":"2026-11-29T05:00:00-05:00","note":"b"})");
+  EXPECT_EQ(first.id, "820982911946154508");
+  EXPECT_EQ(first.updated, at("2026-11-29T10:00:00Z"));
+  EXPECT_NE(first.version, second.version);
+}
+
+TEST(SyncManifests, OfStripe) {
+  EXPECT_EQ(catalog().find("stripe")->syncs(), (std::vector<std::string>{"customers"}));
+  const auto source = bound("stripe")->sync("customers");
+  EXPECT_EQ(source->changes(), nullptr);
+  EXPECT_EQ(source->deletions(), Deletions::kFullDiff);
+  EXPECT_EQ(all_of(source), "GET https://api.stripe.com/v1/customers?limit=100 ");
+  EXPECT_EQ(facts_of(source, R"({"id":"cus_1","email":"ada@example.com"})").id, "cus_1");
 }
 
 }  // namespace

@@ -14,6 +14,11 @@ import { sink } from './vendors.mjs';
 const cases = {
   hubspot: {
     'account.get': [{}, { portalId: 1 }],
+    'contacts.list': [{ properties: ['email', 'phone'], archived: false }, { results: [{ id: '77', properties: {} }] }],
+    'contacts.changed': [
+      { since: '1790000000000', properties: ['email'] },
+      { total: 1, results: [{ id: '77', properties: {} }] },
+    ],
     'contacts.search': [{ email: 'ada@example.com' }, { total: 1, results: [{ id: '77', properties: {} }] }],
     'contacts.get': [
       { id: 'ada@example.com', id_property: 'email', properties: ['email', 'firstname'] },
@@ -48,6 +53,10 @@ const cases = {
   },
   stripe: {
     'customers.get': [{ id: 'cus_1', expand: ['default_source', 'subscriptions'] }, { id: 'cus_1' }],
+    'customers.list': [
+      { created: { gte: 1790000000 }, expand: ['data.subscriptions'] },
+      { data: [{ id: 'cus_1' }], has_more: false },
+    ],
     'customers.search': [{ email: 'ada@example.com' }, { data: [{ id: 'cus_1' }], has_more: false }],
     'customers.create': [
       {

@@ -58,9 +58,23 @@ function in_slacks_terms({ method, path, query, headers, body }) {
   return { method, path, query: parameters, headers: said, body };
 }
 
+// HubSpot's document has texts in `sorts`; its guide, and its service, objects (connectors/hubspot.yaml names both). So
+// an object of that form is said as the text that the document wants, and all else is left as it is.
+function in_hubspots_terms(request) {
+  const body = request.path.endsWith('/search') ? JSON.parse(request.body) : undefined;
+  if (!Array.isArray(body?.sorts)) return request;
+  const text = (sort) =>
+    ['ASCENDING', 'DESCENDING'].includes(sort.direction) && Object.keys(sort).length === 2 ? sort.propertyName : sort;
+  return { ...request, body: JSON.stringify({ ...body, sorts: body.sorts.map(text) }) };
+}
+
 const documents = {
   hubspot: [
-    { path: /^\/crm\/v3\/objects\/contacts\b/, file: join(specs, 'hubspot/crm-contacts-v3.json') },
+    {
+      path: /^\/crm\/v3\/objects\/contacts\b/,
+      file: join(specs, 'hubspot/crm-contacts-v3.json'),
+      adapt: in_hubspots_terms,
+    },
     { path: /^\/crm\/v3\/objects\/companies\b/, file: join(specs, 'hubspot/crm-companies-v3.json') },
     { path: /^\/crm\/v3\/objects\/line_items\b/, file: join(specs, 'hubspot/crm-line-items-v3.json') },
     { path: /^\/crm\/v3\/objects\/0-3\b/, file: join(specs, 'hubspot/crm-deals-v3.json') },
