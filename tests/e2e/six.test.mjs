@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { http, root, Tieline, tieline, until } from './support.mjs';
 import { hubspot, shopify, stripe } from './sign.mjs';
-import { sink } from './vendors.mjs';
+import { Counter, sink } from './vendors.mjs';
 
 const source = join(root, 'tests/six');
 const env = {
@@ -19,12 +19,20 @@ const env = {
   BAMBOOHR_SECRET: 'bamboohr private key',
   GOOGLE_TOKEN: 'google-token',
   ASANA_TOKEN: 'asana-token',
+  WAREHOUSE_KEY: 'warehouse-key',
 };
-const kCalled = ['shopify', 'hubspot', 'stripe', 'netsuite', 'quickbooks', 'bamboohr', 'google', 'asana'];
+const kCalled = ['shopify', 'hubspot', 'stripe', 'netsuite', 'quickbooks', 'bamboohr', 'google', 'asana', 'warehouse'];
+
+// F29 reads in every test.
+const kNothingToRead = {
+  'GET /hubspot/crm/v3/objects/contacts': () => ({ body: { results: [] } }),
+  'GET /shopify/customers.json': () => ({ body: { customers: [] } }),
+};
 
 // The workspace with its connections at one server, under /NAME; `answers` are functions by "METHOD /NAME/path". Waits
 // are short; `change` may change a flow's text.
-async function setting(t, answers, change = (text) => text) {
+async function setting(t, ownAnswers, change = (text) => text) {
+  const answers = { ...kNothingToRead, ...ownAnswers };
   const unknown = [];
   const vendors = await sink(t, (request) => {
     const answer = answers[`${request.method} ${request.path}`];
@@ -79,11 +87,12 @@ const admin = (program, path, body) =>
     body: JSON.stringify(body),
   });
 
-test('check finds nothing to say', async () => {
+test('check finds nothing wrong', async () => {
   const checked = await tieline(['check', source], { env });
   assert.equal(checked.code, 0, checked.stdout + checked.stderr);
-  assert.match(checked.stdout, /^ok: 5 flows, 9 connections\n$/);
-  assert.equal(checked.stderr, '');
+  assert.match(checked.stdout, /^ok: 6 flows, 10 connections\nsyncs\/f29\/hubspot.contacts: `0 3 \* \* 0` in Europe\/Berlin comes next at/);
+  // As F29 is written: Shopify's customers without `full`.
+  assert.match(checked.stderr, /^[^\n]*flows\/f29.yaml:4:13: warning: only a reading of all of "shopify.customers" finds what is gone[^\n]*\n[^\n]*\n[^\n]*\n$/);
 });
 
 test('F0: an order becomes a deal; a call that fails is the only one that is repeated', { timeout: 60_000 }, async (t) => {
@@ -336,4 +345,99 @@ test('F24: a hire waits for the day, a newer event takes its place; the password
     const path = join(file.parentPath ?? file.path, file.name);
     assert.ok(!readFileSync(path).includes(password), path);
   }
+});
+
+// Two systems with customers, and the table that they come to: what is written to a row is counted.
+function customers() {
+  const contacts = new Map(), shop = new Map(), rows = new Map(), writes = new Counter();
+  let clock = Date.parse('2026-11-23T10:00:00Z');
+  const at = () => new Date((clock += 1000)).toISOString();
+  const contact = (id, email) => contacts.set(id, { id, archived: false, properties: { email, lastmodifieddate: at() } });
+  const customer = (id, email) => shop.set(id, { id, email, updated_at: at() });
+  const changed = (since) =>
+    [...contacts.values()]
+      .filter(({ properties }) => Date.parse(properties.lastmodifieddate) >= since)
+      .sort((a, b) => a.properties.lastmodifieddate.localeCompare(b.properties.lastmodifieddate));
+  const page = (all, after, size) => ({
+    results: all.slice(after, after + size),
+    ...(after + size < all.length ? { paging: { next: { after: String(after + size) } } } : {}),
+  });
+  const answers = {
+    'GET /hubspot/crm/v3/objects/contacts': ({ query }) => ({
+      body: page([...contacts.values()], Number(query.get('after') ?? 0), Number(query.get('limit'))),
+    }),
+    'POST /hubspot/crm/v3/objects/contacts/search': ({ json }) => {
+      const [filter] = json.filterGroups[0].filters;
+      assert.deepEqual([filter.propertyName, filter.operator], ['lastmodifieddate', 'GTE']);
+      return { body: page(changed(Number(filter.value)), Number(json.after), json.limit) };
+    },
+    'GET /shopify/customers.json': ({ url, query }) => {
+      const since = Date.parse(query.get('updated_at_min') ?? '1970-01-01T00:00:00Z');
+      const all = [...shop.values()].filter(({ updated_at }) => Date.parse(updated_at) >= since);
+      const from = Number(query.get('page_info') ?? 0), limit = Number(query.get('limit'));
+      const next = new URL(url, 'http://localhost');
+      next.searchParams.set('page_info', from + limit);
+      const link = `<${answers.origin}${next.pathname}${next.search}>; rel="next"`;
+      return { body: { customers: all.slice(from, from + limit) }, headers: from + limit < all.length ? { Link: link } : {} };
+    },
+    'POST /warehouse/customers': ({ json, headers }) => {
+      assert.equal(headers['x-api-key'], env.WAREHOUSE_KEY);
+      assert.deepEqual(json.key, ['source', 'id']);
+      for (const row of json.rows) {
+        rows.set(`${row.source} ${row.id}`, row);
+        writes.add(`${row.source} ${row.id} ${row.email} ${row.deleted}`);
+      }
+      return { body: { results: json.rows.map(() => ({ status: 200 })) } };
+    },
+  };
+  const row = (key) => rows.get(key) && [rows.get(key).email, rows.get(key).deleted];
+  return { contacts, shop, contact, customer, answers, rows, writes, row };
+}
+
+test('F29: customers of two systems come into one table, page by page, over a kill; changes and deletions follow', { timeout: 120_000 }, async (t) => {
+  const it = customers();
+  for (let id = 1; id <= 250; ++id) it.contact(String(id), `c${id}@example.com`);
+  for (let id = 900; id < 1300; ++id) it.customer(id, `s${id}@example.com`);
+  // The second page of contacts comes when the test says so.
+  let release;
+  const held = new Promise((done) => (release = done));
+  const list = it.answers['GET /hubspot/crm/v3/objects/contacts'];
+  it.answers['GET /hubspot/crm/v3/objects/contacts'] = async (request) => {
+    if (request.query.get('after') === '100') await held;
+    return list(request);
+  };
+  const often = (text) => text.replace('time: 5s', 'time: 100ms').replaceAll('every: 15m', 'every: 1s');
+  const { dir, program, vendors, sent } = await setting(t, it.answers, often);
+  it.answers.origin = vendors.url;
+  await vendors.until('the first page of contacts is in the table', () => it.rows.has('hubspot.contacts 100') && it.rows.has('shopify.customers 1299'));
+  assert.equal(it.rows.has('hubspot.contacts 101'), false);
+  await program.stop('SIGKILL');
+  const next = await Tieline.start(t, dir, { env });
+  release();
+  await vendors.until('all are in the table', () => it.rows.size === 650);
+  assert.deepEqual(it.row('hubspot.contacts 250'), ['c250@example.com', false]);
+  assert.deepEqual(it.row('shopify.customers 900'), ['s900@example.com', false]);
+  const lists = sent('GET /hubspot/crm/v3/objects/contacts').map(({ query }) => query.get('after'));
+  assert.deepEqual(lists.filter((after, i) => after !== lists[i - 1]), [null, '100', '200'], 'it goes on at the page it had');
+
+  it.contact('7', 'seven@example.com');
+  it.contact('251', 'new@example.com');
+  it.customer(901, 'one@example.com');
+  await vendors.until('the changes are there', () =>
+    it.row('hubspot.contacts 7')?.[0] === 'seven@example.com' && it.rows.has('hubspot.contacts 251') && it.row('shopify.customers 901')?.[0] === 'one@example.com');
+
+  it.contacts.delete('9');
+  const started = await tieline(['start', 'syncs/f29/hubspot.contacts', '--data', '{"all": true}', '-w', dir], { env });
+  assert.equal(started.code, 0, started.stdout + started.stderr);
+  await vendors.until('what is gone is marked', () => it.row('hubspot.contacts 9')?.[1] === true);
+  assert.equal(it.rows.size, 651);
+  assert.ok(sent('POST /warehouse/customers').length < 60, `${sent('POST /warehouse/customers').length} requests`);
+  // A row is written again only where the kill came before its run's end was durable.
+  await until('nothing is left to do', async () => {
+    const flows = await next.get('/api/status');
+    return flows.flows.find(({ name }) => name === 'f29').running === 0;
+  });
+  assert.deepEqual(it.writes.over(2), []);
+  for (const flow of ['f29', 'syncs/f29/hubspot.contacts', 'syncs/f29/shopify.customers'])
+    assert.deepEqual(await next.runs({ flow, state: 'dead' }), [], flow);
 });
