@@ -65,6 +65,10 @@ Answer interpret(const RecordBody& outcome, const std::vector<AnswerRule>* on, s
                  std::uint32_t conflict_tries) {
   const Category category = outcome.category.value_or(Category::kDelivered);
   Answer answer;
+  if (outcome.halved) {  // said of others, perhaps
+    answer.then = Answer::Then::kLimited;
+    return answer;
+  }
   if (category == Category::kUnknown) {
     answer.then = Answer::Then::kResolve;
     return answer;

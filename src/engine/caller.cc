@@ -249,7 +249,7 @@ asio::awaitable<Caller::Ending> Caller::leave(Sent& sent, Budget::Permit& permit
 // What follows from the outcome, which is journaled, or was refused.
 Caller::Ending Caller::concluded(const Result<void>& written, Duration shut) {
   if (!written) return refused(written.error());
-  if (history_.last->category == Category::kRateLimited) return limited(shut);
+  if (history_.last->category == Category::kRateLimited || history_.last->halved) return limited(shut);
   return follow(*history_.last);
 }
 

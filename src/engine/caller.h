@@ -30,6 +30,7 @@ class Caller {
     std::string next;  // of one page
     Duration took{0};
     std::uint32_t together = 0;  // how many items the request had, where other runs' were among them
+    bool halved = false;         // … and what refused it may be none of this run's
   };
 
   Ending not_due();

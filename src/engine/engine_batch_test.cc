@@ -143,6 +143,25 @@ TEST_F(BatchTest, OneThatSpoilsTheWholeIsFoundByHalves) {
   }
 }
 
+TEST_F(BatchTest, WhatIsTriedInHalvesIsToldAsRefusedAndNotAsLimited) {
+  start({gathering(2)});
+  const Position good = post_row(1), bad = post_row(2, R"(,"poison":true)");
+  advance(10s);
+  ASSERT_EQ(state(good), RunState::kDelivered);
+  ASSERT_EQ(state(bad), RunState::kDead);
+  const auto all = records(good);
+  const auto whole = std::find_if(all.begin(), all.end(), [](const Record& one) {
+    return one.kind == RecordKind::kOutcome && decode(one.body)->together == 2;
+  });
+  ASSERT_NE(whole, all.end());
+  const auto body = decode(whole->body);
+  EXPECT_EQ(body->category, Category::kValidation);
+  EXPECT_TRUE(body->halved);
+  EXPECT_EQ(body->wait, std::nullopt);
+  EXPECT_THAT(body->message, HasSubstr("refused together with 1 item of another run, so it goes with fewer"));
+  for (const ConnectionSnapshot& one : engine_->snapshot().connections) EXPECT_EQ(one.limited, 0u) << one.name;
+}
+
 TEST_F(BatchTest, WhatTheWholeWasRefusedForIsNoAnswerToEachRow) {
   limit(1, std::chrono::hours(1));
   auto made = gathering(2);
