@@ -217,7 +217,8 @@ struct FlowSnapshot {
   std::uint64_t lag = 0;          // positions of the log beyond read_to: at least as many as events not yet looked at
   std::size_t running = 0, queued = 0;  // in memory: working; behind an older run of their key
   std::size_t retrying = 0, parked = 0, held = 0, waiting = 0;
-  bool braked = false;  // its brake holds: what comes is held until a person lets it go
+  std::size_t gathering = 0;  // calls of running ones that wait for others to leave with (`batch`)
+  bool braked = false;        // its brake holds: what comes is held until a person lets it go
   std::uint64_t delivered = 0, skipped = 0, stale = 0, dead = 0, cancelled = 0;  // since this engine started
   Duration oldest{0};  // since the receipt of the oldest event not ended; parked and waiting ones left out
 };

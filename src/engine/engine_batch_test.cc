@@ -88,6 +88,23 @@ TEST_F(BatchTest, OneThatIsNotFullLeavesInTime) {
   EXPECT_THAT(requests(), ElementsAre("1 2", "3"));
 }
 
+TEST_F(BatchTest, WhatWaitsForOthersIsCounted) {
+  auto other = gathering(3);
+  other->name = "f-other";
+  start({gathering(3), other});
+  const auto gathered = [&] {
+    std::vector<std::size_t> out;
+    for (const FlowSnapshot& one : engine_->snapshot().flows) out.push_back(one.gathering);
+    return out;
+  };
+  post_row(1);
+  post_row(2, R"(,"channel":"a")");
+  settle();
+  EXPECT_THAT(gathered(), ElementsAre(2u, 2u));
+  advance(1001ms);
+  EXPECT_THAT(gathered(), ElementsAre(0u, 0u));
+}
+
 TEST_F(BatchTest, NeitherTooMuchDataNorMoreThanTheActionTakes) {
   auto small = gathering(10);
   small->batch->bytes = 40;
