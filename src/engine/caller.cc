@@ -155,8 +155,7 @@ Caller::Ending Caller::render(Request& out, Time now) {
   who.now = now;
   auto request = render_revealed(request_, who, false);
   if (!request) {
-    if (request.error().code != Code::kDenied)
-      return dead(Category::kValidation, action_.name() + ": " + request.error().message);
+    if (request.error().code != Code::kDenied) return dead(Category::kValidation, named(request.error().message));
     RecordBody body;
     body.action = action_.name();
     body.category = Category::kAuth;

@@ -74,6 +74,8 @@ class Caller {
   Ending hold(Hold hold, const std::string& why);
   Ending hold_as(Hold hold, std::string summary);
   Ending dead(Category category, std::string why);
+  // What is wrong with the call itself begins with its name already.
+  std::string named(const std::string& why) const;
   Ending suspended();
   Ending abandoned();
   Ending refused(const Error& error);
