@@ -72,7 +72,9 @@ TEST_F(ReplayTest, GoesOnAtTheStepThatFailed) {
   EXPECT_EQ(state(event), RunState::kDelivered);
   EXPECT_EQ(transport_.count("/a"), 1u);
   EXPECT_EQ(transport_.count("/b"), 2u);
-  EXPECT_EQ(replay(event).error().code, Code::kInvalid) << "no step of it failed";
+  EXPECT_EQ(replay(event).error().code, Code::kInvalid);
+  EXPECT_EQ(replay(event).error().message,
+            "the run is delivered, and no step of it failed: `tieline replay f/1` has it begin again from the start");
 }
 
 TEST_F(ReplayTest, FromTheStartMakesEveryCallButThoseToBeSkipped) {
