@@ -191,6 +191,7 @@ struct Job {
   Replay how;                  // of a decision about held runs only `by` and `redo`
   Time created = Time::max();  // what changed later is not among the selected; now at the latest
   std::uint64_t selected = 0, done = 0, refused = 0;
+  std::uint64_t gone = 0;  // when their turn came, something else had been done to them; known of all once it is done
   std::string last_error;  // why one was refused
   // The last run that was looked at.
   FlowId flow;

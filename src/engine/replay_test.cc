@@ -438,6 +438,14 @@ TEST_F(ReplayTest, OfTwoJobsThatWaitForRoomOneReplaysARun) {
   EXPECT_EQ(state(first), RunState::kDelivered);
   EXPECT_EQ(state(second), RunState::kDelivered);
   EXPECT_EQ(transport_.sent.size(), 2u) << "what the other one has replayed is not dead any more";
+  std::uint64_t done = 0, gone = 0;
+  for (const Job& job : jobs()) {
+    EXPECT_EQ(job.done + job.gone, job.selected) << "of all it is told what became of them";
+    EXPECT_EQ(job.refused, 0u) << job.last_error;
+    done += job.done, gone += job.gone;
+  }
+  EXPECT_EQ(done, 2u);
+  EXPECT_GE(gone, 1u);
 }
 
 TEST_F(ReplayTest, OfTwoDecisionsAboutTheSameRunsTheSecondWaits) {
