@@ -120,6 +120,16 @@ TEST_F(BatchTest, NeitherTooMuchDataNorMoreThanTheActionTakes) {
   EXPECT_THAT(requests(), testing::UnorderedElementsAre("1 2", "1 2", "3 4", "3 4"));
 }
 
+TEST_F(BatchTest, CallsThatNameTheirItemsLeaveTogetherToo) {
+  start({gathering(4)});
+  const Position first = post(R"({"rows":[{"n":1},{"n":2}]})"), second = post(R"({"rows":[{"n":3},{"n":4}]})");
+  settle();
+  EXPECT_THAT(requests(), ElementsAre("1 2 3 4"));
+  advance(100ms);
+  EXPECT_EQ(state(first), RunState::kDelivered);
+  EXPECT_EQ(json::print(last_body(second).result->root().at(1)["n"]), "4");
+}
+
 TEST_F(BatchTest, OtherArgumentsKeepThemApart) {
   start({gathering(2)});
   post_row(1, R"(,"channel":"a")");

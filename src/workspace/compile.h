@@ -41,8 +41,9 @@ struct CompiledFlow {
   std::shared_ptr<const Flow> flow;  // null after reporting
   std::vector<TriggerUse> triggers;  // as far as they could be read
   std::vector<TopicUse> topics;
-  std::set<std::string, std::less<>> calls;  // the connections that its calls name and that exist
-  std::optional<spec::At<std::string>> was;  // the name that it had
+  std::set<std::string, std::less<>> calls;      // the connections that its calls name and that exist
+  std::optional<spec::At<std::string>> was;      // the name that it had
+  std::optional<spec::At<std::string>> on_dead;  // the topic that is told of its dead letters
 };
 
 // Reports all that is wrong with the text, the programs and the calls; not whether the triggers' connections can
