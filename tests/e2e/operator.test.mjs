@@ -118,7 +118,12 @@ test('send refuses what this vendor would say in no header', { timeout: 60_000 }
 test('wrong usage ends with 2, what is not there with 1', { timeout: 60_000 }, async (t) => {
   const dir = setting(t, await sink(t));
   await Tieline.start(t, dir);
+  const bad = join(dir, 'bad.json');
+  writeFileSync(bad, '{"n": }');
   for (const [code, said, ...args] of [
+    [2, /^[^ ]*bad\.json:1:7: error: expected a value/, 'start', 'things', '-w', dir, '--data', `@${bad}`],
+    [1, /no flow is called thing; did you mean "things"\?/, 'flow', 'pause', 'thing', '-w', dir],
+    [1, /there is no directory .*nowhere/, 'store', 'verify', join(dir, 'nowhere'), '-w', dir],
     [2, /no state "bogus"/, 'events', '-w', dir, '--status', 'bogus'],
     [2, /a key is NAME=VALUE/, 'events', '-w', dir, '--key', 'foo'],
     [1, /did you mean "order"/, 'events', '-w', dir, '--key', 'ordr=1'],
