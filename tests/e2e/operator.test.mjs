@@ -123,6 +123,8 @@ test('wrong usage ends with 2, what is not there with 1', { timeout: 60_000 }, a
   for (const [code, said, ...args] of [
     [2, /^[^ ]*bad\.json:1:7: error: expected a value/, 'start', 'things', '-w', dir, '--data', `@${bad}`],
     [1, /no flow is called thing; did you mean "things"\?/, 'flow', 'pause', 'thing', '-w', dir],
+    [1, /no flow "thing" ever ran here; did you mean "things"\?/, 'dead', 'list', '--flow', 'thing', '-w', dir],
+    [1, /no flow "thing" ever ran here; did you mean "things"\?/, 'replay', '--flow', 'thing', '--dry-run', '-w', dir],
     [1, /there is no directory .*nowhere/, 'store', 'verify', join(dir, 'nowhere'), '-w', dir],
     [2, /no state "bogus"/, 'events', '-w', dir, '--status', 'bogus'],
     [2, /a key is NAME=VALUE/, 'events', '-w', dir, '--key', 'foo'],
