@@ -41,6 +41,7 @@ void put_flow(json::Builder& out, const engine::FlowSnapshot& flow) {
   number("parked", flow.parked);
   number("held", flow.held);
   number("waiting", flow.waiting);
+  if (flow.gathering > 0) number("gathering", flow.gathering);
   number("delivered", flow.delivered);
   number("skipped", flow.skipped);
   number("stale", flow.stale);

@@ -162,6 +162,7 @@ void put_job(json::Builder& out, const engine::Job& job) {
   put_number(out, "selected", job.selected);
   put_number(out, "done", job.done);
   put_number(out, "refused", job.refused);
+  put_number(out, "gone", job.gone);
   if (!job.last_error.empty()) out.key("last_error").string(job.last_error);
   out.end_object();
 }

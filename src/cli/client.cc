@@ -265,11 +265,14 @@ Result<json::Document> Client::store_numbers() const {
   return out.end_object().finish();
 }
 
-Result<json::Document> Client::store_verify() const {
-  if (online()) return post("/api/store/verify", json::Document(), kVerifyWithin);
-  if (!std::filesystem::exists(store_directory_)) return failure(no_store(store_directory_));
+Result<json::Document> Client::store_verify(const std::string& backup) const {
+  if (backup.empty() && online()) return post("/api/store/verify", json::Document(), kVerifyWithin);
+  const std::string& directory = backup.empty() ? store_directory_ : backup;
+  if (!backup.empty() && !std::filesystem::exists(backup))
+    return failure(Code::kNotFound, "there is no directory " + backup);
+  if (!std::filesystem::exists(directory)) return failure(no_store(directory));
   const std::unique_ptr<Clock> clock = make_system_clock();
-  TRY(const auto store, store::SqliteStore::open({.directory = store_directory_, .read_only = true}, *clock));
+  TRY(const auto store, store::SqliteStore::open({.directory = directory, .read_only = true}, *clock));
   TRY(const store::VerifyReport report, store->verify());
   return verify_document(report);
 }

@@ -39,7 +39,7 @@ class Client {
   Result<json::Document> status() const;
   Result<json::Document> jobs() const;
   Result<json::Document> store_numbers() const;
-  Result<json::Document> store_verify() const;
+  Result<json::Document> store_verify(const std::string& backup) const;  // empty: the workspace's own store
   Result<json::Document> store_compact() const;
   // `to` as the caller sees it; the running server must see the same.
   Result<json::Document> store_backup(const std::string& to) const;

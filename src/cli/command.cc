@@ -141,6 +141,12 @@ Result<std::string> read_text(const std::string& file) {
   return text;
 }
 
+Result<json::Document> parse_file(const std::string& file, std::string text) {
+  auto parsed = json::parse(std::move(text));
+  if (!parsed) parsed.error().place.file = file;
+  return parsed;
+}
+
 Result<void> write_announcement(const std::string& file, const std::string& text) {
   const std::string aside = file + ".new";
   bool written = false;

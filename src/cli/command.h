@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/result.h"
+#include "json/value.h"
 
 namespace tieline::cli {
 
@@ -75,6 +76,8 @@ int report(const Error& error, int exit_code = kFailed, std::string_view text = 
 std::string decided_by(const std::string& named = {});
 // All of a file; "-": of the standard input. kNotFound when it cannot be read.
 Result<std::string> read_text(const std::string& file);
+// The JSON that was read from there, with errors at their place in it.
+Result<json::Document> parse_file(const std::string& file, std::string text);
 
 // Writes aside and renames: whoever waits for the file never reads half of it. kUnavailable when it cannot.
 Result<void> write_announcement(const std::string& file, const std::string& text);

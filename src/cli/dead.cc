@@ -72,9 +72,7 @@ Result<json::Document> new_data(const Arguments& arguments, const json::Document
   }
   if (file.starts_with('@')) file.erase(0, 1);
   TRY(std::string text, read_text(file));
-  auto data = json::parse(std::move(text));
-  if (!data) return failure(std::move(data.error()).in(file));
-  return std::move(*data);
+  return parse_file(file, std::move(text));
 }
 
 int edit(const Arguments& arguments, const std::string& run) {

@@ -17,6 +17,8 @@ std::string remarks(json::Value flow) {
   if (flow.has("paused")) all.push_back("paused by " + std::string(flow["paused"].as_string()));
   if (flow["braked"].as_bool()) all.emplace_back("its brake holds: `tieline flow release NAME` lets it go");
   if (flow["full"].as_bool()) all.emplace_back("reads no more events until fewer runs wait");
+  if (const auto calls = flow["gathering"].as_int64().value_or(0); calls > 0)
+    all.push_back(counted(static_cast<std::uint64_t>(calls), "call gathers", "calls gather") + " for one request");
   if (flow.has("next_time")) all.push_back("next " + std::string(flow["next_time"].as_string()));
   return join(all, "; ");
 }

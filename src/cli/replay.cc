@@ -24,7 +24,7 @@ int list_jobs(const Arguments& arguments) {
     return kOk;
   }
   std::puts((column("JOB", 5) + column("KIND", 9) + column("STATE", 8) + column("DONE", 17) + column("REFUSED", 8) +
-             column("BEGUN", 20) + "BY")
+             column("GONE", 8) + column("BEGUN", 20) + "BY")
                 .c_str());
   for (const json::Value job : jobs.elements()) {
     const auto number = [&](std::string_view key) {
@@ -33,7 +33,8 @@ int list_jobs(const Arguments& arguments) {
     const auto text = [&](std::string_view key) { return std::string(job[key].as_string()); };
     std::puts((column(std::to_string(number("job")), 5) + column(text("kind"), 9) + column(text("state"), 8) +
                column(with_commas(number("done")) + " of " + with_commas(number("selected")), 17) +
-               column(with_commas(number("refused")), 8) + column(seconds_of(text("created")), 20) + text("by"))
+               column(with_commas(number("refused")), 8) + column(with_commas(number("gone")), 8) +
+               column(seconds_of(text("created")), 20) + text("by"))
                   .c_str());
     if (job.has("last_error")) std::puts(("       refused: " + text("last_error")).c_str());
   }

@@ -56,6 +56,17 @@ Result<std::shared_ptr<const connect::VendorWebhook>> webhook_of(const workspace
   return std::dynamic_pointer_cast<const connect::VendorWebhook>(std::move(found));
 }
 
+// What a header would say, and this vendor's do not, would be lost without a word.
+Result<void> check_said(const Arguments& arguments, const connect::VendorWebhook& webhook) {
+  const auto headers = webhook.said_in_headers();
+  const std::string of = "does nothing here: of " + webhook.connection() + " no header says the ";
+  if (!arguments.text("type").empty() && headers.type.empty())
+    return failure(Code::kConflict, "--type " + of + "event's type; write it into FILE, where the vendor has it");
+  if (!arguments.text("id").empty() && headers.id.empty())
+    return failure(Code::kConflict, "--id " + of + "delivery's id; write it into FILE, if the vendor has one there");
+  return {};
+}
+
 // A server that was started a moment ago may still be opening its store.
 Result<Client> running_server(const Arguments& arguments, Clock& clock) {
   TRY(Client client, Client::open(arguments));
@@ -102,6 +113,7 @@ Result<Sending> prepare(const Arguments& arguments) {
   const workspace::Loaded loaded = workspace::load(files, catalog, workspace::system_secrets(directory));
   if (!loaded.workspace) return failure(Code::kInvalid, loaded.problems.text());
   TRY(const auto webhook, webhook_of(*loaded.workspace, arguments.text("connection")));
+  TRY_VOID(check_said(arguments, *webhook));
 
   const std::unique_ptr<Clock> clock = make_system_clock();
   std::string to = arguments.text("to");

@@ -20,9 +20,7 @@ Result<json::Document> data_of(const std::string& text) {
     return parsed;
   }
   TRY(std::string read, read_text(text.substr(1)));
-  auto parsed = json::parse(std::move(read));
-  if (!parsed) return failure(std::move(parsed.error()).in(text.substr(1)));
-  return parsed;
+  return parse_file(text.substr(1), std::move(read));
 }
 
 void sleep_a_while(Clock& clock) {

@@ -26,7 +26,7 @@ struct Action {
 };
 constexpr std::array<Action, 5> kActions{{
     {"stats", [](const Client& client, const std::string&) { return client.store_numbers(); }},
-    {"verify", [](const Client& client, const std::string&) { return client.store_verify(); }},
+    {"verify", [](const Client& client, const std::string& of) { return client.store_verify(of); }},
     {"repair", [](const Client& client, const std::string&) { return client.store_repair(); }},
     {"compact", [](const Client& client, const std::string&) { return client.store_compact(); }},
     {"backup", [](const Client& client, const std::string& to) { return client.store_backup(to); }},
@@ -45,7 +45,7 @@ int run_store(const Arguments& arguments) {
          {}},
         kUsage);
   }
-  if ((action == "backup") == directory.empty()) {
+  if (action != "verify" && (action == "backup") == directory.empty()) {
     return report({Code::kInvalid,
                    action == "backup" ? "backup needs the directory to copy to: tieline store backup DIR"
                                       : action + " takes no directory",
@@ -75,12 +75,14 @@ Command store_command() {
       .description =
           "stats counts. verify reads every record, checks it against its checksum, every file against its own "
           "structure, and state.db against the records; it reports what is corrupt with its place, and exits 1 if "
-          "anything is. compact lets go of what is over its time and writes state.db anew. backup DIR makes a copy "
+          "anything is; with DIR it reads a backup instead. compact lets go of what is over its time and writes "
+          "state.db anew. backup DIR makes a copy "
           "that a server can be started on. These work while the server runs, too, without stopping it. repair needs "
           "the server stopped: it sets aside what is corrupt in a file NAME.corrupt-records, a JSON object a line, "
           "rebuilds state.db if that is wrong, and verifies the result.",
       .positionals = {{"ACTION", "stats, verify, repair, compact or backup", false, "stats"},
-                      {"DIR", "for backup: a directory that is empty or does not exist", false, ""}},
+                      {"DIR", "for backup: a directory that is empty or does not exist; for verify: a backup", false,
+                       ""}},
       .options = std::move(options),
       .examples = {"tieline store verify", "tieline store backup /backup/monday"},
       .run = run_store};

@@ -73,8 +73,8 @@ Result<json::Document> compact_store(store::SqliteStore& store, const std::atomi
   TRY_VOID(store.compact(give_up));
   json::Builder out;
   out.begin_object();
-  put(out, "bytes_before", before);
-  put(out, "bytes", store.bytes_on_disk());
+  put(out, "disk_bytes_before", before);
+  put(out, "disk_bytes", store.bytes_on_disk());
   return out.end_object().finish();
 }
 

@@ -86,6 +86,11 @@ class VendorWebhook : public WebhookSource {
   // The request that receive() accepts and the vendor would send, signed with the first secret that is set. kInvalid
   // when none is.
   virtual Result<InboundRequest> sign_as_vendor(const SendAs& payload) const = 0;
+  // The headers in which the vendor says an event's type and a delivery's id; empty: the body says it, or nothing does.
+  struct SaidInHeaders {
+    std::string type, id;
+  };
+  virtual SaidInHeaders said_in_headers() const = 0;
   // The schemes that check requests, by name; empty: all are refused, or all are taken (`verify: none`).
   virtual std::vector<std::string> schemes() const = 0;
 };

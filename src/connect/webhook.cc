@@ -84,6 +84,7 @@ class Webhook final : public VendorWebhook {
   const std::string& connection() const override { return binding_->name; }
   tl::expected<Reception, Refusal> receive(const InboundRequest& request) const override;
   Result<InboundRequest> sign_as_vendor(const SendAs& payload) const override;
+  SaidInHeaders said_in_headers() const override { return {header_of(plan_.type), header_of(plan_.id)}; }
   std::vector<std::string> schemes() const override {
     std::vector<std::string> out;
     for (const BoundScheme& scheme : schemes_) out.push_back(scheme.name());
@@ -94,6 +95,9 @@ class Webhook final : public VendorWebhook {
   std::optional<Refusal> verify(const InboundRequest& request) const;
   Result<Content> decode(const InboundRequest& request) const;
   Reply handshake_reply(const Content& content, const Scope& scope) const;
+  std::string header_of(const ManifestProgramPtr& program) const {
+    return program == nullptr ? std::string() : program->first_header(binding_->variables);
+  }
   NewEvent event(const json::Document& item, const Scope& scope, const InboundRequest& request) const;
 
   std::shared_ptr<const Binding> binding_;
@@ -224,8 +228,7 @@ Result<InboundRequest> Webhook::sign_as_vendor(const SendAs& payload) const {
   out.received = payload.now;
   out.headers.emplace_back("Content-Type", "application/json");
   const auto header = [&](const ManifestProgramPtr& program, const std::string& value) {
-    if (program == nullptr || value.empty()) return;
-    const std::string name = program->first_header(binding_->variables);
+    const std::string name = value.empty() ? std::string() : header_of(program);
     if (!name.empty()) out.headers.emplace_back(name, value);
   };
   header(plan_.type, payload.type);

@@ -370,6 +370,15 @@ TEST(Webhook, WhatWeSignAsTheVendorWeAccept) {
     changed.body = bytes(body + " ");
     EXPECT_EQ(outcome(*source, changed), "bad_signature") << connector;
   }
+  const auto said = [](const char* connector) {
+    const bool others = std::string_view(connector) == "standard-webhooks";  // it has no variables to set
+    const auto webhook = bound(connector, others ? ConnectionSettings() : settings_of(connector))->webhook();
+    const auto headers = webhook->said_in_headers();
+    return headers.type + "|" + headers.id;
+  };
+  EXPECT_EQ(said("shopify"), "x-shopify-topic|x-shopify-webhook-id");
+  EXPECT_EQ(said("stripe"), "|");
+  EXPECT_EQ(said("standard-webhooks"), "|webhook-id");
   EXPECT_FALSE(bound("http")->webhook()->sign_as_vendor({"t", bytes("{}"), kNow, "", "https://h/"}));
 }
 

@@ -16,8 +16,10 @@ const AnswerRule* find_rule(const std::vector<AnswerRule>* on, std::string_view 
   return found == on->end() ? nullptr : &*found;
 }
 
+// `what`: empty where it stands before the whole already, as a dead run's category does.
 std::string one_line(const RecordBody& outcome, std::string_view what) {
-  std::string reason = outcome.action + ": " + std::string(what);
+  std::string reason = outcome.action;
+  if (!what.empty()) reason += ": " + std::string(what);
   if (!outcome.code.empty()) reason += " (" + outcome.code + ")";
   std::string_view message = outcome.message;
   // What is wrong with the call itself begins with its name already.
@@ -45,7 +47,7 @@ Answer ruled(const AnswerRule& rule, const RecordBody& outcome, std::string_view
     case OnAnswer::kFail:
       answer.then = Answer::Then::kDead;
       answer.category = Category::kValidation;
-      answer.reason = one_line(outcome, what);
+      answer.reason = one_line(outcome, what == category_name(answer.category) ? "" : what);
       break;
   }
   return answer;
@@ -55,7 +57,7 @@ Answer dead(const RecordBody& outcome, Category category) {
   Answer answer;
   answer.then = Answer::Then::kDead;
   answer.category = category;
-  answer.reason = one_line(outcome, category_name(*outcome.category));
+  answer.reason = one_line(outcome, *outcome.category == category ? "" : category_name(*outcome.category));
   return answer;
 }
 
@@ -65,6 +67,10 @@ Answer interpret(const RecordBody& outcome, const std::vector<AnswerRule>* on, s
                  std::uint32_t conflict_tries) {
   const Category category = outcome.category.value_or(Category::kDelivered);
   Answer answer;
+  if (outcome.halved) {  // said of others, perhaps
+    answer.then = Answer::Then::kLimited;
+    return answer;
+  }
   if (category == Category::kUnknown) {
     answer.then = Answer::Then::kResolve;
     return answer;

@@ -166,8 +166,7 @@ Caller::Ending Caller::render(Request& out, Time now) {
   who.now = now;
   auto request = render_revealed(request_, who, false);
   if (!request) {
-    if (request.error().code != Code::kDenied)
-      return dead(Category::kValidation, action_.name() + ": " + request.error().message);
+    if (request.error().code != Code::kDenied) return dead(Category::kValidation, named(request.error().message));
     RecordBody body;
     body.action = action_.name();
     body.category = Category::kAuth;
@@ -260,7 +259,7 @@ asio::awaitable<Caller::Ending> Caller::leave(Sent& sent, Budget::Permit& permit
 // What follows from the outcome, which is journaled, or was refused.
 Caller::Ending Caller::concluded(const Result<void>& written, Duration shut) {
   if (!written) return refused(written.error());
-  if (history_.last->category == Category::kRateLimited) return limited(shut);
+  if (history_.last->category == Category::kRateLimited || history_.last->halved) return limited(shut);
   return follow(*history_.last);
 }
 

@@ -30,6 +30,7 @@ class Caller {
     std::string next;  // of one page
     Duration took{0};
     std::uint32_t together = 0;  // how many items the request had, where other runs' were among them
+    bool halved = false;         // … and what refused it may be none of this run's
   };
 
   Ending not_due();
@@ -73,6 +74,8 @@ class Caller {
   Ending hold(Hold hold, const std::string& why);
   Ending hold_as(Hold hold, std::string summary);
   Ending dead(Category category, std::string why);
+  // What is wrong with the call itself begins with its name already.
+  std::string named(const std::string& why) const;
   Ending suspended();
   Ending abandoned();
   Ending refused(const Error& error);

@@ -35,6 +35,11 @@ Caller::Ending Caller::dead(Category category, std::string why) {
   return suspended();
 }
 
+std::string Caller::named(const std::string& why) const {
+  const std::string name = action_.name() + ": ";
+  return why.starts_with(name) ? why : name + why;
+}
+
 Caller::Ending Caller::abandoned() {
   transition_->kind = Transition::Kind::kAbandoned;
   return suspended();

@@ -24,6 +24,7 @@ RecordBody Caller::outcome_of(const Sent& sent, bool lookup) {
   body.outage = outage_;
   body.empty = sent.verdict.empty;
   body.happened = sent.verdict.happened;
+  body.halved = sent.halved;
   body.pages = sent.pages;
   body.next = sent.next;
   body.together = sent.together;

@@ -164,7 +164,7 @@ asio::awaitable<Caller::Ending> Caller::take_answer(Request&& own, Gathering& to
   if (refuses(sent.verdict.category) && !delivered && nothing_done && together.items > part.items) {
     // One item may be what is wrong with all: halves are tried, and their halves, until it is alone.
     most_ = std::max(part.items, (together.items + 1) / 2);
-    sent.verdict.category = Category::kRateLimited;
+    sent.halved = true;
     sent.verdict.code.clear();  // somebody else's, and `on:` may have an answer to it
     sent.verdict.message = "refused together with " +
                            counted(together.items - part.items, "item of another run", "items of other runs") +

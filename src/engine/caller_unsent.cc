@@ -8,7 +8,7 @@ namespace tieline::engine {
 // Of a flow that is a shadow: what would be sent is kept, nothing is sent or claimed, and the call binds null.
 asio::awaitable<Caller::Ending> Caller::shadow() {
   auto request = render_revealed(request_, action_.has_idempotency_key() ? identity() : CallIdentity(), false);
-  if (!request) co_return dead(Category::kValidation, action_.name() + ": " + request.error().message);
+  if (!request) co_return dead(Category::kValidation, named(request.error().message));
   RecordBody body;
   body.category = Category::kDelivered;
   body.resolved = Resolved::kShadow;

@@ -90,9 +90,12 @@ Async<RecordDraft> Dispatcher::decision(Run& run, Hold hold, HeldAnswer answer) 
 // The run rests: nothing here works on it or waits with it. Fills what the next record needs.
 Async<void> Dispatcher::known_to_rest(Run& run, std::optional<RunStatus>& status) {
   CO_TRY(status, co_await shard_.deps.journal.status(run.id));
+  if (status && !is_terminal(status->state)) {
+    const bool held = status->state == RunState::kHeld;
+    co_return failure(Code::kConflict, "the run has not ended: it is " + std::string(run_state_name(status->state)) +
+                                           (held ? ", and `tieline held` says what it waits for" : ""));
+  }
   if (works_on(run.id.event)) co_return failure(Code::kConflict, "the run is being worked on");
-  if (status && !is_terminal(status->state))
-    co_return failure(Code::kConflict, "the run has not ended: it is " + std::string(run_state_name(status->state)));
   run.records = status ? status->records : 0;
   run.lane = status ? status->lane : 0;
   co_return Result<void>();
@@ -144,7 +147,9 @@ Async<void> Dispatcher::replay(Position event, Replay how) {
   if (!status && event > read_to_) co_return failure(Code::kConflict, "the flow has yet to look at the event");
   if (how.as_now) how.from = Replay::From::kStart;
   if (status && status->state != RunState::kDead && how.from == Replay::From::kFailed)
-    co_return failure(Code::kInvalid, "no step of the run failed: replay it from the start");
+    co_return failure(Code::kInvalid, "the run is " + std::string(run_state_name(status->state)) +
+                                          ", and no step of it failed: `tieline replay " + name_ + "/" +
+                                          std::to_string(event.value) + "` has it begin again from the start");
   // Nobody else may decide it meanwhile.
   Waiting entry;
   entry.state = RunState::kRunning;
@@ -179,7 +184,9 @@ Async<void> Dispatcher::replay(Position event, Replay how) {
 Async<void> Dispatcher::journal_of_dead(Run& run, RecordDraft draft) {
   std::optional<RunStatus> status;
   CO_TRY_VOID(co_await known_to_rest(run, status));
-  if (!status || status->state != RunState::kDead) co_return failure(Code::kInvalid, "the run is no dead letter");
+  if (!status || status->state != RunState::kDead)
+    co_return failure(Code::kInvalid, "the run is no dead letter" +
+                                          (status ? ": it is " + std::string(run_state_name(status->state)) : ""));
   Waiting entry;
   entry.state = RunState::kRunning;
   keep_waiting(run.id.event, entry);

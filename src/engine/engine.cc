@@ -393,6 +393,7 @@ EngineSnapshot Engine::snapshot() const {
   for (const auto& [id, dispatcher] : impl_->dispatchers) {
     FlowSnapshot flow = dispatcher->snapshot();
     flow.next_time = impl_->scheduler.next(flow.name);
+    flow.gathering = shard.gatherings.waiting(flow.name);
     const bool busy = flow.running + flow.queued + flow.retrying + flow.parked + flow.held + flow.waiting > 0;
     if (!flow.removed || busy) out.flows.push_back(std::move(flow));
   }

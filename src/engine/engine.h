@@ -191,6 +191,7 @@ struct Job {
   Replay how;                  // of a decision about held runs only `by` and `redo`
   Time created = Time::max();  // what changed later is not among the selected; now at the latest
   std::uint64_t selected = 0, done = 0, refused = 0;
+  std::uint64_t gone = 0;  // when their turn came, something else had been done to them; known of all once it is done
   std::string last_error;  // why one was refused
   // The last run that was looked at.
   FlowId flow;
@@ -217,7 +218,8 @@ struct FlowSnapshot {
   std::uint64_t lag = 0;          // positions of the log beyond read_to: at least as many as events not yet looked at
   std::size_t running = 0, queued = 0;  // in memory: working; behind an older run of their key
   std::size_t retrying = 0, parked = 0, held = 0, waiting = 0;
-  bool braked = false;  // its brake holds: what comes is held until a person lets it go
+  std::size_t gathering = 0;  // calls of running ones that wait for others to leave with (`batch`)
+  bool braked = false;        // its brake holds: what comes is held until a person lets it go
   std::uint64_t delivered = 0, skipped = 0, stale = 0, dead = 0, cancelled = 0;  // since this engine started
   Duration oldest{0};  // since the receipt of the oldest event not ended; parked and waiting ones left out
 };

@@ -88,6 +88,23 @@ TEST_F(BatchTest, OneThatIsNotFullLeavesInTime) {
   EXPECT_THAT(requests(), ElementsAre("1 2", "3"));
 }
 
+TEST_F(BatchTest, WhatWaitsForOthersIsCounted) {
+  auto other = gathering(3);
+  other->name = "f-other";
+  start({gathering(3), other});
+  const auto gathered = [&] {
+    std::vector<std::size_t> out;
+    for (const FlowSnapshot& one : engine_->snapshot().flows) out.push_back(one.gathering);
+    return out;
+  };
+  post_row(1);
+  post_row(2, R"(,"channel":"a")");
+  settle();
+  EXPECT_THAT(gathered(), ElementsAre(2u, 2u));
+  advance(1001ms);
+  EXPECT_THAT(gathered(), ElementsAre(0u, 0u));
+}
+
 TEST_F(BatchTest, NeitherTooMuchDataNorMoreThanTheActionTakes) {
   auto small = gathering(10);
   small->batch->bytes = 40;
@@ -101,6 +118,16 @@ TEST_F(BatchTest, NeitherTooMuchDataNorMoreThanTheActionTakes) {
   EXPECT_THAT(requests(), testing::UnorderedElementsAre("1 2", "1 2", "3 4"));
   advance(1001ms);
   EXPECT_THAT(requests(), testing::UnorderedElementsAre("1 2", "1 2", "3 4", "3 4"));
+}
+
+TEST_F(BatchTest, CallsThatNameTheirItemsLeaveTogetherToo) {
+  start({gathering(4)});
+  const Position first = post(R"({"rows":[{"n":1},{"n":2}]})"), second = post(R"({"rows":[{"n":3},{"n":4}]})");
+  settle();
+  EXPECT_THAT(requests(), ElementsAre("1 2 3 4"));
+  advance(100ms);
+  EXPECT_EQ(state(first), RunState::kDelivered);
+  EXPECT_EQ(json::print(last_body(second).result->root().at(1)["n"]), "4");
 }
 
 TEST_F(BatchTest, OtherArgumentsKeepThemApart) {
@@ -141,6 +168,25 @@ TEST_F(BatchTest, OneThatSpoilsTheWholeIsFoundByHalves) {
     const Position event = events[static_cast<std::size_t>(n - 1)];
     EXPECT_EQ(state(event), n == 3 ? RunState::kDead : RunState::kDelivered) << n;
   }
+}
+
+TEST_F(BatchTest, WhatIsTriedInHalvesIsToldAsRefusedAndNotAsLimited) {
+  start({gathering(2)});
+  const Position good = post_row(1), bad = post_row(2, R"(,"poison":true)");
+  advance(10s);
+  ASSERT_EQ(state(good), RunState::kDelivered);
+  ASSERT_EQ(state(bad), RunState::kDead);
+  const auto all = records(good);
+  const auto whole = std::find_if(all.begin(), all.end(), [](const Record& one) {
+    return one.kind == RecordKind::kOutcome && decode(one.body)->together == 2;
+  });
+  ASSERT_NE(whole, all.end());
+  const auto body = decode(whole->body);
+  EXPECT_EQ(body->category, Category::kValidation);
+  EXPECT_TRUE(body->halved);
+  EXPECT_EQ(body->wait, std::nullopt);
+  EXPECT_THAT(body->message, HasSubstr("refused together with 1 item of another run, so it goes with fewer"));
+  for (const ConnectionSnapshot& one : engine_->snapshot().connections) EXPECT_EQ(one.limited, 0u) << one.name;
 }
 
 TEST_F(BatchTest, WhatTheWholeWasRefusedForIsNoAnswerToEachRow) {

@@ -92,7 +92,7 @@ class TestAction final : public Action {
     buckets_ = {kBucket};
   }
   Result<Request> render(const json::Document& args, const CallIdentity& identity) const override {
-    if (args.root()["bad"].truthy()) return failure(Code::kInvalid, "bad does not fit");
+    if (args.root()["bad"].truthy()) return failure(Code::kInvalid, name_ + ": bad does not fit");
     Request request;
     request.method = "POST";
     request.url = "https://api.example/" + path_;

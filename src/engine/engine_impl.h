@@ -49,6 +49,7 @@ struct Engine::Impl {
   Async<void> recall_pause(Dispatcher& dispatcher);
   Async<void> pause(std::string flow, std::string why);
   Result<Dispatcher*> configured(std::string_view flow);
+  Error no_such_flow(std::string_view flow) const;
   void release(const std::set<RunId>& runs, Hold hold);
   void authorized(Connection& connection);
   bool failed(Connection& connection, const Breaker::Failure& failure);

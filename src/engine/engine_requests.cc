@@ -1,11 +1,21 @@
 // What people ask of a running engine: of runs, of many runs at once, of flows, connections and tables.
+#include "base/text.h"
 #include "engine/engine_impl.h"
 #include "engine/once.h"
 
 namespace tieline::engine {
+
+Error Engine::Impl::no_such_flow(std::string_view flow) const {
+  std::vector<std::string> known;
+  for (const auto& [id, dispatcher] : dispatchers) {
+    if (dispatcher->flow() != nullptr) known.push_back(dispatcher->name());
+  }
+  return {Code::kNotFound, "no flow is called " + std::string(flow) + did_you_mean(flow, known), {}};
+}
+
 Result<void> Engine::release_brake(std::string_view flow) {
   Dispatcher* found = impl_->find(flow);
-  if (found == nullptr) return failure(Code::kNotFound, "no flow is called " + std::string(flow));
+  if (found == nullptr) return failure(impl_->no_such_flow(flow));
   return found->release_brake();
 }
 
@@ -55,8 +65,7 @@ Async<std::vector<Job>> Engine::jobs() { return impl_->jobs.list(); }
 
 Result<Dispatcher*> Engine::Impl::configured(std::string_view flow) {
   Dispatcher* found = find(flow);
-  if (found == nullptr || found->flow() == nullptr)
-    return failure(Code::kNotFound, "no flow is called " + std::string(flow));
+  if (found == nullptr || found->flow() == nullptr) return failure(no_such_flow(flow));
   return found;
 }
 

@@ -324,6 +324,19 @@ TEST_F(EngineTopicsTest, APausedFlowReadsNothingAndLosesNothing) {
   EXPECT_EQ(done.error().code, Code::kNotFound);
 }
 
+TEST_F(EngineTopicsTest, AMisspelledFlowIsToldOfTheOneThatIsMeant) {
+  auto orders = flow({step("a")});
+  orders->name = "orders-to-deals";
+  start({orders});
+  const std::string told = "no flow is called order-to-deals; did you mean \"orders-to-deals\"?";
+  Result<void> done;
+  await(keep(engine_->pause("order-to-deals", ""), &done));
+  EXPECT_EQ(done.error().message, told);
+  await(keep(engine_->resume("order-to-deals"), &done));
+  EXPECT_EQ(done.error().message, told);
+  EXPECT_EQ(engine_->release_brake("order-to-deals").error().message, told);
+}
+
 TEST_F(EngineTopicsTest, RunsOfAPausedFlowGoOn) {
   start({flow({step("a")})});
   transport_.script = {status(503)};

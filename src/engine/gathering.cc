@@ -68,6 +68,14 @@ void Gatherings::close(const std::string& key, Gathering& gathering) {
   gathering.to(Gathering::Stage::kClosed);
 }
 
+std::size_t Gatherings::waiting(const std::string& flow) const {
+  const std::string head = flow + '\n';
+  std::size_t calls = 0;
+  for (auto at = open_.lower_bound(head); at != open_.end() && at->first.starts_with(head); ++at)
+    calls += at->second->parts.size();
+  return calls;
+}
+
 void Gatherings::end() {
   for (const auto& [key, gathering] : open_) gathering->to(Gathering::Stage::kAbandoned);
   open_.clear();

@@ -51,7 +51,7 @@ struct Gathering {
   bool outage = false;  // it failed in an outage of the system
 };
 
-// Those that are open, by what their calls have in common.
+// Those that are open, by what their calls have in common, which begins with their flow's name and a line's end.
 class Gatherings {
  public:
   struct Seat {
@@ -65,6 +65,8 @@ class Gatherings {
   // is full by it.
   Seat join(const std::string& key, Gathering::Part part, Bounds bounds);
   void close(const std::string& key, Gathering& gathering);
+  // How many calls of the flow wait for others to leave with.
+  std::size_t waiting(const std::string& flow) const;
   // The engine stops: none goes on that has not closed.
   void end();
 

@@ -90,12 +90,12 @@ void CallHistory::outcome(RecordBody body, std::uint32_t attempt, Time at) {
     open_since = at;
     open_known = key_used = true;
   }
-  if (body.category == Category::kRateLimited) {
+  if (body.category == Category::kRateLimited || body.halved) {
     --policy.tries;
     stand(at);
   }
   if (body.category == Category::kAuth || body.outage) --policy.tries;
-  if (body.category == Category::kConflict) ++conflicts;
+  if (body.category == Category::kConflict && !body.halved) ++conflicts;
   if (body.category == Category::kDelivered && !body.empty) asking_since.reset();
   last = std::move(body);
   last_at = at;

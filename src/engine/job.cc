@@ -95,6 +95,7 @@ Bytes encode(const Job& job) {
   put_number(out, "selected", job.selected);
   put_number(out, "done", job.done);
   put_number(out, "refused", job.refused);
+  if (job.gone != 0) put_number(out, "gone", job.gone);
   put_number(out, "flow", job.flow.value);
   put_number(out, "after", job.after.value);
   if (!job.last_error.empty()) out.key("last_error").string(job.last_error);
@@ -121,6 +122,7 @@ Result<Job> decode_job(std::string_view bytes) {
   job.selected = number_of(from, "selected");
   job.done = number_of(from, "done");
   job.refused = number_of(from, "refused");
+  job.gone = number_of(from, "gone");
   job.flow = FlowId(static_cast<std::uint32_t>(number_of(from, "flow")));
   job.after = Position(number_of(from, "after"));
   job.last_error = from["last_error"].as_string();

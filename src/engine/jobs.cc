@@ -181,32 +181,34 @@ Async<JobCount> Jobs::count(Selection select, Time created) {
 // Working.
 
 // Since its page was read another job, or a person, may have done something to it.
-Async<void> Jobs::still_selected(const Job& job, RunId run) {
+Async<bool> Jobs::still_selected(const Job& job, RunId run) {
   CO_TRY(const auto status, co_await shard_.deps.journal.status(run));
-  const bool same = status ? status->changed <= job.created &&
-                                 std::ranges::find(job.select.states, status->state) != job.select.states.end()
-                           : job.select.untaken;
-  if (!same) co_return failure(Code::kConflict, "it changed after the job began");
-  co_return Result<void>();
+  if (!status) co_return job.select.untaken;
+  const bool selected = std::ranges::find(job.select.states, status->state) != job.select.states.end();
+  co_return selected && status->changed <= job.created;
 }
 
-asio::awaitable<Result<void>> Jobs::perform(const Job& job, RunId run) {
+// False where the run is no longer what was selected.
+Async<bool> Jobs::perform(const Job& job, RunId run) {
   Dispatcher* dispatcher = find_(run.flow);
   if (dispatcher == nullptr) co_return failure(Code::kNotFound, "no flow " + std::to_string(run.flow.value));
   Decision by{job.how.by, job.how.redo};
-  CO_TRY_VOID(co_await still_selected(job, run));
+  CO_TRY(const bool same, co_await still_selected(job, run));
+  if (!same) co_return false;
   switch (job.kind) {
     case Job::Kind::kReplay: {
       Replay how = job.how;
       how.job = job.id;
-      co_return co_await dispatcher->replay(run.event, std::move(how));
+      CO_TRY_VOID(co_await dispatcher->replay(run.event, std::move(how)));
+      co_return true;
     }
-    case Job::Kind::kDiscard: co_return co_await dispatcher->discard(run.event, job.how.by);
+    case Job::Kind::kDiscard: CO_TRY_VOID(co_await dispatcher->discard(run.event, job.how.by)); co_return true;
     case Job::Kind::kDelivered:
-      co_return co_await dispatcher->settle_held(run.event, HeldAnswer::kDelivered, std::move(by));
     case Job::Kind::kRepeat: break;
   }
-  co_return co_await dispatcher->settle_held(run.event, HeldAnswer::kRepeat, std::move(by));
+  const auto answer = job.kind == Job::Kind::kDelivered ? HeldAnswer::kDelivered : HeldAnswer::kRepeat;
+  CO_TRY_VOID(co_await dispatcher->settle_held(run.event, answer, std::move(by)));
+  co_return true;
 }
 
 // False when the job was stopped.
@@ -222,15 +224,15 @@ asio::awaitable<bool> Jobs::do_to(Job& job, RunId run) {
       co_await shard_.deps.clock.sleep(shard_.limits.store_retry);
       continue;
     }
-    if (performed) {
-      ++job.done;
-    } else {
+    if (!performed) {
       ++job.refused;
       job.last_error = performed.error().message;
+    } else {
+      ++(*performed ? job.done : job.gone);
     }
     job.flow = run.flow;
     job.after = run.event;
-    if ((job.done + job.refused) % kSaveEvery == 0) co_await save(job);
+    if ((job.done + job.refused + job.gone) % kSaveEvery == 0) co_await save(job);
     co_return true;
   }
   co_return false;
@@ -266,7 +268,11 @@ asio::awaitable<void> Jobs::work(std::uint64_t id) {
     finished = flows.has_value() && worked && *worked;
     if (!finished && job.state == Job::State::kRunning) co_await shard_.deps.clock.sleep(shard_.limits.store_retry);
   }
-  if (job.state == Job::State::kRunning) job.state = Job::State::kDone;
+  if (job.state == Job::State::kRunning) {
+    job.state = Job::State::kDone;
+    // Those that were gone before it came to read of them.
+    job.gone = std::max(job.gone, job.selected - std::min(job.selected, job.done + job.refused));
+  }
   co_await save(job);
   running_.erase(id);
 }

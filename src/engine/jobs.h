@@ -40,8 +40,8 @@ class Jobs {
   bool fits(const Selection& select, const RunStatus& status, Time created);
   asio::awaitable<void> work(std::uint64_t id);
   Async<bool> work_on_flow(Job& job, FlowId flow);
-  Async<void> still_selected(const Job& job, RunId run);
-  asio::awaitable<Result<void>> perform(const Job& job, RunId run);
+  Async<bool> still_selected(const Job& job, RunId run);
+  Async<bool> perform(const Job& job, RunId run);
   asio::awaitable<bool> do_to(Job& job, RunId run);
   Async<void> write(const Job& job);
   asio::awaitable<void> save(const Job& job);

@@ -260,10 +260,14 @@ TEST(Answer, AsksAgainWhereItsRuleWaits) {
   EXPECT_EQ(interpret(outcome, &rules, 0, 3).again, Duration(6));
 }
 
-TEST(Answer, TheReasonNamesTheCallOnce) {
+TEST(Answer, TheReasonNamesTheCallAndItsCategoryOnce) {
   RecordBody outcome{.action = "hubspot.deals.upsert", .category = Category::kValidation};
   outcome.message = "hubspot.deals.upsert: body: it has no name";
-  EXPECT_EQ(interpret(outcome, nullptr, 0, 3).reason, "hubspot.deals.upsert: validation: body: it has no name");
+  EXPECT_EQ(interpret(outcome, nullptr, 0, 3).reason, "hubspot.deals.upsert: body: it has no name");
+  outcome.code = "BAD";
+  EXPECT_EQ(interpret(outcome, nullptr, 0, 3).reason, "hubspot.deals.upsert (BAD): body: it has no name");
+  outcome.category = Category::kMissing;  // the run is told as permanent, and why
+  EXPECT_EQ(interpret(outcome, nullptr, 0, 3).reason, "hubspot.deals.upsert: missing (BAD): body: it has no name");
 }
 
 Record record(std::uint32_t number, RecordKind kind, std::int64_t at_s, const RecordBody& body) {

@@ -138,6 +138,7 @@ RecordBody RecordBody::conclusion() const {
   out.empty = empty;
   out.outage = outage;
   out.happened = happened;
+  out.halved = halved;
   out.resolved = resolved;
   out.pages = pages;
   out.next = next;
@@ -171,6 +172,7 @@ Bytes encode(const RecordBody& body) {
   if (body.empty) out.key("empty").boolean(true);
   if (body.outage) out.key("outage").boolean(true);
   if (body.happened) out.key("happened").boolean(true);
+  if (body.halved) out.key("halved").boolean(true);
   if (body.resolved != Resolved::kAnswer) out.key("resolved").string(resolved_name(body.resolved));
   if (body.pages != 1) out.key("pages").integer(body.pages);
   if (body.together != 0) out.key("together").integer(body.together);
@@ -217,6 +219,7 @@ Result<RecordBody> decode(std::string_view bytes) {
   body.empty = root["empty"].as_bool();
   body.outage = root["outage"].as_bool();
   body.happened = root["happened"].as_bool();
+  body.halved = root["halved"].as_bool();
   if (const auto index = index_of(kResolved, root["resolved"].as_string()))
     body.resolved = static_cast<Resolved>(*index);
   body.pages = static_cast<std::uint32_t>(root["pages"].as_int64().value_or(1));

@@ -6,8 +6,7 @@
 //                           kState record with which a person has a run begin again whose journal is damaged
 //   kIntent                 call items path action once request
 //   kOutcome                call items path action category code message took wait lookup empty outage happened
-//   resolved
-//                           pages together next request response result
+//                           halved resolved pages together next request response result
 //   kState                  call items path action category code message wait until hold answer by redo published
 //                           with which an ended run begins again: replay, and what it begins with: flow started data
 //   kNote                   call items path action category message and wait, until or hold: what was decided of one
@@ -78,6 +77,7 @@ struct RecordBody {
   bool empty = false;
   bool outage = false;    // it failed in an outage of the system, and costs its run nothing
   bool happened = false;  // it failed, and took effect all the same: its answer cannot be read or kept
+  bool halved = false;    // refused with items of other runs in it: it goes with fewer, and this costs its run nothing
   Resolved resolved = Resolved::kAnswer;
   std::uint32_t pages = 1;
   std::uint32_t together = 0;  // how many items its request had, where other runs' were among them

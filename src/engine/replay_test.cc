@@ -72,7 +72,9 @@ TEST_F(ReplayTest, GoesOnAtTheStepThatFailed) {
   EXPECT_EQ(state(event), RunState::kDelivered);
   EXPECT_EQ(transport_.count("/a"), 1u);
   EXPECT_EQ(transport_.count("/b"), 2u);
-  EXPECT_EQ(replay(event).error().code, Code::kInvalid) << "no step of it failed";
+  EXPECT_EQ(replay(event).error().code, Code::kInvalid);
+  EXPECT_EQ(replay(event).error().message,
+            "the run is delivered, and no step of it failed: `tieline replay f/1` has it begin again from the start");
 }
 
 TEST_F(ReplayTest, FromTheStartMakesEveryCallButThoseToBeSkipped) {
@@ -436,6 +438,14 @@ TEST_F(ReplayTest, OfTwoJobsThatWaitForRoomOneReplaysARun) {
   EXPECT_EQ(state(first), RunState::kDelivered);
   EXPECT_EQ(state(second), RunState::kDelivered);
   EXPECT_EQ(transport_.sent.size(), 2u) << "what the other one has replayed is not dead any more";
+  std::uint64_t done = 0, gone = 0;
+  for (const Job& job : jobs()) {
+    EXPECT_EQ(job.done + job.gone, job.selected) << "of all it is told what became of them";
+    EXPECT_EQ(job.refused, 0u) << job.last_error;
+    done += job.done, gone += job.gone;
+  }
+  EXPECT_EQ(done, 2u);
+  EXPECT_GE(gone, 1u);
 }
 
 TEST_F(ReplayTest, OfTwoDecisionsAboutTheSameRunsTheSecondWaits) {

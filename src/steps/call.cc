@@ -95,7 +95,8 @@ struct CallSpec final : StepSpec, CallTarget {
   }
   std::shared_ptr<Step> compile(FlowBuilder& builder) const override {
     std::optional<Target> target = compile_target(builder, whole);
-    if (!target || target->action == nullptr || !target->action->items_arg().empty()) builder.takes_items();
+    const Action* known = target ? target->action.get() : nullptr;
+    if (known == nullptr || !known->items_arg().empty()) builder.takes_items(known ? known->items_max() : SIZE_MAX);
     if (target && target->action != nullptr) check_wait(builder.problems(), *target->action);
     std::shared_ptr<const json::Program> key;
     if (!once.empty()) key = builder.compile(once);

@@ -2,6 +2,7 @@
 // It reports every problem where it was written, and must never give out a step that has one.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <optional>
@@ -66,9 +67,10 @@ class FlowBuilder {
   // The connections that calls named so far and that exist.
   const std::set<std::string, std::less<>>& connections() const { return connections_; }
 
-  // Whether some call may leave together with those of other runs: its action takes several items, or is not known.
-  void takes_items() { takes_items_ = true; }
-  bool some_takes_items() const { return takes_items_; }
+  // The most items that a call of those so far takes, which may leave together with those of other runs; 0: none takes
+  // several. Of an action that is not known there is no limit.
+  void takes_items(std::size_t most) { items_most_ = std::max(items_most_, most); }
+  std::size_t items_most() const { return items_most_; }
 
   // The topics that steps said they publish on.
   void publishes(const std::string& topic) { topics_.insert(topic); }
@@ -123,7 +125,7 @@ class FlowBuilder {
   steps::Schemas* schemas_ = &no_schemas_;
   std::set<std::string, std::less<>> secrets_;
   bool secrets_allowed_ = false;
-  bool takes_items_ = false;
+  std::size_t items_most_ = 0;
 };
 
 }  // namespace tieline

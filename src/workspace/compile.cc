@@ -138,6 +138,21 @@ std::optional<SyncUse> compile_sync(const SyncTriggerFile& file, const std::stri
   return use;
 }
 
+Batch compile_batch(const BatchFile& file, FlowBuilder& builder) {
+  const std::size_t most = builder.items_most();
+  if (most == 0) {
+    builder.problems().error(file.place,
+                             "`batch` gathers calls of actions that take several items (`each` in their manifest), "
+                             "and this flow calls none");
+  } else if (file.count && *file.count > most) {
+    builder.problems().warning(file.place, "`count: " + std::to_string(*file.count) +
+                                               "` is more than its actions take in one request (`each.max`): it leaves "
+                                               "with " +
+                                               std::to_string(most));
+  }
+  return {file.count.value_or(BatchFile::kCount), static_cast<std::size_t>(file.bytes.bytes), file.time};
+}
+
 // Reports what cannot be compiled. What the tables refused has no place, and is passed over.
 void add_trigger(const TriggerFile& trigger, const std::string& zone, FlowBuilder& builder, Flow& flow,
                  std::vector<SyncUse>& syncs) {
@@ -187,13 +202,7 @@ std::shared_ptr<Flow> compile_parts(const FlowFile& file, const std::string& zon
   flow->from = file.from;
   if (file.was) flow->was = file.was->value;
   if (file.brake) flow->brake = compile_brake(*file.brake, builder);
-  if (file.batch) {
-    flow->batch = Batch{file.batch->count, static_cast<std::size_t>(file.batch->bytes.bytes), file.batch->time};
-    if (!builder.some_takes_items())
-      builder.problems().error(file.batch->place,
-                               "`batch` gathers calls of actions that take several items (`each` in their manifest), "
-                               "and this flow calls none");
-  }
+  if (file.batch) flow->batch = compile_batch(*file.batch, builder);
   flow->priority = file.priority;
   flow->variables = builder.variables();
   flow->visible = builder.visible();
@@ -249,6 +258,7 @@ CompiledFlow compile_flow(const FlowInput& input, const steps::Actions& actions,
   problems.add(found);
   out.calls = builder.connections();
   out.was = file.was;
+  if (file.on_dead) out.on_dead = file.on_dead->topic;
   if (problems.error_count() != errors_before) return out;
   flow->name = input.name;
   flow->pauses_when_gone = input.name.starts_with(kSubscriptionPrefix);

@@ -49,8 +49,9 @@ struct CompiledFlow {
   std::vector<TriggerUse> triggers;  // as far as they could be read
   std::vector<TopicUse> topics;
   std::vector<SyncUse> syncs;
-  std::set<std::string, std::less<>> calls;  // the connections that its calls name and that exist
-  std::optional<spec::At<std::string>> was;  // the name that it had
+  std::set<std::string, std::less<>> calls;      // the connections that its calls name and that exist
+  std::optional<spec::At<std::string>> was;      // the name that it had
+  std::optional<spec::At<std::string>> on_dead;  // the topic that is told of its dead letters
 };
 
 // What stands for a flow of this name and source.

@@ -101,6 +101,7 @@ const spec::Table<BatchFile>& describe(const BatchFile*) {
           .field("count", &BatchFile::count,
                  {.doc = "At most so many items in a request, and never more than the action takes",
                   .example = "1000",
+                  .fallback = "100",
                   .min = "2",
                   .max = "10000"})
           .field("bytes", &BatchFile::bytes,
@@ -281,10 +282,11 @@ const spec::Table<FlowFile>& describe(const FlowFile*) {
             if (flow.steps.empty()) {
               problems.error(node.find("steps")->place(), "a flow without steps does nothing: write at least one step");
             }
-            if (flow.batch && flow.concurrency != 0 && flow.concurrency < flow.batch->count) {
+            const std::uint32_t count = flow.batch ? flow.batch->count.value_or(BatchFile::kCount) : 0;
+            if (flow.concurrency != 0 && flow.concurrency < count) {
               problems.error(flow.batch->place, "`concurrency: " + std::to_string(flow.concurrency) +
                                                     "` lets so many runs work at once, and `batch` waits for " +
-                                                    std::to_string(flow.batch->count) +
+                                                    std::to_string(count) +
                                                     ": it would never be full; set its `count`");
             }
             if (flow.coalesce && flow.key.empty()) {

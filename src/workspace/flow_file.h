@@ -71,7 +71,8 @@ struct BrakeFile {
 const spec::Table<BrakeFile>& describe(const BrakeFile*);
 
 struct BatchFile {
-  std::uint32_t count = 100;
+  static constexpr std::uint32_t kCount = 100;  // unless it is said
+  std::optional<std::uint32_t> count;
   spec::Size bytes{1'000'000};
   Duration time{1'000'000};
   Place place;

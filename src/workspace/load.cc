@@ -292,7 +292,9 @@ class Loader {
     if (problems_.error_count() != before) flows_whole_ = false;
     flow_names_.insert(input.name);
     if (compiled.was) renames_.emplace_back(input.name, *compiled.was);
-    if (compiled.flow != nullptr) topics_.push_back({input.name, compiled.flow->publishes, std::move(compiled.topics)});
+    if (compiled.flow != nullptr)
+      topics_.push_back(
+          {input.name, compiled.flow->publishes, std::move(compiled.topics), std::move(compiled.on_dead)});
     for (const SyncUse& use : compiled.syncs) reader(use, compiled.flow, actions, workspace);
     if (compiled.flow != nullptr) workspace.flows.push_back(std::move(compiled.flow));
   }

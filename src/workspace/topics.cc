@@ -61,6 +61,25 @@ void check_circles(std::span<const TopicFlow> flows, spec::Problems& problems) {
   }
 }
 
+// Other topics may be there for flows to come. Who has dead letters told counts on being told.
+void check_dead(std::span<const TopicFlow> flows, spec::Problems& problems) {
+  std::vector<std::string> read;
+  for (const TopicFlow& flow : flows) {
+    for (const TopicUse& use : flow.topics) read.push_back(use.topic.text());
+  }
+  for (const TopicFlow& flow : flows) {
+    if (!flow.on_dead) continue;
+    const std::string& topic = flow.on_dead->value;
+    const bool any = std::any_of(flows.begin(), flows.end(), [&](const TopicFlow& other) {
+      return std::any_of(other.topics.begin(), other.topics.end(),
+                         [&](const TopicUse& use) { return use.topic.matches(topic); });
+    });
+    if (!any)
+      problems.warning(flow.on_dead->place, "no flow and no subscription reads the topic \"" + topic +
+                                                "\", so nobody is told" + did_you_mean(topic, read));
+  }
+}
+
 }  // namespace
 
 void check_topics(std::span<const TopicFlow> flows, spec::Problems& problems) {
@@ -77,6 +96,7 @@ void check_topics(std::span<const TopicFlow> flows, spec::Problems& problems) {
                        "no flow publishes on \"" + use.topic.text() + "\"" + did_you_mean(use.topic.text(), published));
     }
   }
+  check_dead(flows, problems);
   check_circles(flows, problems);
 }
 

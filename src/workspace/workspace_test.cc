@@ -416,7 +416,7 @@ TEST(Docs, OfStepsHoldFlowsThatLoad) {
       files.texts["connectors/warehouse.yaml"] =
           "connector: warehouse\ntitle: Warehouse\ncategory: generic\nbase_url: https://warehouse.example\n"
           "resources: { customers: { actions: { upsert: { post: /rows, args: { key: array, rows: array }, body: ., "
-          "each: { of: rows, ok: .ok } } } } }\n";
+          "each: { of: rows, max: 1000, ok: .ok } } } } }\n";
     }
     EXPECT_EQ(load(files, catalog(), all_secrets()).problems.text(), "");
     ++blocks;

@@ -56,6 +56,23 @@ const customer = (id, email = `${id}@example.com`) =>
     JSON.stringify({ type: 'contact.new', timestamp: '2026-11-23T10:00:00Z', data: { id, email } }),
   );
 
+test('what waits for others to leave with is shown', { timeout: 60_000 }, async (t) => {
+  const target = await sink(t, table().answer);
+  const dir = workspace(t, {
+    connectors: { warehouse },
+    connections: {
+      crm: { connector: 'standard-webhooks', secrets: { secret: 'env:IN_SECRET' } },
+      warehouse: { connector: 'warehouse', base_url: target.url, private_addresses: true },
+    },
+    flows: { flow: flow.replace('200ms', '1h') },
+  });
+  const program = await Tieline.start(t, dir, { env });
+  for (const id of ['a', 'b', 'c']) assert.equal((await program.post('crm', customer(id))).status, 200);
+  await until('they wait', async () => (await program.status()).flows[0].gathering === 3);
+  assert.match((await tieline(['flow', '-w', dir])).stdout, /^flow .* 3 calls gather for one request$/m);
+  assert.equal(target.requests.length, 0);
+});
+
 test('rows of many runs leave together; a bad one spoils nobody; a kill loses none', { timeout: 120_000 }, async (t) => {
   const { rows, answer } = table();
   let silent = 0;
@@ -96,6 +113,7 @@ test('rows of many runs leave together; a bad one spoils nobody; a kill loses no
   const shown = await tieline(['show', '-w', dir, dead[0].run], { env });
   assert.match(shown.stdout, /in one request of \d+ items/);
   assert.match(shown.stdout, /refused together with \d+ items? of (an)?other runs?, so it goes with fewer/);
+  assert.ok((await program.status()).connections.every(({ limited }) => limited === 0), 'that is no limit');
 
   // It dies while the warehouse has the request.
   silent = 1;

@@ -95,10 +95,37 @@ test('send waits for a server that is starting', { timeout: 60_000 }, async (t) 
   assert.equal(await ended, 0, output);
 });
 
+test('send refuses what this vendor would say in no header', { timeout: 60_000 }, async (t) => {
+  const dir = workspace(t, {
+    connections: { events: { connector: 'standard-webhooks', secrets: { secret: 'env:WEBHOOKS' } } },
+    flows: { things: 'on: { webhook: events }\nsteps:\n  - stop: true\n' },
+  });
+  const file = join(dir, 'thing.json');
+  writeFileSync(file, '{"type":"customer.created"}');
+  const env = { WEBHOOKS: `whsec_${Buffer.alloc(24, 7).toString('base64')}` };
+  const typed = await tieline(['send', '-w', dir, '--type', 'order.created', file], { env });
+  assert.equal(typed.code, 2, typed.stderr);
+  assert.match(typed.stderr, /--type does nothing here: of events no header says the event's type/);
+  const program = await Tieline.start(t, dir, { env });
+  for (const expected of [/"id":"e-1"/, /duplicate|"id":"e-1"/]) {
+    const sent = await tieline(['send', '-w', dir, '--id', 'e-1', file], { env });
+    assert.equal(sent.code, 0, sent.stderr);
+    assert.match(sent.stdout, expected);
+  }
+  assert.equal((await program.status()).duplicates, 1, 'the id stands in webhook-id');
+});
+
 test('wrong usage ends with 2, what is not there with 1', { timeout: 60_000 }, async (t) => {
   const dir = setting(t, await sink(t));
   await Tieline.start(t, dir);
+  const bad = join(dir, 'bad.json');
+  writeFileSync(bad, '{"n": }');
   for (const [code, said, ...args] of [
+    [2, /^[^ ]*bad\.json:1:7: error: expected a value/, 'start', 'things', '-w', dir, '--data', `@${bad}`],
+    [1, /no flow is called thing; did you mean "things"\?/, 'flow', 'pause', 'thing', '-w', dir],
+    [1, /no flow "thing" ever ran here; did you mean "things"\?/, 'dead', 'list', '--flow', 'thing', '-w', dir],
+    [1, /no flow "thing" ever ran here; did you mean "things"\?/, 'replay', '--flow', 'thing', '--dry-run', '-w', dir],
+    [1, /there is no directory .*nowhere/, 'store', 'verify', join(dir, 'nowhere'), '-w', dir],
     [2, /no state "bogus"/, 'events', '-w', dir, '--status', 'bogus'],
     [2, /a key is NAME=VALUE/, 'events', '-w', dir, '--key', 'foo'],
     [1, /did you mean "order"/, 'events', '-w', dir, '--key', 'ordr=1'],

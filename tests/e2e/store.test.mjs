@@ -41,6 +41,9 @@ test('a backup under load is a store to start on', async (t) => {
   assert.equal((await store(dir, 'compact')).code, 0);
   const sound = await store(dir, 'verify');
   assert.deepEqual([sound.code, sound.corrupt, sound.places], [0, 0, []]);
+  const of_copy = await store(dir, 'verify', copy);
+  assert.deepEqual([of_copy.code, of_copy.corrupt], [0, 0]);
+  assert.equal(of_copy.events, made.last_position, 'not the store of the server');
   await delivered(program, 220);
   await program.stop();
 
