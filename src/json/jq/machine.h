@@ -208,14 +208,13 @@ class Machine {
   bool too_deep();
   bool out_of_steps();
 
-  // eval.cc: one() of what is not trivial.
+  // eval_one.cc: one() of what is not trivial.
   Got one_index(const Code* code, Frame* frame, Node in, Node& out);
   Got one_slice(const Code* code, Frame* frame, Node in, Node& out);
   Got one_members(const Code* code, Frame* frame, Node in, Node& out);
   Got one_binary(const Code* code, Frame* frame, Node in, Node& out);
   Got one_object(const Code* code, Frame* frame, Node in, Node& out);
   Got forgiven(const Code* code);
-  Got one_map(const Code* code, Frame* frame, Node in, Node& out);
   Got one_get_path(const Code* code, Frame* frame, Node in, Node& out);
   Got one_by_each(const Code* code, Frame* frame, Node in, Node& out);
   Node joined(const Node* texts, std::size_t count, std::size_t size);
@@ -225,19 +224,22 @@ class Machine {
   Got one_text(const Code* code, Frame* frame, Node in, Node& out);
   Got one_format(const Code* code, Frame* frame, Node in, Node& out);
   Got one_native(const Code* code, Frame* frame, Node in, Node& out);
+  Got one_delete(const Code* code, Frame* frame, Node in, Node& out);
+  Got one_error(const Code* code, Frame* frame, Node in);
+  Got one_assign(const Code* code, Frame* frame, Node in, Node& out);
+  Got one_update(const Code* code, Frame* frame, Node in, Node& out);
+  bool bound(const Code* code, Frame* frame, Node value);  // of a single pattern that is single
+  // eval_gather.cc: one() of what makes one value of many.
+  Got one_map(const Code* code, Frame* frame, Node in, Node& out);
   Got one_reduce(const Code* code, Frame* frame, Node in, Node& out);
   Got one_first(const Code* code, Frame* frame, Node in, Node& out);
   Got one_last(const Code* code, Frame* frame, Node in, Node& out);
   Got one_any(const Code* code, Frame* frame, Node in, Node& out);
   Got one_is_empty(const Code* code, Frame* frame, Node in, Node& out);
-  Got one_delete(const Code* code, Frame* frame, Node in, Node& out);
   Got one_add(const Code* code, Frame* frame, Node in, Node& out);
   Got one_sort_by(const Code* code, Frame* frame, Node in, Node& out);
-  Got one_error(const Code* code, Frame* frame, Node in);
-  Got one_assign(const Code* code, Frame* frame, Node in, Node& out);
-  Got one_update(const Code* code, Frame* frame, Node in, Node& out);
-  bool bound(const Code* code, Frame* frame, Node value);  // of a single pattern that is single
   bool reduce_from(const Code* code, Frame* frame, Node in, Node& state);
+  bool collect(const Code* code, Frame* frame, Node in, Node& array);
   // accumulate.cc
   Got accumulate(const Code* code, Frame* frame, std::uint64_t& owner, Node& state);
   Got accumulate_at(const Code* code, Frame* frame, std::uint64_t& owner, Node& state);
@@ -249,7 +251,6 @@ class Machine {
   Got change_owned(Node& of, std::span<const Node> path, std::uint64_t owner, F&& change);
   bool settle(Node& state, std::size_t depth = 0);
   bool append(Node a, Node b, Node& out);
-  bool collect(const Code* code, Frame* frame, Node in, Node& array);
 
   // each() of what gives many.
   static bool only_each(Op op);
