@@ -92,9 +92,9 @@ SyncSourcePtr find_sync(const SyncUse& use, const steps::Actions& actions, spec:
   }
   SyncSourcePtr source = actions.sync(connection, resource);
   if (source == nullptr) return nullptr;
-  if (source->deletions() == Deletions::kFullDiff && source->changes() != nullptr && !use.full &&
-      !use.never_full)
-    problems.warning(use.resource.place, "only a reading of all of \"" + name +
+  if (source->deletions() == Deletions::kFullDiff && source->changes() != nullptr && !use.full && !use.never_full)
+    problems.warning(use.resource.place,
+                     "only a reading of all of \"" + name +
                          "\" finds what is gone there: write `full: \"0 3 * * 0\"` or the like, or `full: never` where "
                          "the flow need not know");
   if (use.full && source->changes() == nullptr)

@@ -398,16 +398,16 @@ TEST(Schemas, SayOnceWhyTheyCannotBeRead) {
       "schemas/none.yaml:1:1: error: a schema is a map, true or false, not null\n");
 }
 
-// Each block of docs/steps.md is the steps of a flow that loads, or a whole flow.
-TEST(Docs, OfStepsHoldFlowsThatLoad) {
-  std::ifstream in("docs/steps.md", std::ios::binary);
+// Loads each block of the page, which is the steps of a flow or a whole flow; how many there are.
+std::size_t load_blocks(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
   const std::string page{std::istreambuf_iterator<char>(in), {}};
   std::size_t blocks = 0;
   for (std::size_t at = page.find("```yaml\n"); at != std::string::npos; at = page.find("```yaml\n", at + 1)) {
     const std::size_t begin = at + 8;
     Files files = with_schemas();
     const std::string block = page.substr(begin, page.find("```", begin) - begin);
-    const bool whole = block.starts_with("on:");
+    const bool whole = block.starts_with("on:") || block.starts_with("# flows/");
     files.texts["flows/orders.yaml"] = "on: { webhook: shopify }\nsteps:\n" + (whole ? "" : block) +
                                        "- { call: hubspot.contacts.search, with: { email: =.email } }\n";
     if (whole) {
@@ -418,10 +418,59 @@ TEST(Docs, OfStepsHoldFlowsThatLoad) {
           "resources: { customers: { actions: { upsert: { post: /rows, args: { key: array, rows: array }, body: ., "
           "each: { of: rows, max: 1000, ok: .ok } } } } }\n";
     }
-    EXPECT_EQ(load(files, catalog(), all_secrets()).problems.text(), "");
+    EXPECT_EQ(load(files, catalog(), all_secrets()).problems.text(), "") << path << ", block " << blocks + 1;
     ++blocks;
   }
-  EXPECT_EQ(blocks, 7u);
+  return blocks;
+}
+
+TEST(Docs, OfStepsHoldFlowsThatLoad) { EXPECT_EQ(load_blocks("docs/steps.md"), 7u); }
+TEST(Docs, OfSyncHoldFlowsThatLoad) { EXPECT_EQ(load_blocks("docs/sync.md"), 1u); }
+
+// The flow that reads is stored like any other, and goes on with what its connection is by then.
+TEST(Sync, TheReaderComesBackFromItsSource) {
+  Files files = with_schemas();
+  files.texts["flows/customers.yaml"] =
+      "on: { sync: shopify.customers, every: 10m, full: \"0 3 * * 0\", zone: Europe/Berlin }\n"
+      "priority: low\nretry: { first: 7s, tries: 3 }\nsteps: [ { stop: enough } ]\n";
+  const Loaded loaded = load(files, catalog(), all_secrets());
+  ASSERT_NE(loaded.workspace, nullptr) << loaded.problems.text();
+  const auto reader = std::ranges::find_if(loaded.workspace->flows, [](const FlowPtr& flow) { return flow->reads; });
+  ASSERT_NE(reader, loaded.workspace->flows.end());
+  const Flow& flow = **reader;
+  EXPECT_EQ(flow.name, "syncs/customers/shopify.customers");
+  ASSERT_EQ(flow.schedules.size(), 2u);
+  EXPECT_EQ(flow.schedules[0].schedule.text(), "every 10m");
+  EXPECT_TRUE(flow.schedules[0].at_once);
+  EXPECT_EQ(flow.schedules[1].schedule.zone(), "Europe/Berlin");
+  FlowArchive archive;
+  archive.use(loaded.workspace->actions, {});
+  const Result<FlowPtr> again = archive.compile(flow.name, flow.hash, flow.source);
+  ASSERT_TRUE(again) << again.error().text();
+  EXPECT_EQ((*again)->hash, flow.hash);
+  EXPECT_EQ((*again)->priority, Priority::kLow);
+  EXPECT_EQ((*again)->retry.first, 7s);
+  EXPECT_EQ((*again)->retry.tries, 3u);
+  EXPECT_EQ((*again)->steps.size(), 1u);
+  // How often it reads is no part of the runs that have begun.
+  files.texts["flows/customers.yaml"] =
+      "on: { sync: shopify.customers, every: 1h, full: never }\n"
+      "priority: low\nretry: { first: 7s, tries: 3 }\nsteps: [ { stop: enough } ]\n";
+  const Loaded changed = load(files, catalog(), all_secrets());
+  ASSERT_NE(changed.workspace, nullptr) << changed.problems.text();
+  EXPECT_TRUE(changed.problems.empty()) << changed.problems.text();
+  const auto other = std::ranges::find_if(changed.workspace->flows, [](const FlowPtr& one) { return one->reads; });
+  EXPECT_EQ((*other)->hash, flow.hash);
+  // The connection is gone.
+  files.texts.erase("flows/customers.yaml");
+  files.texts.erase("connections/shopify.yaml");
+  files.texts["flows/orders.yaml"] = "on: { manual: true }\nsteps: [ { stop: enough } ]\n";
+  const Loaded without = load(files, catalog(), all_secrets());
+  ASSERT_NE(without.workspace, nullptr) << without.problems.text();
+  archive.use(without.workspace->actions, {});
+  const Result<FlowPtr> gone = archive.compile(flow.name, flow.hash, flow.source);
+  ASSERT_FALSE(gone);
+  EXPECT_EQ(gone.error().message, "\"shopify.customers\" cannot be read any more");
 }
 
 TEST(Docs, ArePageAndSchemasOfTheTables) {
