@@ -148,6 +148,23 @@ TEST(ResetHeader, ReadsTheFormsOfANumber) {
   EXPECT_FALSE(until_reset(std::nan(""), now));
 }
 
+TEST(Event, ARecordsSourceIsWhatItWasReadFrom) {
+  Event event;
+  event.source = "sync/customers/hubspot.contacts";
+  const json::Document envelope = event_envelope(event, json::Document(), json::Value());
+  EXPECT_EQ(envelope.root()["source"].as_string(), "hubspot.contacts");
+  Flow flow;
+  flow.name = "customers";
+  flow.syncs = {{"shopify.customers"}, {"hubspot.contacts"}};
+  EXPECT_TRUE(flow.matches(event));
+  flow.name = "other";
+  EXPECT_FALSE(flow.matches(event));
+  flow.was = "customers";
+  EXPECT_TRUE(flow.matches(event));
+  flow.syncs = {{"hubspot.deals"}};
+  EXPECT_FALSE(flow.matches(event));
+}
+
 TEST(Event, EnvelopeHasEveryField) {
   Event event;
   event.source = "shopify";

@@ -184,6 +184,19 @@ TEST(Schedule, LatestIsTheLastOneThatWasMissed) {
   EXPECT_EQ(daily.latest(at("2026-11-29T12:00:00Z"), at("2026-11-28T12:00:00Z")), std::nullopt);
 }
 
+TEST(Schedule, EverySoOftenFollowsNoClock) {
+  const Schedule schedule = Schedule::every(std::chrono::minutes(15), std::chrono::minutes(20));  // at 5, 20, 35, 50
+  EXPECT_EQ(schedule.text(), "every 15m");
+  const auto at = [](const char* text) { return *parse_time(text); };
+  EXPECT_EQ(schedule.next(at("2026-11-23T10:00:00Z")), at("2026-11-23T10:05:00Z"));
+  EXPECT_EQ(schedule.next(at("2026-11-23T10:05:00Z")), at("2026-11-23T10:20:00Z"));
+  EXPECT_EQ(schedule.next(at("1969-12-31T23:59:59Z")), at("1970-01-01T00:05:00Z"));
+  EXPECT_EQ(schedule.latest(at("2026-11-23T09:00:00Z"), at("2026-11-23T10:05:00Z")), at("2026-11-23T10:05:00Z"));
+  EXPECT_EQ(schedule.latest(at("2026-11-23T09:00:00Z"), at("2026-11-23T10:04:59Z")), at("2026-11-23T09:50:00Z"));
+  EXPECT_EQ(schedule.latest(at("2026-11-23T10:05:00Z"), at("2026-11-23T10:19:59Z")), std::nullopt);
+  EXPECT_EQ(schedule.latest(at("1969-12-31T23:00:00Z"), at("1969-12-31T23:59:00Z")), at("1969-12-31T23:50:00Z"));
+}
+
 TEST(Schedule, SaysWhatIsWrong) {
   const std::pair<const char*, const char*> cases[] = {
       {"", "has 0 fields; a schedule has five"},
