@@ -2,7 +2,6 @@
 // specification (CRM objects v3, associations v4); it must never take what that specification refuses.
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <map>
 #include <optional>
 #include <set>
@@ -10,20 +9,16 @@
 #include "base/check.h"
 #include "base/text.h"
 #include "sandbox/double.h"
+#include "sandbox/hubspot_objects.h"
 
 namespace tieline::sandbox {
 namespace {
 
 constexpr std::size_t kBatchMax = 100;
-constexpr std::size_t kSearchMax = 200;
+constexpr std::size_t kListMax = 100, kSearchMax = 200, kSearchedMax = 10'000;
 constexpr std::string_view kCorrelation = "00000000-0000-4000-8000-000000000000";
 
-struct Object {
-  std::string id;
-  std::map<std::string, std::string> properties;
-  std::string created, updated;
-};
-
+using Object = HubspotObject;
 using Names = std::vector<std::string>;
 
 struct Kind {
@@ -45,17 +40,6 @@ const Kind* kind_of(std::string_view name) {
   return nullptr;
 }
 
-// HubSpot keeps every property as text.
-std::string text_of(json::Value value) {
-  return value.is_string() ? std::string(value.as_string()) : value.is_null() ? "" : json::print(value);
-}
-
-std::size_t number_of(std::string_view text, std::size_t otherwise) {
-  std::size_t value = 0;
-  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return failed == std::errc() && end == text.data() + text.size() ? value : otherwise;
-}
-
 Reply error(int status, std::string_view category, std::string_view message) {
   json::Builder out;
   out.begin_object().key("status").string("error").key("message").string(message);
@@ -68,7 +52,7 @@ Reply not_found() { return error(404, "OBJECT_NOT_FOUND", "Object not found. obj
 void put_properties(json::Builder& out, const Object& object, const Names* only) {
   out.key("properties").begin_object();
   for (const auto& [name, value] : object.properties) {
-    const bool always = name == "hs_object_id" || name == "createdate" || name.starts_with("hs_lastmodified");
+    const bool always = name == "hs_object_id" || name == "createdate" || name.ends_with("lastmodifieddate");
     if (only == nullptr || always || std::ranges::find(*only, name) != only->end()) out.key(name).string(value);
   }
   out.end_object();
@@ -107,6 +91,7 @@ class HubspotDouble final : public Double {
     serve_objects("POST", "/crm/v3/objects/{type}/batch/upsert", &HubspotDouble::upsert);
     serve_objects("POST", "/crm/v3/objects/{type}/batch/read", &HubspotDouble::read);
     serve_objects("POST", "/crm/v3/objects/{type}", &HubspotDouble::create);
+    serve_objects("GET", "/crm/v3/objects/{type}", &HubspotDouble::list);
     serve_objects("GET", "/crm/v3/objects/{type}/{id}", &HubspotDouble::get);
     serve_objects("PATCH", "/crm/v3/objects/{type}/{id}", &HubspotDouble::update);
     route("PUT", "/crm/v4/objects/{from}/{from_id}/associations/default/{to}/{to_id}",
@@ -115,7 +100,7 @@ class HubspotDouble final : public Double {
 
   void add_contact(std::string_view email, std::string_view first, std::string_view last) {
     Object& object = add(kKinds[0]);
-    object.updated = object.created;
+    object.updated = object.properties["lastmodifieddate"] = object.created;
     object.properties["email"] = to_lower(email);
     object.properties["firstname"] = first;
     object.properties["lastname"] = last;
@@ -209,7 +194,7 @@ class HubspotDouble final : public Double {
       if (value.is_object() || value.is_array())
         return invalid("Invalid input JSON: property \"" + std::string(name) + "\" is not a text");
     }
-    const std::string unique = text_of(properties[kind.unique]);
+    const std::string unique = hubspot_text(properties[kind.unique]);
     const Object* other = unique.empty() ? nullptr : find(kind, kind.unique, unique);
     if (other == nullptr || other == self) return std::nullopt;
     if (kind.plural == "contacts") return error(409, "CONFLICT", "Contact already exists. Existing ID: " + other->id);
@@ -217,13 +202,13 @@ class HubspotDouble final : public Double {
                    "\" is already the value of " + other->id);
   }
 
-  void apply(Object& object, json::Value properties) {
+  void apply(const Kind& kind, Object& object, json::Value properties) {
     for (const auto [name, value] : properties.members()) {
-      const std::string text = text_of(value);
+      const std::string text = hubspot_text(value);
       object.properties[std::string(name)] = name == "email" ? to_lower(text) : text;
     }
     object.updated = format_time(clock().now());
-    object.properties["hs_lastmodifieddate"] = object.updated;
+    object.properties[kind.plural == "contacts" ? "lastmodifieddate" : "hs_lastmodifieddate"] = object.updated;
   }
 
   Object& add(const Kind& kind) {
@@ -236,47 +221,11 @@ class HubspotDouble final : public Double {
     return object;
   }
 
-  static bool has(const Object& object, std::string_view property, std::string_view value) {
-    const auto found = object.properties.find(std::string(property));
-    if (found == object.properties.end()) return false;
-    return property == "email" ? equals_ignore_case(found->second, value) : found->second == value;
-  }
-
   Object* find(const Kind& kind, std::string_view property, std::string_view value) {
     for (auto& [id, object] : objects_[kind.type]) {
-      if (has(object, property.empty() ? "hs_object_id" : property, value)) return &object;
+      if (has_property(object, property.empty() ? "hs_object_id" : property, value)) return &object;
     }
     return nullptr;
-  }
-
-  // True or false; nothing for an operator that this double does not know.
-  static std::optional<bool> fits(const Object& object, json::Value filter) {
-    const std::string_view property = filter["propertyName"].as_string(), how = filter["operator"].as_string();
-    const bool known = object.properties.contains(std::string(property));
-    if (how == "EQ") return has(object, property, text_of(filter["value"]));
-    if (how == "NEQ") return !has(object, property, text_of(filter["value"]));
-    if (how == "HAS_PROPERTY") return known;
-    if (how == "NOT_HAS_PROPERTY") return !known;
-    if (how != "IN") return std::nullopt;
-    for (const json::Value value : filter["values"].elements()) {
-      if (has(object, property, text_of(value))) return true;
-    }
-    return false;
-  }
-
-  // Any group of filters, all filters of a group.
-  static std::optional<bool> fits_any(const Object& object, json::Value groups) {
-    if (groups.size() == 0) return true;
-    for (const json::Value group : groups.elements()) {
-      bool all = true;
-      for (const json::Value filter : group["filters"].elements()) {
-        const auto one = fits(object, filter);
-        if (!one) return std::nullopt;
-        all = all && *one;
-      }
-      if (all) return true;
-    }
-    return false;
   }
 
   Reply search(const Kind& kind, const Call& call) {
@@ -284,34 +233,50 @@ class HubspotDouble final : public Double {
     for (const char* required : {"filterGroups", "properties", "sorts", "limit", "after"}) {
       if (!body.has(required)) return invalid("Invalid input JSON: missing " + std::string(required));
     }
-    const std::size_t limit = number_of(body["limit"].number_text(), 0), after = number_of(text_of(body["after"]), 0);
+    const std::size_t limit = hubspot_number(body["limit"].number_text(), 0),
+                      after = hubspot_number(hubspot_text(body["after"]), 0);
     if (limit < 1 || limit > kSearchMax) return invalid("limit must be between 1 and 200");
+    if (after + limit > kSearchedMax) return invalid("a search gives its first 10,000 results");
     Names properties;
-    for (const json::Value name : body["properties"].elements()) properties.push_back(text_of(name));
-    json::Builder results;
-    std::size_t total = 0;
-    results.begin_array();
-    for (const auto& [id, object] : objects_[kind.type]) {
-      const auto wanted = fits_any(object, body["filterGroups"]);
-      if (!wanted) return invalid("this double searches with EQ, NEQ, IN, HAS_PROPERTY and NOT_HAS_PROPERTY only");
-      if (!*wanted) continue;
-      if (const std::size_t index = total++; index < after || index >= after + limit) continue;
-      results.begin_object();
-      put_members(results, object, &properties);
-      results.end_object();
-    }
-    const json::Document found = results.end_array().finish();
+    for (const json::Value name : body["properties"].elements()) properties.push_back(hubspot_text(name));
+    const auto found = hubspot_search(objects_[kind.type], body);
+    if (!found) return invalid(found.error().message);
+    const std::size_t end = std::min(after + limit, found->size());
     json::Builder out;
-    out.begin_object().key("total").integer(static_cast<std::int64_t>(total)).key("results").copy(found.root());
-    if (after + limit < total)
-      out.key("paging")
-          .begin_object()
-          .key("next")
-          .begin_object()
-          .key("after")
-          .string(std::to_string(after + limit))
-          .end_object()
-          .end_object();
+    out.begin_object().key("total").integer(static_cast<std::int64_t>(found->size())).key("results").begin_array();
+    for (std::size_t i = after; i < end; ++i) put_object(out, *(*found)[i], &properties);
+    out.end_array();
+    if (end < found->size()) put_next(out, std::to_string(end));
+    return json_reply(200, out.end_object().finish());
+  }
+
+  static void put_object(json::Builder& out, const Object& object, const Names* only) {
+    out.begin_object();
+    put_members(out, object, only);
+    out.end_object();
+  }
+
+  static void put_next(json::Builder& out, std::string_view after) {
+    out.key("paging").begin_object().key("next").begin_object().key("after").string(after).end_object().end_object();
+  }
+
+  // In the order of their ids; a page begins behind the last one of the page before.
+  Reply list(const Kind& kind, const Call& call) {
+    const std::size_t limit = hubspot_number(call.query_value("limit"), call.query_value("limit").empty() ? 10 : 0);
+    if (limit < 1 || limit > kListMax) return invalid("limit must be between 1 and 100");
+    const Names properties = asked_for(kind, call);
+    const HubspotObjects& objects = objects_[kind.type];
+    const bool archived = call.query_value("archived") == "true";  // this double archives nothing
+    auto next = archived ? objects.end() : objects.upper_bound(std::string(call.query_value("after")));
+    json::Builder out;
+    out.begin_object().key("results").begin_array();
+    std::string last;
+    for (std::size_t i = 0; i < limit && next != objects.end(); ++i, ++next) {
+      put_object(out, next->second, &properties);
+      last = next->first;
+    }
+    out.end_array();
+    if (next != objects.end()) put_next(out, last);
     return json_reply(200, out.end_object().finish());
   }
 
@@ -335,7 +300,7 @@ class HubspotDouble final : public Double {
         object = &add(kind);
         object->properties[property] = property == "email" ? to_lower(value) : value;
       }
-      apply(*object, input["properties"]);
+      apply(kind, *object, input["properties"]);
       out.begin_object();
       put_members(out, *object, nullptr);
       out.key("new").boolean(fresh).end_object();
@@ -352,12 +317,12 @@ class HubspotDouble final : public Double {
     }
     if (inputs.size() > kBatchMax) return invalid("a batch holds at most 100 inputs");
     Names properties, gone;
-    for (const json::Value name : body["properties"].elements()) properties.push_back(text_of(name));
+    for (const json::Value name : body["properties"].elements()) properties.push_back(hubspot_text(name));
     const std::string now = format_time(clock().now());
     json::Builder out;
     out.begin_object().key("status").string("COMPLETE").key("results").begin_array();
     for (const json::Value input : inputs.elements()) {
-      const std::string id = text_of(input["id"]);
+      const std::string id = hubspot_text(input["id"]);
       const Object* object = find(kind, body["idProperty"].as_string(), id);
       if (object == nullptr) gone.push_back(id);
       if (object == nullptr) continue;
@@ -381,13 +346,13 @@ class HubspotDouble final : public Double {
     if (const auto no = refuse(kind, body["properties"], nullptr)) return *no;
     if (!body["associations"].is_array()) return invalid("associations is required");
     for (const json::Value association : body["associations"].elements()) {
-      if (find(kKinds[0], "", text_of(association["to"]["id"])) == nullptr)
-        return invalid("No contact with ID " + text_of(association["to"]["id"]) + " exists");
+      if (find(kKinds[0], "", hubspot_text(association["to"]["id"])) == nullptr)
+        return invalid("No contact with ID " + hubspot_text(association["to"]["id"]) + " exists");
     }
     Object& object = add(kind);
-    apply(object, body["properties"]);
+    apply(kind, object, body["properties"]);
     for (const json::Value association : body["associations"].elements())
-      tie({&kind, object.id, &kKinds[0], text_of(association["to"]["id"])});
+      tie({&kind, object.id, &kKinds[0], hubspot_text(association["to"]["id"])});
     return answer(201, object, nullptr);
   }
 
@@ -406,7 +371,7 @@ class HubspotDouble final : public Double {
     Object* object = find(kind, call.query_value("idProperty"), call.path[1]);
     if (object == nullptr) return not_found();
     if (const auto no = refuse(kind, call.body.root()["properties"], object)) return *no;
-    apply(*object, call.body.root()["properties"]);
+    apply(kind, *object, call.body.root()["properties"]);
     return answer(200, *object, nullptr);
   }
 
@@ -481,8 +446,8 @@ class HubspotDouble final : public Double {
     out.key("associationTypeId").integer(association_type(link)).end_object().end_object();
   }
 
-  std::map<std::string_view, std::map<std::string, Object>> objects_;  // by type
-  std::set<Link> links_;                                               // both ways
+  std::map<std::string_view, HubspotObjects> objects_;  // by type
+  std::set<Link> links_;                                // both ways
 };
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Shopify: reads of the shop, of orders in pages and of customers, and GraphQL as far as its cost and its refusals.
+// Shopify: reads of the shop, of orders and customers in pages, and GraphQL as far as its cost and its refusals.
 // Bodies follow the Admin API's documentation; it must never serve a page that Shopify would refuse.
 #include <algorithm>
 #include <charconv>
@@ -69,20 +69,20 @@ bool not_before(json::Value time, const std::string& least) {
   return !bound || (at && *at >= *bound);
 }
 
-bool wanted(const Page& page, json::Value order) {
+bool wanted(const Page& page, json::Value thing) {
   const bool open = page.status != "closed" && page.status != "cancelled";  // all orders here are open
-  return open && not_before(order["created_at"], page.created_at_min) &&
-         not_before(order["updated_at"], page.updated_at_min);
+  return open && not_before(thing["created_at"], page.created_at_min) &&
+         not_before(thing["updated_at"], page.updated_at_min);
 }
 
-void put_order(json::Builder& out, json::Value order, const std::string& fields) {
+void put_thing(json::Builder& out, json::Value thing, const std::string& fields) {
   if (fields.empty()) {
-    out.copy(order);
+    out.copy(thing);
     return;
   }
   out.begin_object();
   for (const std::string_view name : split(fields, ',')) {
-    if (order.has(trim(name))) out.key(trim(name)).copy(order[trim(name)]);
+    if (thing.has(trim(name))) out.key(trim(name)).copy(thing[trim(name)]);
   }
   out.end_object();
 }
@@ -104,6 +104,7 @@ class ShopifyDouble final : public Double {
       if (auto document = json::parse(order.body)) orders_.push_back(std::move(*document));
     }
     std::ranges::reverse(orders_);  // newest first, as Shopify lists them
+    for (const json::Document& order : orders_) add_customer(order);
     route("GET", "/shop.json", [](const Call&) {
       json::Builder out;
       out.begin_object().key("shop").begin_object().key("id").integer(1).key("name").string("Double");
@@ -111,7 +112,8 @@ class ShopifyDouble final : public Double {
       out.key("myshopify_domain").string("double.myshopify.com").key("iana_timezone").string("Europe/Berlin");
       return json_reply(200, out.end_object().end_object().finish());
     });
-    route("GET", "/orders.json", [this](const Call& call) { return list(call); });
+    route("GET", "/orders.json", [this](const Call& call) { return list(call, orders_, "orders"); });
+    route("GET", "/customers.json", [this](const Call& call) { return list(call, customers_, "customers"); });
     route("GET", "/orders/{id}.json", [this](const Call& call) { return get(call.path[0], "order"); });
     route("GET", "/customers/{id}.json", [this](const Call& call) { return get(call.path[0], "customer"); });
     route("POST", "/graphql.json", [](const Call& call) { return graphql(call.body.root()); });
@@ -202,24 +204,40 @@ class ShopifyDouble final : public Double {
     return json_reply(200, out.end_object().finish());
   }
 
-  Reply list(const Call& call) {
+  // Of an order; changed when he ordered last.
+  void add_customer(const json::Document& order) {
+    const json::Value customer = order.root()["customer"], times = order.root();
+    const auto is_there = [&](const json::Document& other) {
+      return other.root()["id"].number_text() == customer["id"].number_text();
+    };
+    if (!customer.is_object() || std::ranges::any_of(customers_, is_there)) return;
+    json::Builder out;
+    out.begin_object();
+    for (const auto [name, value] : customer.members()) out.key(name).copy(value);
+    for (const char* time : {"created_at", "updated_at"}) {
+      if (!customer.has(time)) out.key(time).copy(times[time]);
+    }
+    customers_.push_back(out.end_object().finish());
+  }
+
+  Reply list(const Call& call, const std::vector<json::Document>& things, std::string_view name) {
     const auto page = read_page(call);
     if (!page) return error(400, page.error().message);
     std::vector<json::Value> fitting;
-    for (const json::Document& order : orders_) {
-      if (wanted(*page, order.root())) fitting.push_back(order.root());
+    for (const json::Document& thing : things) {
+      if (wanted(*page, thing.root())) fitting.push_back(thing.root());
     }
     json::Builder out;
-    out.begin_object().key("orders").begin_array();
+    out.begin_object().key(name).begin_array();
     const std::size_t end = std::min(page->first + page->limit, fitting.size());
-    for (std::size_t i = page->first; i < end; ++i) put_order(out, fitting[i], page->fields);
+    for (std::size_t i = page->first; i < end; ++i) put_thing(out, fitting[i], page->fields);
     Reply reply = json_reply(200, out.end_array().end_object().finish());
     if (end < fitting.size()) {
       Page next = *page;
       next.first = end;
       const std::string host(find_header(call.request->headers, "Host"));
-      reply.headers.emplace_back("Link", "<http://" + host + call.base +
-                                             "/orders.json?limit=" + std::to_string(page->limit) +
+      reply.headers.emplace_back("Link", "<http://" + host + call.base + "/" + std::string(name) +
+                                             ".json?limit=" + std::to_string(page->limit) +
                                              "&page_info=" + page_info(next) + ">; rel=\"next\"");
     }
     return reply;
@@ -235,7 +253,7 @@ class ShopifyDouble final : public Double {
     return error(404, "Not Found");
   }
 
-  std::vector<json::Document> orders_;
+  std::vector<json::Document> orders_, customers_;
 };
 
 }  // namespace

@@ -65,6 +65,63 @@ TEST_F(HubspotTest, ASearchHasAllFiveFieldsAndPages) {
   EXPECT_EQ(after, "");
 }
 
+TEST_F(HubspotTest, AListHoldsEachContactOnceHoweverItIsCut) {
+  std::set<std::string> made;
+  for (int i = 0; i < 7; ++i) made.insert(contact("c" + std::to_string(i) + "@example.com"));
+  std::multiset<std::string> listed;
+  std::string after;
+  int pages = 0;
+  do {
+    const std::string more = after.empty() ? std::string() : "&after=" + after;
+    ASSERT_EQ(ask("GET", "/crm/v3/objects/contacts?limit=3&properties=lastmodifieddate" + more), 200) << reply.body;
+    for (const json::Value one : answer.root()["results"].elements()) {
+      listed.insert(std::string(one["id"].as_string()));
+      EXPECT_TRUE(one["properties"]["lastmodifieddate"].is_string());
+    }
+    after = std::string(json::find_path(answer.root(), "paging.next.after").as_string());
+    ++pages;
+  } while (!after.empty());
+  EXPECT_EQ(pages, 3);
+  EXPECT_EQ(listed, std::multiset<std::string>(made.begin(), made.end()));
+  EXPECT_EQ(ask("GET", "/crm/v3/objects/contacts?limit=101"), 400);
+  EXPECT_EQ(ask("GET", "/crm/v3/objects/contacts?limit=5&archived=true"), 200);
+  EXPECT_EQ(at("results"), "[]");
+}
+
+TEST_F(HubspotTest, ASearchFindsWhatChangedSinceInThatOrder) {
+  std::vector<std::string> ids;
+  for (const char* name : {"c", "a", "b"}) {
+    clock.advance(1s);
+    ids.push_back(contact(std::string(name) + "@example.com"));
+  }
+  clock.advance(1s);
+  contact("c@example.com");  // once more
+  const auto changed = [&](Time since, const std::string& sorts) {
+    const std::string ms = std::to_string(to_unix_us(since) / 1000);
+    EXPECT_EQ(
+        ask("POST", "/crm/v3/objects/contacts/search",
+            R"({"filterGroups": [{"filters": [{"propertyName": "lastmodifieddate", "operator": "GTE", "value": ")" +
+                ms + R"("}]}], "properties": ["lastmodifieddate"], "sorts": )" + sorts +
+                R"(, "limit": 10, "after": "0"})"),
+        200);
+    std::vector<std::string> found;
+    for (const json::Value one : answer.root()["results"].elements()) found.emplace_back(one["id"].as_string());
+    return found;
+  };
+  using Ids = std::vector<std::string>;
+  const std::string up = R"([{"propertyName": "lastmodifieddate", "direction": "ASCENDING"}])";
+  EXPECT_EQ(changed(clock.now() - 9s, up), (Ids{ids[1], ids[2], ids[0]}));
+  EXPECT_EQ(changed(clock.now() - 1s, up), (Ids{ids[2], ids[0]}));
+  EXPECT_EQ(changed(clock.now() + 1s, up), Ids{});
+  const std::string down = R"([{"propertyName": "lastmodifieddate", "direction": "DESCENDING"}])";
+  EXPECT_EQ(changed(clock.now() - 9s, down), (Ids{ids[0], ids[2], ids[1]}));
+  EXPECT_EQ(changed(clock.now() - 9s, R"(["lastmodifieddate"])"), ids) << "a text does nothing";
+  clock.advance(1s);
+  EXPECT_EQ(ask("POST", "/crm/v3/objects/contacts/search",
+                R"({"filterGroups": [], "properties": [], "sorts": [], "limit": 200, "after": "9801"})"),
+            400);
+}
+
 TEST_F(HubspotTest, AnUpsertTwiceIsOneObject) {
   const std::string path = "/crm/v3/objects/0-3/batch/upsert";
   EXPECT_EQ(
@@ -340,6 +397,21 @@ TEST_F(ShopifyTest, LinkPagesHoldEachOrderExactlyOnce) {
     EXPECT_EQ(ids.size(), 300u);
     EXPECT_EQ(std::set<std::string>(ids.begin(), ids.end()).size(), 300u);
   }
+}
+
+TEST_F(ShopifyTest, CustomersAreListedOnce) {
+  std::multiset<std::string> ids;
+  for (std::string target = "/customers.json?limit=20"; !target.empty(); target = next()) {
+    clock.advance(1s);
+    ASSERT_EQ(ask("GET", target), 200) << target << reply.body;
+    EXPECT_THAT(target, StartsWith("/customers.json"));
+    for (const json::Value one : answer.root()["customers"].elements()) {
+      ids.insert(std::string(one["id"].number_text()));
+      EXPECT_TRUE(parse_time(one["updated_at"].as_string()));
+    }
+  }
+  EXPECT_GT(ids.size(), 20u);
+  EXPECT_EQ(std::set<std::string>(ids.begin(), ids.end()).size(), ids.size());
 }
 
 TEST_F(ShopifyTest, APageKeepsTheFiltersOfTheFirstAndTakesNoOthers) {
