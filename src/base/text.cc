@@ -146,6 +146,18 @@ std::string did_you_mean(std::string_view word, std::span<const std::string> can
   return best.empty() ? "" : "; did you mean \"" + best + "\"?";
 }
 
+std::string without_controls(std::string_view text, char kept) {
+  std::string out(text);
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(out[i]);
+    // U+0080 to U+009F are C2 80 to C2 9F.
+    const bool second = byte == 0xC2 && i + 1 < out.size() && static_cast<unsigned char>(out[i + 1]) < 0xA0;
+    if (second) out[i] = out[i + 1] = ' ';
+    if ((byte < 0x20 || byte == 0x7F) && out[i] != kept) out[i] = ' ';
+  }
+  return out;
+}
+
 std::string truncated(std::string_view text, std::size_t bytes_max) {
   if (text.size() <= bytes_max) return std::string(text);
   std::size_t cut = bytes_max;

@@ -35,6 +35,9 @@ std::string with_commas(std::uint64_t number);
 // "1 flow", "2 flows".
 std::string counted(std::uint64_t count, std::string_view one, std::string_view many);
 
+// What a terminal would obey is a space: control characters, line breaks among them but for `kept`.
+std::string without_controls(std::string_view text, char kept = ' ');
+
 // At most `bytes_max` bytes, cut between UTF-8 characters, with "… (N bytes more)" where something was cut. A text that
 // is longer by less than that notice is left whole.
 std::string truncated(std::string_view text, std::size_t bytes_max);

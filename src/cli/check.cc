@@ -1,5 +1,4 @@
 // `tieline check`: loads a workspace, compiles every program, resolves every reference, and reports everything wrong.
-#include <algorithm>
 #include <cstdio>
 
 #include "async/clock.h"
@@ -69,9 +68,7 @@ int run_check(const Arguments& arguments) {
     std::fprintf(stderr, "%s\n", counted(loaded.problems.error_count(), "error", "errors").c_str());
     return kConfig;
   }
-  // Those that read for them are nobody's own.
-  const auto flows = std::ranges::count_if(loaded.workspace->flows, [](const FlowPtr& flow) { return !flow->reads; });
-  std::printf("ok: %s, %s\n", counted(static_cast<std::size_t>(flows), "flow", "flows").c_str(),
+  std::printf("ok: %s, %s\n", counted(loaded.workspace->written_flows(), "flow", "flows").c_str(),
               counted(loaded.workspace->connections.size(), "connection", "connections").c_str());
   print_next_times(*loaded.workspace);
   return kOk;

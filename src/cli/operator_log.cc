@@ -48,7 +48,7 @@ std::string log_lines(Time now, LogLevel level, std::string_view text) {
       format_time(std::chrono::floor<std::chrono::seconds>(now)) + " " + std::string(level_name(level)) + " ";
   std::string out;
   for (const std::string_view line : split(text, '\n')) {
-    if (!trim(line).empty()) out += head + std::string(line) + "\n";
+    if (!trim(line).empty()) out += head + without_controls(line) + "\n";
   }
   return out;
 }

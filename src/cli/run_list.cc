@@ -32,8 +32,10 @@ void print_runs(json::Value runs) {
     std::string about = text("subject").empty() ? text("event_id") : text("subject");
     if (!text("summary").empty()) about += "  (" + truncated(text("summary"), 120) + ")";
     if (text("state") == "retrying") about += "  (next try " + seconds_of(text("due")) + ")";
+    about = without_controls(about);
     std::puts((column(text("run"), width) + column(seconds_of(text("received")), 20) + column(text("state"), 9) +
-               column(took ? humane_duration(Duration(*took)) : "", 7) + column(text("type"), 16) + about)
+               column(took ? humane_duration(Duration(*took)) : "", 7) + column(without_controls(text("type")), 16) +
+               about)
                   .c_str());
   }
 }
@@ -107,7 +109,7 @@ int show(const Arguments& arguments, const std::string& id) {
   if (arguments.flag("json")) {
     std::puts(json::print(description->root()).c_str());
   } else {
-    std::fputs(admin::in_words(description->root()).c_str(), stdout);
+    std::fputs(without_controls(admin::in_words(description->root()), '\n').c_str(), stdout);
     if (arguments.flag("data")) print_data(description->root());
   }
   return kOk;

@@ -359,7 +359,7 @@ struct Service::Impl {
       archive.use(workspace->actions, workspace->flows);
       co_return failure(std::move(swapped.error()));
     }
-    std::string message = "reloaded: " + counted((*loaded)->flows.size(), "flow", "flows") + ", " +
+    std::string message = "reloaded: " + counted((*loaded)->written_flows(), "flow", "flows") + ", " +
                           counted((*loaded)->connections.size(), "connection", "connections");
     const std::vector<std::string> later = settings_of_next_start(started_with->settings, after);
     if (!later.empty()) message += "; what is new in " + join(later, ", ") + " takes effect at the next start";

@@ -52,8 +52,8 @@ void put_member(json::Builder& out, json::Value from, std::span<const std::strin
 
 class BoundAction final : public Action {
  public:
-  BoundAction(std::shared_ptr<const Binding> binding, const ActionPlan* plan)
-      : binding_(std::move(binding)), plan_(*plan) {
+  BoundAction(std::shared_ptr<const Binding> binding, const ActionPlan* plan, NoList no_list)
+      : binding_(std::move(binding)), plan_(*plan), lists_must_be_there_(no_list == NoList::kUnreadable) {
     name_ = binding_->name + "." + plan_.full_name();
     connection_ = binding_->name;
     safety_ = plan_.safety;
@@ -66,7 +66,7 @@ class BoundAction final : public Action {
       items_max_ = plan_.each->max;
     }
     for (const BoundSpend& spend : binding_->spends_of(plan)) buckets_.push_back(spend.bucket);
-    if (has_find_) target_ = std::make_shared<const BoundAction>(binding_, plan_.find->target);
+    if (has_find_) target_ = std::make_shared<const BoundAction>(binding_, plan_.find->target, NoList::kEmpty);
   }
 
   Result<Request> render(const json::Document& args, const CallIdentity& identity) const override {
@@ -99,6 +99,7 @@ class BoundAction final : public Action {
   std::shared_ptr<const Binding> binding_;
   const ActionPlan& plan_;
   std::shared_ptr<const BoundAction> target_;
+  const bool lists_must_be_there_;
 };
 
 TextTemplate::Lookup BoundAction::lookup_in(const json::Document& args) const {
@@ -253,11 +254,17 @@ void BoundAction::read_result(const Answer& answer, Verdict& verdict) const {
   const auto run = [&](const ManifestProgramPtr& program) -> std::optional<json::Document> {
     auto out = program->run(answer.body(), answer.scope());
     if (out) return *out ? std::move(**out) : json::Document();
-    if (!answer.body().has_inexact_numbers()) return json::Document();
+    if (!lists_must_be_there_ && !answer.body().has_inexact_numbers()) return json::Document();
     unreadable(out.error().message);
     return std::nullopt;
   };
   if (plan_.returns == Returns::kNone) return;
+  if (lists_must_be_there_ && !answer.body().root().is_object() && !answer.body().root().is_array()) {
+    // A page of somebody else, who stands before the vendor.
+    verdict.category = Category::kTransient;
+    verdict.message = "the answer is no JSON document of the vendor's";
+    return;
+  }
   const ManifestProgramPtr whole = plan_.result ? plan_.result : plan_.page ? plan_.page->items : nullptr;
   if (!plan_.results.empty()) {
     json::Builder out;
@@ -278,6 +285,10 @@ void BoundAction::read_result(const Answer& answer, Verdict& verdict) const {
   }
   if (plan_.returns == Returns::kOne) {
     verdict.empty = safety_ == Safety::kSafe && verdict.result.root().is_null();
+    return;
+  }
+  if (verdict.result.root().is_null() && lists_must_be_there_) {
+    unreadable("it holds no list");
     return;
   }
   if (verdict.result.root().is_null()) {
@@ -396,8 +407,9 @@ Verdict BoundAction::judge_find(const Exchange& exchange, Time now) const {
 
 }  // namespace
 
-std::shared_ptr<const Action> make_action(std::shared_ptr<const Binding> binding, const ActionPlan* plan) {
-  return std::make_shared<const BoundAction>(std::move(binding), plan);
+std::shared_ptr<const Action> make_action(std::shared_ptr<const Binding> binding, const ActionPlan* plan,
+                                          NoList no_list) {
+  return std::make_shared<const BoundAction>(std::move(binding), plan, no_list);
 }
 
 }  // namespace tieline::connect

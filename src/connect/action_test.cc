@@ -63,7 +63,7 @@ const Golden kGoldens[] = {
      "GET " SHOPIFY "/orders/820982911946154508.json\nX-Shopify-Access-Token: [secret]\n"},
     {"shopify", "orders.list", R"({"updated_at_min":"2026-01-01T00:00:00Z"})",
      "GET " SHOPIFY
-     "/orders.json?updated_at_min=2026-01-01T00%3A00%3A00Z&status=any&limit=250\nX-Shopify-Access-Token: [secret]\n"},
+     "/orders.json?updated_at_min=2026-01-01T00%3A00%3A00Z&status=any&limit=100\nX-Shopify-Access-Token: [secret]\n"},
     {"shopify", "customers.get", R"({"id":"9"})",
      "GET " SHOPIFY "/customers/9.json\nX-Shopify-Access-Token: [secret]\n"},
     {"shopify", "shop.get", "{}", "GET " SHOPIFY "/shop.json\nX-Shopify-Access-Token: [secret]\n"},

@@ -44,7 +44,11 @@ struct Binding {
 // Fills info.buckets and spends.
 void bind_limits(Binding& binding, const ConnectionSettings& settings);
 
-std::shared_ptr<const Action> make_action(std::shared_ptr<const Binding> binding, const ActionPlan* plan);
+// What an answer without a list comes to: a list without elements; or, for who would take what is not in it for gone,
+// an answer that cannot be read.
+enum class NoList : std::uint8_t { kEmpty, kUnreadable };
+std::shared_ptr<const Action> make_action(std::shared_ptr<const Binding> binding, const ActionPlan* plan,
+                                          NoList no_list = NoList::kEmpty);
 // `plan` has a sync.
 SyncSourcePtr make_sync(std::shared_ptr<const Binding> binding, const ResourcePlan* plan);
 // Null when the connector has no webhooks.

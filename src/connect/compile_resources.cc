@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "base/text.h"
 #include "connect/compiler.h"
 #include "spec/literal.h"
@@ -36,6 +38,15 @@ void check_with(Compiler& compiler, const ActionPlan& target, const ReadingSpec&
   }
 }
 
+// Whether one of its programs may use the time since which records are wanted. `.` alone gives all that they see.
+bool uses_since(const spec::Data& value) {
+  const std::string& program = value.program.source;
+  if (value.kind == spec::Data::Kind::kProgram && (program.find(".since") != std::string::npos || trim(program) == "."))
+    return true;
+  return std::ranges::any_of(value.items, uses_since) ||
+         std::ranges::any_of(value.entries, [](const auto& entry) { return uses_since(entry.value); });
+}
+
 ReadingPlan compile_reading(Compiler& compiler, const std::string& resource, const ReadingSpec& spec) {
   ReadingPlan out;
   Text name = spec.call;
@@ -64,7 +75,13 @@ void compile_resources(Compiler& compiler) {
     plan.deleted = compiler.program(spec.deleted, Sees::kVariables);
     if (spec.sync) {
       SyncPlan sync{compile_reading(compiler, name, *spec.sync->all), {}, spec.sync->overlap, false, {}};
-      if (spec.sync->changes) sync.changes = compile_reading(compiler, name, *spec.sync->changes);
+      if (const auto& changes = spec.sync->changes) {
+        sync.changes = compile_reading(compiler, name, *changes);
+        if (!changes->with || !uses_since(*changes->with))
+          compiler.problems.error(
+              changes->call.place,
+              "`changes` asks for all records, since nothing in its `with` uses .since or .since_ms");
+      }
       sync.in_order = spec.sync->order == ChangesOrder::kUpdated;
       sync.deletions = spec.sync->deletions;
       plan.sync = std::move(sync);

@@ -36,9 +36,9 @@ class BoundSync final : public SyncSource {
       : binding_(std::move(binding)), plan_(*plan), sync_(*plan->sync) {
     resource_ = plan_.name;
     name_ = binding_->name + "." + plan_.name;
-    all_ = make_action(binding_, sync_.all.target);
+    all_ = make_action(binding_, sync_.all.target, NoList::kUnreadable);
     if (sync_.changes) {
-      changes_ = make_action(binding_, sync_.changes->target);
+      changes_ = make_action(binding_, sync_.changes->target, NoList::kUnreadable);
       pages_changes_ = sync_.changes->target->page.has_value();
     }
     overlap_ = sync_.overlap;

@@ -161,8 +161,33 @@ TEST(Sync, ArgumentsSeeMillisecondsAndVariables) {
             R"({"since":"1795946400123 name,email"})");
 }
 
+// Whoever took it for a list without records would take all of them for gone.
+TEST(Sync, AnAnswerWithoutAListIsNone) {
+  const SyncSourcePtr source = source_of();
+  const auto judged = [](const ActionPtr& action, std::string body) {
+    return action->judge(answered(200, std::move(body)), Time());
+  };
+  EXPECT_EQ(judged(source->all(), R"({"items":[]})").category, Category::kDelivered);
+  for (const ActionPtr& action : {source->all(), source->changes()}) {
+    for (const char* other : {"<html>Back soon</html>", "", "\"soon\"", "7"}) {
+      const Verdict verdict = judged(action, other);
+      EXPECT_EQ(verdict.category, Category::kTransient) << other;
+      EXPECT_NE(verdict.message, "") << other;
+    }
+    for (const char* other : {"{}", R"({"items":null})", R"({"error":"soon"})", R"([1])"}) {
+      const Verdict verdict = judged(action, other);
+      EXPECT_EQ(verdict.category, Category::kValidation) << other;
+      EXPECT_FALSE(verdict.message.empty());
+    }
+  }
+  // A flow's own call takes what is not there for nothing, as before.
+  const auto connection = connection_of(kContacts);
+  EXPECT_EQ(judged(connection->action("contacts", "list"), "{}").category, Category::kDelivered);
+  EXPECT_TRUE(judged(connection->action("contacts", "list"), "{}").empty);
+}
+
 TEST(Sync, ArgumentsThatFailSayWhere) {
-  const auto failing = source_of(changed("{ since: =.since }", R"('error("no")')"));
+  const auto failing = source_of(changed("{ since: =.since }", R"('.since | error("no")')"));
   const auto error = failing->changes_arguments(kNow);
   ASSERT_FALSE(error.has_value());
   EXPECT_EQ(error.error().code, Code::kInvalid);
@@ -303,6 +328,10 @@ TEST(Sync, ReportsFaultsOfTheManifestWithTheirPlaces) {
       {"{ limit: 100 }", "{ limit: '=.a |' }", "connectors/x.yaml:12:"},
       {", with: { since: =.since }", "",
        "connectors/x.yaml:13:24: error: `contacts.changed` needs the argument `since`"},
+      {"{ since: =.since }", "{ since: today }",
+       "connectors/x.yaml:13:24: error: `changes` asks for all records, since nothing in its `with` uses .since"},
+      {"{ since: =.since }", "{ since: =.sinc }",
+       "connectors/x.yaml:13:24: error: `changes` asks for all records, since nothing in its `with` uses .since"},
       {"{ since: =.since }", "{ since: null }",
        "connectors/x.yaml:13:24: error: `contacts.changed` needs the argument `since`"},
       {"{ since: =.since }", "{ since: =.since, kind: c }",
@@ -397,7 +426,7 @@ TEST(SyncManifests, OfShopify) {
   EXPECT_EQ(orders->deletions(), Deletions::kNone);
   EXPECT_EQ(changes_of(orders, "2026-11-29T10:00:00Z"),
             "GET https://acme.myshopify.com/admin/api/2026-07/orders.json?"
-            "updated_at_min=2026-11-29T10%3A00%3A00Z&status=any&limit=250 ");
+            "updated_at_min=2026-11-29T10%3A00%3A00Z&status=any&limit=100 ");
   // Two changes of one second are two versions.
   const auto first =
       facts_of(customers, R"({"id":820982911946154508,"updated_at":"2026-11-29T05:00:00-05:00","note":"a"})");

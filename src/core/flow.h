@@ -67,8 +67,8 @@ struct CallRequest {
   // Of a safe action: one page instead of all of them together. The engine's own; outlives the call.
   struct Page {
     std::string at;  // as `next` of the page before said; empty: the first one
-    std::string
-        next;  // where the next one is, once the call has ended; empty: it was the last one. Nobody else's to read
+    // Where the next one is, once the call has ended; empty: it was the last one. Only for `at`.
+    std::string next;
   };
   Page* page = nullptr;
   OnReplay on_replay = OnReplay::kAgain;

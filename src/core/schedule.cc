@@ -139,8 +139,8 @@ Result<Schedule> Schedule::parse(std::string_view text, std::string_view zone) {
     if (!part.empty()) parts.push_back(part);
   }
   if (parts.size() != fields().size()) {
-    return failure(Code::kInvalid, "\"" + truncated(text, 100) + "\" has " + std::to_string(parts.size()) +
-                                       " fields; a schedule has five: minute hour day-of-month month weekday, like "
+    return failure(Code::kInvalid, "\"" + truncated(text, 100) + "\" has " + counted(parts.size(), "field", "fields") +
+                                       "; a schedule has five: minute hour day-of-month month weekday, like "
                                        "`0 6 * * mon-fri`");
   }
   Schedule out;

@@ -33,6 +33,9 @@ class Schedule {
   const std::string& text() const { return text_; }
   const std::string& zone() const { return zone_name_; }
 
+  // Of every(); 0: it is one of cron.
+  Duration interval() const { return interval_; }
+
   // The first moment after `after`: a whole minute, where it is one of cron.
   Time next(Time after) const;
   // The last moment that is after `after` and not after `until`; nothing when none is.
@@ -51,7 +54,7 @@ class Schedule {
   std::uint64_t minutes_ = 0;  // bit n: it comes at n
   std::uint32_t hours_ = 0, days_ = 0, months_ = 0, weekdays_ = 0;
   bool either_day_ = false;           // one of days_ and weekdays_ is enough
-  Duration interval_{0}, offset_{0};  // of every(); 0: it is one of cron
+  Duration interval_{0}, offset_{0};  // of every()
 };
 
 }  // namespace tieline

@@ -202,7 +202,7 @@ TEST(Schedule, SaysWhatIsWrong) {
       {"", "has 0 fields; a schedule has five"},
       {"* * * *", "has 4 fields"},
       {"0 0 0 * * *", "has 6 fields"},
-      {"@daily", "has 1 fields"},
+      {"@daily", "has 1 field"},
       {"60 * * * *", "the minute \"60\" must be made of 0 to 59"},
       {"* 24 * * *", "the hour \"24\" must be made of 0 to 23"},
       {"* * 0 * *", "the day of the month \"0\" must be made of 1 to 31"},

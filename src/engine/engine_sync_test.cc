@@ -229,6 +229,13 @@ class EngineSyncTest : public EngineTest {
     EXPECT_EQ(known, wanted);
   }
   void put(int id) { vendor_.put(id, clock_.now()); }
+  // By hand.
+  Position start_reader(const std::string& data) {
+    Result<EventPtr> event;
+    await(keep(engine_->start_flow(kReader, "", *json::parse(data)), &event));
+    advance(1s);
+    return event ? (*event)->position : Position(0);
+  }
   std::vector<RunStatus> ended(RunState state) {
     Result<std::vector<RunStatus>> found;
     RunQuery query;
@@ -384,7 +391,7 @@ TEST_F(EngineSyncTest, AReadingThatFailsIsADeadLetterAndTheNextBeginsAnew) {
   vendor_.refuse = 0;
   advance(120s);
   expect_known();
-  // Its page is no part of what was read since.
+  // Whoever replays its page has it read once more: nothing of it is news.
   Result<void> replayed;
   Replay how;
   how.by = "ada";
@@ -458,11 +465,248 @@ TEST_F(EngineSyncTest, APersonHasAllOfItReadNow) {
   start(flows({.deletions = Deletions::kFullDiff}));
   advance(1s);
   vendor_.things.erase(2);
-  Result<EventPtr> event;
-  await(keep(engine_->start_flow(kReader, "", *json::parse(R"({"all":true})")), &event));
-  ASSERT_TRUE(event);
-  advance(1s);
+  start_reader(R"({"all":true})");
   EXPECT_EQ(told_since(2), Told{"deleted 2"});
+}
+
+// The flow maps otherwise than before, say.
+TEST_F(EngineSyncTest, APersonHasAllOfItToldAnew) {
+  for (int id = 1; id <= 7; ++id) put(id);
+  start(flows({.deletions = Deletions::kFullDiff}));
+  advance(1s);
+  vendor_.things.erase(7);
+  start_reader(R"({"anew":true})");
+  EXPECT_EQ(told_since(7), (Told{"snapshot 1/1", "snapshot 2/1", "snapshot 3/1", "snapshot 4/1", "snapshot 5/1",
+                                 "snapshot 6/1", "deleted 7"}));
+  advance(std::chrono::hours(25));
+  EXPECT_EQ(told().size(), 14u);
+}
+
+// What a replay meets is something else than what it met then.
+TEST_F(EngineSyncTest, AReplayOfAReadingThatIsOverLosesNothing) {
+  put(1);
+  start(flows({.changes = false}));
+  advance(1s);
+  const Position by_hand = start_reader("null");
+  put(1);
+  put(2);
+  Result<void> replayed;
+  await(keep(engine_->replay(RunId{FlowId(2), by_hand}, {.from = Replay::From::kStart, .by = "ada"}), &replayed));
+  ASSERT_TRUE(replayed) << replayed.error().text();
+  advance(120s);
+  expect_known();
+  start_reader("null");
+  expect_known();
+}
+
+// Until somebody replays it, or its next time comes; what changed is read meanwhile.
+TEST_F(EngineSyncTest, AReadingOfAllThatFailedBeginsAgainWhenItsPageIsReplayed) {
+  for (int id = 1; id <= 7; ++id) put(id);
+  transport_.latency = 1s;
+  start(flows({.deletions = Deletions::kFullDiff}));
+  advance(10s);
+  vendor_.things.erase(2);
+  const Told before = told();
+  Result<EventPtr> started;
+  await(keep(engine_->start_flow(kReader, "", *json::parse(R"({"all":true})")), &started));
+  advance(500ms);
+  vendor_.refuse = 422;  // from its second page on
+  advance(5s);
+  vendor_.refuse = 0;
+  const std::vector<RunStatus> dead = ended(RunState::kDead);
+  ASSERT_EQ(dead.size(), 1u);
+  put(1);
+  advance(300s);
+  EXPECT_EQ(told_since(before.size()), Told{"updated 1/2"});
+  Result<void> replayed;
+  await(keep(engine_->replay(dead[0].run, {.by = "ada"}), &replayed));
+  advance(30s);
+  EXPECT_EQ(told_since(before.size()), (Told{"updated 1/2", "deleted 2"}));
+  EXPECT_TRUE(ended(RunState::kDead).empty());
+}
+
+// A search for changes may show an older state than the list that was read before it.
+TEST_F(EngineSyncTest, AnOlderStateThanTheKnownOneIsNoChange) {
+  put(1);
+  start(flows());
+  advance(30s);
+  put(1);
+  advance(60s);
+  EXPECT_EQ(told(), (Told{"snapshot 1/1", "updated 1/2"}));
+  const Thing now = vendor_.things[1];
+  vendor_.things[1].state = 1;
+  vendor_.things[1].updated -= 5s;
+  advance(60s);
+  vendor_.things[1] = now;
+  advance(120s);
+  EXPECT_EQ(told().size(), 2u);
+}
+
+// Its row was marked as gone later than it changed.
+TEST_F(EngineSyncTest, WhatIsThereAgainIsNewerThanItsDeletion) {
+  put(1);
+  put(2);
+  start(flows({.changes = false, .deletions = Deletions::kFullDiff}));
+  advance(1s);
+  const Thing thing = vendor_.things[2];
+  vendor_.things.erase(2);
+  advance(60s);
+  vendor_.things[2] = thing;
+  advance(60s);
+  EXPECT_EQ(told_since(2), (Told{"deleted 2", "created 2/1"}));
+  Result<std::vector<EventPtr>> all;
+  await(keep(store_->read(Position(0), ReadLimits{.count = 100'000}), &all));
+  std::vector<Time> times;
+  for (const EventPtr& event : *all) {
+    if (event->source == "sync/f/api.things" && event->subject == "2") times.push_back(event->time);
+  }
+  ASSERT_EQ(times.size(), 3u);
+  EXPECT_LT(times[1], times[2]);
+}
+
+TEST_F(EngineSyncTest, APausedReaderAsksNothingAndMissesNothing) {
+  put(1);
+  start(flows());
+  advance(1s);
+  Result<void> done;
+  await(keep(engine_->pause(kReader, "by ada"), &done));
+  const std::size_t asked = vendor_.asked.size();
+  put(2);
+  advance(std::chrono::minutes(10));
+  EXPECT_EQ(vendor_.asked.size(), asked);
+  await(keep(engine_->resume(kReader), &done));
+  advance(1s);
+  EXPECT_EQ(vendor_.asked.size(), asked + 1);  // for all ten
+  expect_known();
+}
+
+TEST_F(EngineSyncTest, AReloadBetweenTwoPagesChangesNothing) {
+  for (int id = 1; id <= 12; ++id) put(id);
+  transport_.latency = 1s;
+  start(flows());
+  for (int i = 0; i < 4; ++i) {
+    advance(700ms);
+    flows_ = flows();  // with steps of its own
+    Result<void> reloaded;
+    await(keep(engine_->reload(config()), &reloaded));
+    ASSERT_TRUE(reloaded) << reloaded.error().text();
+  }
+  advance(30s);
+  EXPECT_EQ(told().size(), 12u);
+  expect_known();
+}
+
+TEST_F(EngineSyncTest, ADamagedEntryIsReadOnceMore) {
+  put(1);
+  put(2);
+  start(flows());
+  advance(1s);
+  const auto damage = [&](std::string_view bucket, const std::string& key) {
+    Result<std::optional<Entry>> entry;
+    await(keep(store_->get(std::string(bucket), key), &entry));
+    ASSERT_TRUE(entry && *entry) << key;
+    Result<std::uint64_t> written;
+    await(keep(store_->update(std::string(bucket), key, "damaged", (*entry)->revision), &written));
+    ASSERT_TRUE(written);
+  };
+  damage(kSyncBucket, sync_key(FlowId(2)));
+  advance(60s);
+  EXPECT_EQ(told().size(), 2u);
+  EXPECT_EQ(vendor_.asked.back(), "all");
+  damage(kSyncedBucket, synced_prefix(FlowId(2)) + "1");
+  put(1);
+  advance(120s);
+  EXPECT_EQ(told_since(2), Told{"created 1/2"});
+  EXPECT_TRUE(ended(RunState::kDead).empty());
+}
+
+TEST_F(EngineSyncTest, PagesThatLeadInACircleAreADeadLetter) {
+  for (int id = 1; id <= 30; ++id) put(id);
+  const auto answer = [&](const Request& request) {
+    if (request.url.find("/things") == std::string::npos) return status(200);
+    Exchange exchange = vendor_.answer(request);
+    std::string& body = exchange.response.body;
+    // From the sixth page back to the fourth.
+    if (const std::size_t at = body.find(R"("next":"18")"); at != std::string::npos)
+      body.replace(at, 11, R"("next":"9")");
+    return exchange;
+  };
+  const auto all = flows();
+  transport_.answer = answer;
+  start(all);
+  advance(30s);
+  EXPECT_LE(vendor_.answered, 20u);
+  const std::vector<RunStatus> dead = ended(RunState::kDead);
+  ASSERT_EQ(dead.size(), 1u);
+  EXPECT_EQ(dead[0].summary, "validation: the vendor's pages lead in a circle: the next one was read before");
+}
+
+// A vendor whose clock is days behind, or a copy of one whose clock stands.
+TEST_F(EngineSyncTest, ChangesAreFoundByTheVendorsClock) {
+  const auto late = [&](int id) { vendor_.put(id, clock_.now() - std::chrono::days(6)); };
+  late(1);
+  start(flows());
+  for (int i = 0; i < 5; ++i) {
+    advance(std::chrono::hours(1));
+    late(1);
+    late(2 + i);
+  }
+  advance(120s);
+  expect_known();
+  EXPECT_EQ(std::ranges::count(vendor_.asked, "all"), 1);
+}
+
+TEST_F(EngineSyncTest, WhatIsCreatedInAnEmptyResourceIsNew) {
+  start(flows());
+  advance(std::chrono::hours(1));
+  vendor_.put(1, clock_.now() - std::chrono::days(1));
+  advance(120s);
+  put(2);
+  advance(120s);
+  EXPECT_EQ(told(), (Told{"created 1/1", "created 2/1"}));
+}
+
+// Many changed at one moment, then nothing more: they are not read for ever.
+TEST_F(EngineSyncTest, WhatChangedLastIsNotReadForEver) {
+  for (int id = 1; id <= 9; ++id) put(id);
+  start(flows());
+  advance(120s);
+  const std::size_t before = vendor_.answered;
+  advance(120s);
+  EXPECT_EQ(vendor_.answered, before + 6);  // all of them again, of three pages
+  advance(std::chrono::hours(3));
+  const std::size_t later = vendor_.answered;
+  advance(120s);
+  EXPECT_EQ(vendor_.answered, later + 2);
+  put(5);
+  advance(61s);
+  expect_known();
+}
+
+TEST_F(EngineSyncTest, WhatAPersonAsksForThatThereIsNotIsRefused) {
+  put(1);
+  start(flows());
+  advance(1s);
+  for (const char* data : {R"({"al":true})", "[1]", R"({"all":"yes"})", "7"}) start_reader(data);
+  const std::vector<RunStatus> dead = ended(RunState::kDead);
+  ASSERT_EQ(dead.size(), 4u);
+  EXPECT_EQ(dead[0].summary,
+            "validation: a reading takes nothing, {\"all\": true} or {\"anew\": true}, and was given {\"al\":true}");
+  start_reader("{}");
+  start_reader(R"({"all":false})");
+  EXPECT_EQ(ended(RunState::kDead).size(), 4u);
+}
+
+// Its last reading began, by a clock that was wrong, later than it is now.
+TEST_F(EngineSyncTest, AClockThatWasAheadKeepsNothingFromBeingRead) {
+  start(flows());
+  advance(1s);
+  clock_.jump_wall(std::chrono::hours(5));
+  advance(120s);
+  clock_.jump_wall(-std::chrono::hours(5));
+  put(1);
+  advance(180s);
+  expect_known();
 }
 
 TEST_F(EngineSyncTest, ARenamedFlowGoesOn) {
@@ -490,9 +734,12 @@ TEST(SyncState, ReadsWhatItWrote) {
   SyncState state;
   EXPECT_FALSE(decode_sync_state(encode(state))->since);
   state.since = from_unix_us(5);
+  state.behind = Duration(15);
   state.began = from_unix_us(6);
   state.reading.emplace();
-  state.reading->id = Position(7);
+  state.last_id = 7;
+  state.reading->id = 7;
+  state.reading->anew = true;
   state.reading->all = true;
   state.reading->begun = from_unix_us(8);
   state.reading->from = from_unix_us(-9);
@@ -506,13 +753,16 @@ TEST(SyncState, ReadsWhatItWrote) {
   EXPECT_EQ(encode(*read), encode(state));
   for (const char* bad : {"", "[]", R"({"reading":{}})", R"({"last":{}})", "{"})
     EXPECT_EQ(decode_sync_state(bad).error().code, Code::kCorrupt) << bad;
-  for (const KnownRecord& record :
-       {KnownRecord{Position(1), false, false, ""}, KnownRecord{Position(2), true, true, "a b"}}) {
+  const KnownRecord records[] = {{1, false, false, std::nullopt, ""}, {2, true, true, from_unix_us(-3), "a b"}};
+  for (const KnownRecord& record : records) {
     const auto known = decode_known_record(encode(record));
     ASSERT_TRUE(known);
     EXPECT_EQ(encode(*known), encode(record));
+    EXPECT_EQ(known->version, record.version);
+    EXPECT_EQ(known->updated, record.updated);
   }
-  for (const char* bad : {"", "x", "1", "1 d", "1d x"}) EXPECT_FALSE(decode_known_record(bad)) << bad;
+  for (const char* bad : {"", "x", "1", "1 d", "1 d x", "1 d 5x y", "1d - x"})
+    EXPECT_EQ(decode_known_record(bad).error().code, Code::kCorrupt) << bad;
 }
 
 }  // namespace

@@ -52,6 +52,8 @@ Result<void> publish(const Shard& shard, Run& run, Publication publication, std:
 
 void publish_own(Run& run, NewEvent event, std::uint16_t step) {
   event.id = event_id(run, step, run.published.size());
+  // A replay that reads again meets other things: they are other events.
+  if (const auto replays = run.history.replays(); replays > 0) event.id += '-' + std::to_string(replays);
   run.published.push_back(std::move(event));
 }
 
@@ -76,7 +78,8 @@ std::vector<NewEvent> death_notice(const Shard& shard, const Run& run, const Tra
   out.key("cause").string(end.summary);
   out.key("step").integer(end.step + 1);
   if (json::print(run.key.root()).size() <= kNoticeKeyMax) out.key("key").copy(run.key.root());
-  out.key("event").begin_object().key("id").string(event.id).key("source").string(event.source);
+  out.key("event").begin_object().key("id").string(event.id).key("source").string(
+      synced_of(event.source).value_or(event.source));
   out.key("type").string(event.type).key("subject").string(event.subject);
   out.key("time").string(format_time(event.time)).end_object();
   const bool whole = !run.data.root().is_null() && event.data != nullptr && event.data->size() <= kNoticeDataMax;

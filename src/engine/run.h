@@ -46,11 +46,8 @@ struct Run {
 };
 
 inline constexpr std::size_t kSummaryBytesMax = 300;
-// `text` as a summary says it: without line breaks, and cut.
-inline std::string one_line(std::string text) {
-  std::replace(text.begin(), text.end(), '\n', ' ');
-  return truncated(text, kSummaryBytesMax);
-}
+// `text` as a summary says it: without line breaks and other control characters, and cut.
+inline std::string one_line(std::string_view text) { return truncated(without_controls(text), kSummaryBytesMax); }
 
 // Where a run goes when its work ends. What it is called with is journaled by the runner.
 struct Transition {

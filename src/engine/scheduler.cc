@@ -115,8 +115,14 @@ Async<void> Scheduler::remember(Entry& entry) {
 // Appends what has come, if anything has.
 Async<void> Scheduler::come(Entry& entry) {
   const Time now = shard_.now();
-  if (entry.next > now) co_return Result<void>();
   const Schedule& schedule = entry.trigger->schedule;
+  if (schedule.interval().count() > 0 && entry.next - now > schedule.interval()) {
+    // The clock was ahead, and was put back: what comes every so often waits for no moment that is not its next.
+    entry.last = now;
+    entry.next = schedule.next(now);
+    co_return co_await remember(entry);
+  }
+  if (entry.next > now) co_return Result<void>();
   const auto latest = schedule.latest(*entry.last, now);
   if (!latest) {
     entry.next = schedule.next(*entry.last);

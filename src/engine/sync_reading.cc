@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "base/bytes.h"
 #include "engine/outbox.h"
 #include "engine/sync_state.h"
 
@@ -11,6 +12,8 @@ namespace {
 
 // Entries of known records that one run looks at, and how many at once.
 constexpr std::size_t kLookedMax = 10'000, kLookedAtOnce = 500;
+// Clocks are not set by more than this.
+constexpr Duration kClocksMove = 2h;
 // As many records are worked on before others of the shard get their turn.
 constexpr std::size_t kRecordsOfATurn = 32;
 
@@ -27,8 +30,10 @@ class Reader {
   asio::awaitable<StepResult> read_one();
   Async<bool> take(const json::Document& records);
   Async<bool> take_record(const json::Document& record);
+  std::optional<Op> op_of(const std::optional<KnownRecord>& before, const KnownRecord& now) const;
   Async<std::optional<KnownRecord>> known(const std::string& id);
   Async<bool> look_for_gone();
+  bool goes_in_a_circle(const std::string& next);
   bool turn_page(const std::string& next);
   void remember(const std::string& id, KnownRecord record);
   bool has_room(std::size_t bytes) const;
@@ -64,15 +69,16 @@ asio::awaitable<StepResult> Reader::read() {
   auto stored = co_await shard_.deps.state.get(std::string(kSyncBucket), sync_key(run_.id.flow));
   if (!stored) co_return refused(stored.error());
   if (*stored) {
-    auto state = decode_sync_state((*stored)->value);
-    if (!state) co_return refused(state.error());
-    state_ = std::move(*state);
+    // One that is damaged begins anew: the records that are known keep it from telling all of them again.
+    if (auto state = decode_sync_state((*stored)->value)) state_ = std::move(*state);
   }
-  if (run_.event->source.starts_with(kReadingSource)) {
-    if (!state_.reading || state_.reading->next != run_.event->id)
-      co_return StepResult::skip("another reading took its place");
+  const bool goes_on = run_.event->source.starts_with(kReadingSource);
+  const bool current = goes_on && state_.reading && state_.reading->next == run_.event->id;
+  if (goes_on && !current && run_.history.replays() == 0) co_return StepResult::skip("another reading took its place");
+  if (current) {
     reading_ = *state_.reading;
   } else {
+    // Whoever replays a page whose reading is over has it begin again.
     auto needless = co_await begin();
     if (!needless) co_return refused(needless.error());
     if (*needless) co_return std::move(**needless);
@@ -83,34 +89,60 @@ asio::awaitable<StepResult> Reader::read() {
   co_return *more ? go_on() : end();
 }
 
+// What a person writes beside `all` and `anew` would do nothing, and he would not know.
+std::optional<Error> refuse_unknown(const Event& event, json::Value asked) {
+  if (!event.source.starts_with(kManualSource) || asked.is_null()) return std::nullopt;
+  bool known = asked.is_object();
+  for (const auto [name, value] : asked.members())
+    known = known && (name == "all" || name == "anew") && value.kind() == json::Kind::kBool;
+  if (known) return std::nullopt;
+  return Error{Code::kInvalid,
+               R"(a reading takes nothing, {"all": true} or {"anew": true}, and was given )" +
+                   truncated(json::print(asked), 100),
+               {}};
+}
+
 // A skip where another reading has done the work, or does it.
 Async<std::optional<StepResult>> Reader::begin() {
   const Event& event = *run_.event;
-  const bool asked = event.source.starts_with(kManualSource);
-  const bool all = event.type == kReadAll || run_.data.root()["all"].truthy() || !state_.since || !source_.changes();
+  const Time now = shard_.now();
+  const json::Value asked = run_.data.root();
+  if (auto unknown = refuse_unknown(event, asked)) co_return failure(std::move(*unknown));
+  const bool anew = asked["anew"].truthy();
+  // A clock that was ahead told a time that has yet to come: what changed meanwhile is not known.
+  const bool since_known = state_.since && *state_.since <= now;
+  const bool all = anew || event.type == kReadAll || asked["all"].truthy() || !since_known || !source_.changes();
   const std::optional<Time>& last = all ? state_.began_all : state_.began;
-  if (!asked && last && *last >= event.received)
-    co_return std::optional(StepResult::skip("a reading that began later has read it"));
-  if (state_.reading && (state_.reading->all || !all)) {
+  if (last && *last >= event.received && *last <= now)
+    co_return std::optional(StepResult::skip("another reading has begun since, at " + format_time(*last)));
+  if (!anew && state_.reading && (state_.reading->all || !all)) {
     CO_TRY(const bool later, co_await goes_on_later());
     if (later) co_return std::optional(StepResult::skip("a reading is under way"));
   }
-  reading_.id = run_.id.event;
+  reading_.id = state_.last_id = std::max(run_.id.event.value, state_.last_id + 1);
   reading_.all = all;
+  reading_.anew = anew;
   reading_.begun = event.received;
   if (!all) reading_.from = *state_.since - source_.overlap();
-  state_.began = shard_.now();
-  if (all) state_.began_all = state_.began;
+  state_.began = now;
+  if (all) state_.began_all = now;
   co_return std::optional<StepResult>();
 }
 
-// Whether the reading that is under way has a run after this one. All of them have one lane: what stands before this
-// one has ended, and then nothing goes on.
+// Whether the reading that is under way has a run that will go on. All of them have one lane, and so does this one: it
+// stands behind, or has ended, and then nothing goes on.
 Async<bool> Reader::goes_on_later() const {
-  auto event = co_await shard_.deps.log.find(std::string(kReadingSource) + run_.flow->name, state_.reading->next);
-  if (!event && event.error().code == Code::kNotFound) co_return false;
-  if (!event) co_return failure(std::move(event.error()));
-  co_return (*event)->position > run_.id.event;
+  for (const std::string* name : {&run_.flow->name, &run_.flow->was}) {
+    if (name->empty()) continue;
+    std::string source = std::string(kReadingSource) + *name, id = state_.reading->next;
+    auto event = co_await shard_.deps.log.find(std::move(source), std::move(id));
+    if (!event && event.error().code == Code::kNotFound) continue;
+    if (!event) co_return failure(std::move(event.error()));
+    const RunId run{run_.id.flow, (*event)->position};
+    CO_TRY(const auto status, co_await shard_.deps.journal.status(run));
+    co_return status ? !is_terminal(status->state) : run.event > run_.id.event;
+  }
+  co_return false;
 }
 
 asio::awaitable<StepResult> Reader::read_one() {
@@ -127,15 +159,31 @@ asio::awaitable<StepResult> Reader::read_one() {
   RunContext::CallResult answer = co_await scope_.call(std::move(call));
   if (answer.step.kind != StepResult::Kind::kNext) co_return std::move(answer.step);
   const json::Kind kind = answer.value.root().kind();
-  if (kind != json::Kind::kArray && kind != json::Kind::kNull)
-    co_return StepResult::fail({Code::kInvalid, "the page is no list of records", {}});
+  if (kind != json::Kind::kArray) co_return StepResult::fail({Code::kInvalid, "the page is no list of records", {}});
   auto whole = co_await take(answer.value);
   if (!whole) co_return refused(whole.error());
   // What is left of it is read once more: what was told by then is known.
   if (!*whole) co_return go_on();
   ++reading_.pages;
-  reading_.records += answer.value.root().is_array() ? answer.value.root().size() : 0;
+  reading_.records += answer.value.root().size();
+  if (goes_in_a_circle(page.next))
+    co_return StepResult::fail(
+        {Code::kInvalid, "the vendor's pages lead in a circle: the next one was read before", {}});
   co_return turn_page(page.next) ? go_on() : end();
+}
+
+// Brent: the mark moves on after 1, 2, 4, 8 … pages, so that a circle of any length comes to it again.
+bool Reader::goes_in_a_circle(const std::string& next) {
+  if (next.empty()) return false;
+  Bytes hash;
+  put_u64(hash, hash64(next));
+  std::string here = to_hex(hash);
+  if (here == reading_.mark) return true;
+  const bool power_of_two = (reading_.turned & (reading_.turned + 1)) == 0;
+  ++reading_.turned;
+  if (!power_of_two && !reading_.mark.empty()) return false;
+  reading_.mark = std::move(here);
+  return false;
 }
 
 // False: it was the last one.
@@ -145,6 +193,8 @@ bool Reader::turn_page(const std::string& next) {
     // From the last change on, instead of a place in a list that moves while it is read.
     reading_.from = reading_.latest;
     reading_.page.clear();
+    reading_.mark.clear();
+    reading_.turned = 0;
     return true;
   }
   reading_.page = next;
@@ -157,9 +207,9 @@ bool Reader::turn_page(const std::string& next) {
 // False: there is no room for all that is new; what was told is known then.
 Async<bool> Reader::take(const json::Document& records) {
   const json::Value root = records.root();
-  const std::size_t count = root.is_array() ? root.size() : 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    auto taken = co_await take_record(records.part(root.at(i)));
+  for (std::size_t i = 0; i < root.size(); ++i) {
+    const json::Document record = records.part(root.at(i));
+    auto taken = co_await take_record(record);
     if (!taken) {
       Error why = std::move(taken.error());
       co_return failure(std::move(why).in("record " + std::to_string(i + 1) + " of the page"));
@@ -174,22 +224,33 @@ Async<bool> Reader::take_record(const json::Document& record) {
   CO_TRY(SyncSource::Facts facts, source_.facts(record));
   if (facts.updated) reading_.latest = std::max(reading_.latest.value_or(*facts.updated), *facts.updated);
   CO_TRY(const std::optional<KnownRecord> before, co_await known(facts.id));
-  const bool was_there = before && !before->deleted;
-  const bool same = was_there == !facts.deleted && (facts.deleted || before->version == facts.version);
-  if (same) {
+  KnownRecord now{reading_.id, facts.deleted, facts.number, facts.updated, std::move(facts.version)};
+  const std::optional<Op> op = op_of(before, now);
+  if (!op) {
+    const bool was_there = before && !before->deleted;
     const bool marks = was_there && reading_.all && source_.deletions() == Deletions::kFullDiff;
-    if (marks && before->seen != reading_.id)
-      remember(facts.id, {reading_.id, false, facts.number, std::move(facts.version)});
+    if (marks && before->seen != reading_.id) remember(facts.id, std::move(now));
     co_return true;
   }
-  Op op = was_there ? Op::kUpdated : Op::kCreated;
-  if (facts.deleted) op = Op::kDeleted;
-  if (!state_.since && op == Op::kCreated) op = Op::kSnapshot;
   std::string data = json::print(record.root());
   if (!has_room(data.size())) co_return false;
-  tell(op, facts.id, facts.updated, std::move(data));
-  remember(facts.id, {reading_.id, facts.deleted, facts.number, std::move(facts.version)});
+  // What is there again did not change when it came back.
+  const bool again = before && before->deleted;
+  tell(*op, facts.id, again ? std::nullopt : facts.updated, std::move(data));
+  remember(facts.id, std::move(now));
   co_return true;
+}
+
+// What the flow is told of a record; nothing where it knows.
+std::optional<Op> Reader::op_of(const std::optional<KnownRecord>& before, const KnownRecord& now) const {
+  const bool was_there = before && !before->deleted;
+  if (now.deleted) return was_there ? std::optional(Op::kDeleted) : std::nullopt;
+  if (reading_.anew) return before && before->seen == reading_.id ? std::nullopt : std::optional(Op::kSnapshot);
+  if (!was_there) return state_.last ? Op::kCreated : Op::kSnapshot;
+  if (before->version == now.version) return std::nullopt;
+  // What is searched for changes may lag behind what was listed.
+  if (!reading_.all && now.updated && before->updated && *now.updated < *before->updated) return std::nullopt;
+  return Op::kUpdated;
 }
 
 Async<std::optional<KnownRecord>> Reader::known(const std::string& id) {
@@ -197,8 +258,9 @@ Async<std::optional<KnownRecord>> Reader::known(const std::string& id) {
   std::string key = synced_prefix(run_.id.flow) + id;
   CO_TRY(const auto entry, co_await shard_.deps.state.get(std::string(kSyncedBucket), std::move(key)));
   if (!entry) co_return std::optional<KnownRecord>();
-  CO_TRY(KnownRecord record, decode_known_record(entry->value));
-  co_return std::optional(std::move(record));
+  // One that is damaged is told once more.
+  auto record = decode_known_record(entry->value);
+  co_return record ? std::optional(std::move(*record)) : std::nullopt;
 }
 
 void Reader::remember(const std::string& id, KnownRecord record) { changed_[id] = std::move(record); }
@@ -229,8 +291,9 @@ Async<bool> Reader::look_for_gone() {
     CO_TRY(const auto entries,
            co_await shard_.deps.state.scan(std::string(kSyncedBucket), prefix, *reading_.looked, kLookedAtOnce));
     for (const Entry& entry : entries) {
-      CO_TRY(KnownRecord record, decode_known_record(entry.value));
-      if (!record.deleted && record.seen < reading_.id) {
+      auto known = decode_known_record(entry.value);
+      if (known && !known->deleted && known->seen < reading_.id) {
+        KnownRecord record = std::move(*known);
         const std::string id = entry.key.substr(prefix.size());
         json::Builder data;
         data.begin_object().key("id");
@@ -258,8 +321,11 @@ void Reader::conclude() {
 
 StepResult Reader::go_on() {
   json::Builder data;
-  data.begin_object().key("reading").integer(static_cast<std::int64_t>(reading_.id.value));
-  data.key("page").integer(static_cast<std::int64_t>(reading_.pages + 1)).end_object();
+  data.begin_object().key("reading").integer(static_cast<std::int64_t>(reading_.id));
+  data.key("page").integer(static_cast<std::int64_t>(reading_.pages + 1));
+  // For whoever replays it.
+  if (reading_.all) data.key(reading_.anew ? "anew" : "all").boolean(true);
+  data.end_object();
   NewEvent event;
   event.source = std::string(kReadingSource) + run_.flow->name;
   event.type = "reading";
@@ -274,9 +340,15 @@ StepResult Reader::go_on() {
 // What changed while it was read is read once more: pages that were read before do not have it.
 StepResult Reader::end() {
   const Time begun = reading_.begun;
-  std::optional<Time> since = reading_.latest ? std::min(*reading_.latest, begun) : state_.since;
-  if (!since) since = begun - source_.overlap();
-  state_.since = std::max(state_.since.value_or(*since), *since);
+  if (reading_.latest) {
+    const Duration behind = std::max(shard_.now() - *reading_.latest, Duration(0));
+    state_.behind = std::min(state_.behind.value_or(behind), behind);
+    Time since = std::min(*reading_.latest, begun);
+    // Where nothing changes for long, what changed last must not be read for ever.
+    since = std::max(since, begun - *state_.behind - kClocksMove);
+    if (state_.since) since = std::max(since, std::min(*state_.since, begun));
+    state_.since = since;
+  }
   state_.last = SyncState::Past{reading_.all, shard_.now(), reading_.pages, reading_.records, reading_.told};
   state_.reading.reset();
   conclude();

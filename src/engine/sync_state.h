@@ -19,20 +19,25 @@ inline constexpr std::string_view kSyncBucket = "sync", kSyncedBucket = "synced"
 
 // A reading that is under way, between two of its runs.
 struct Reading {
-  Position id;  // of the event that began it: grows from reading to reading
+  std::uint64_t id = 0;  // grows from reading to reading
   bool all = false;
+  bool anew = false;                  // … and tells of each record, known or not
   Time begun;                         // the earliest moment at which it may have read
   std::optional<Time> from;           // what changed since; of a reading of changes
   std::optional<Time> latest;         // change that it has met
   std::string next;                   // the id of the event with which it goes on
   std::string page;                   // as CallRequest::Page::at
+  std::string mark;                   // a page that it had, as a hash: pages that lead in a circle come to it again
+  std::uint32_t turned = 0;           // pages, as far as marks know
   std::optional<std::string> looked;  // every page is read: looks for what is gone, behind this key
   std::uint64_t pages = 0, records = 0, told = 0;
 };
 
 struct SyncState {
-  std::optional<Time> since;             // what changed later is not known; nothing: there was no reading of all yet
+  std::optional<Time> since;             // what changed later is not known; nothing: no reading of all has told a time
+  std::optional<Duration> behind;        // the vendor's clock is at most so far behind ours, as its changes have shown
   std::optional<Time> began, began_all;  // the last readings, of either kind and of all
+  std::uint64_t last_id = 0;             // of a reading
   std::optional<Reading> reading;
   struct Past {
     bool all = false;
@@ -48,9 +53,10 @@ Bytes encode(const SyncState& state);
 Result<SyncState> decode_sync_state(std::string_view bytes);
 
 struct KnownRecord {
-  Position seen;  // the reading that met it last, of those that write that down
+  std::uint64_t seen = 0;  // the reading that met it last, of those that write that down
   bool deleted = false;
   bool number = false;  // its id is one
+  std::optional<Time> updated;
   std::string version;
 };
 

@@ -402,6 +402,10 @@ const BoundConnection* Workspace::connection(std::string_view name) const {
   return nullptr;
 }
 
+std::size_t Workspace::written_flows() const {
+  return static_cast<std::size_t>(std::ranges::count_if(flows, [](const FlowPtr& flow) { return !flow->reads; }));
+}
+
 Loaded load(const Files& files, const ConnectorCatalog& catalog, const SecretSources& secrets) {
   return Loader(files, catalog, secrets).run();
 }

@@ -25,6 +25,8 @@ struct Workspace {
   std::shared_ptr<const steps::Actions> actions;                    // for FlowArchive
 
   const BoundConnection* connection(std::string_view name) const;  // null when there is none
+  // Flows that somebody wrote: without those that read for them.
+  std::size_t written_flows() const;
 };
 
 struct Loaded {

@@ -34,6 +34,7 @@ std::string write_source(const Flow& reader, const std::string& flow, const std:
   out.begin_object().key("format").integer(kReaderFormat);
   out.key("flow").string(flow).key("resource").string(resource);
   out.key("priority").integer(static_cast<std::int64_t>(reader.priority));
+  if (!reader.on_dead.empty()) out.key("on_dead").string(reader.on_dead);
   out.key("retry").begin_object().key("first").integer(retry.first.count()).key("max").integer(retry.max.count());
   out.key("multiplier").real(retry.multiplier).key("for").integer(retry.keep_for.count());
   out.key("tries").integer(retry.tries).end_object().end_object();
@@ -84,9 +85,10 @@ SyncSourcePtr find_sync(const SyncUse& use, const steps::Actions& actions, spec:
     const bool there = std::ranges::find(resources, resource) != resources.end();
     Place place = use.resource.place;
     place.column += static_cast<std::uint32_t>(dot + 1);
-    std::string message = "\"" + connection + "\" has no resource \"" + resource + "\"" + did_you_mean(resource, syncs);
+    const std::string hint = did_you_mean(resource, syncs);
+    std::string message = "\"" + connection + "\" has no resource \"" + resource + "\"" + hint;
     if (there) message = "\"" + name + "\" cannot be read like that: its connector does not say how (`sync`)";
-    if (!syncs.empty()) message += "; what can be read of it: " + join(syncs, ", ");
+    if (!syncs.empty() && (there || hint.empty())) message += "; what can be read of it: " + join(syncs, ", ");
     problems.error(place, std::move(message));
     return nullptr;
   }
@@ -109,7 +111,10 @@ FlowPtr make_reader(const SyncUse& use, const Flow& flow, SyncSourcePtr source) 
   std::shared_ptr<Flow> out = reader_of(flow.name, std::move(source));
   if (!flow.was.empty()) out->was = std::string(kReaderPrefix) + flow.was + '/' + resource;
   out->retry = flow.retry;
+  // What is asked again anyway need not wait longer for it.
+  out->retry.max = std::min(out->retry.max, std::max(use.every, out->retry.first));
   out->priority = flow.priority;
+  out->on_dead = flow.on_dead;
   // Not all of a workspace at one moment.
   const Duration offset(static_cast<std::int64_t>(hash64(out->name) % static_cast<std::uint64_t>(use.every.count())));
   out->schedules.push_back(trigger_of(Schedule::every(use.every, offset), kReadChanges));
@@ -131,6 +136,7 @@ Result<FlowPtr> restore_reader(const std::string& name, const std::string& sourc
   std::shared_ptr<Flow> out = reader_of(flow, found);
   out->name = name;
   out->priority = static_cast<Priority>(root["priority"].as_int64().value_or(1));
+  out->on_dead = std::string(root["on_dead"].as_string());
   out->retry.first = Duration(retry["first"].as_int64().value_or(0));
   out->retry.max = Duration(retry["max"].as_int64().value_or(0));
   out->retry.multiplier = retry["multiplier"].as_double();

@@ -452,9 +452,9 @@ TEST(Sync, TheReaderComesBackFromItsSource) {
   EXPECT_EQ((*again)->retry.first, 7s);
   EXPECT_EQ((*again)->retry.tries, 3u);
   EXPECT_EQ((*again)->steps.size(), 1u);
-  // How often it reads is no part of the runs that have begun.
+  // When it reads is no part of the runs that have begun.
   files.texts["flows/customers.yaml"] =
-      "on: { sync: shopify.customers, every: 1h, full: never }\n"
+      "on: { sync: shopify.customers, every: 10m, full: never }\n"
       "priority: low\nretry: { first: 7s, tries: 3 }\nsteps: [ { stop: enough } ]\n";
   const Loaded changed = load(files, catalog(), all_secrets());
   ASSERT_NE(changed.workspace, nullptr) << changed.problems.text();
