@@ -106,7 +106,8 @@ std::string state_words(const Record& record, const RecordBody& body) {
              (record.summary.empty() ? "" : " (" + record.summary + ")");
     case RunState::kParked: return "waits behind an older run of the same key";
     case RunState::kHeld: return "held: " + record.summary;
-    case RunState::kDelivered: return "delivered" + published_words(body);
+    case RunState::kDelivered:
+      return "delivered" + (body.message.empty() ? "" : ": " + body.message) + published_words(body);
     case RunState::kSkipped: return "skipped: " + record.summary + published_words(body);
     case RunState::kStale: return "stale: a newer version was delivered before";
     case RunState::kDead: return "dead letter: " + record.summary;

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "engine/engine_fixture.h"
+#include "engine/record.h"
 #include "engine/sync_state.h"
 
 namespace tieline::engine {
@@ -268,6 +269,24 @@ TEST_F(EngineSyncTest, TellsAllOfItOnceThenWhatChanged) {
   advance(600s);
   EXPECT_EQ(told().size(), 9u);
   EXPECT_EQ(vendor_.asked.size(), asked + 10);
+}
+
+TEST_F(EngineSyncTest, EachPageSaysWhatItCameTo) {
+  for (int id = 1; id <= 4; ++id) put(id);
+  start(flows({.deletions = Deletions::kFullDiff}));
+  advance(1s);
+  put(2);
+  advance(60s);
+  std::vector<std::string> words;
+  for (const RunStatus& run : ended(RunState::kDelivered)) {
+    Result<std::vector<Record>> kept;
+    await(keep(store_->read(run.run), &kept));
+    words.push_back(decode(kept->back().body)->message);
+  }
+  EXPECT_EQ(words, (Told{"page 1 of all: 3 records, 3 told", "page 2 of all: 1 record, 1 told",
+                         "looked for what is gone, 0 told",
+                         "page 1 of what changed since 2026-11-22T23:59:50Z: 3 records, 0 told",
+                         "page 2 of what changed since 2026-11-22T23:59:50Z: 1 record, 1 told"}));
 }
 
 TEST_F(EngineSyncTest, AsksFromTheLastChangeOnWithAnOverlap) {

@@ -106,6 +106,7 @@ void publish_with(RecordDraft& draft, std::vector<NewEvent> events) {
 void forget_published(Run& run) {
   run.published.clear();
   run.puts.clear();
+  run.words.clear();
   run.published_bytes = 0;
 }
 

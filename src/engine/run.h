@@ -41,6 +41,7 @@ struct Run {
   std::vector<NewEvent> published;  // so far (outbox.h)
   std::size_t published_bytes = 0;
   std::vector<KeyPut> puts;          // that become visible with its end, where it completes
+  std::string words;                 // for the timeline: what it came to, where it is delivered; or empty
   std::vector<Concealed> concealed;  // secrets that it has made, in this pass: all of its scopes see them
   std::size_t items = 0;  // that its `foreach` steps have met, all of them together, since it came into memory
 };

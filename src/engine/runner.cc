@@ -111,6 +111,7 @@ asio::awaitable<void> journal_end(Shard& shard, Run& run, Transition& end, Endin
     const std::uint32_t call = end.body.call;
     draft.body = std::exchange(end.body, {});
     end.body.call = call;
+    if (end.state == RunState::kDelivered && !run.words.empty()) draft.body.message = run.words;
   } else {
     draft.body = end.body;
   }

@@ -52,7 +52,8 @@ class Reader {
   SyncState state_;
   Reading reading_;
   std::map<std::string, KnownRecord> changed_;  // by this page
-  std::size_t bytes_ = 0;                       // of what it tells
+  std::size_t bytes_ = 0, told_ = 0;            // of what it tells
+  std::string words_;                           // what it read
 };
 
 // The store's, but for what no other try mends.
@@ -84,6 +85,7 @@ asio::awaitable<StepResult> Reader::read() {
     if (*needless) co_return std::move(**needless);
   }
   if (!reading_.looked) co_return co_await read_one();
+  words_ = "looked for what is gone";
   auto more = co_await look_for_gone();
   if (!more) co_return refused(more.error());
   co_return *more ? go_on() : end();
@@ -160,6 +162,9 @@ asio::awaitable<StepResult> Reader::read_one() {
   if (answer.step.kind != StepResult::Kind::kNext) co_return std::move(answer.step);
   const json::Kind kind = answer.value.root().kind();
   if (kind != json::Kind::kArray) co_return StepResult::fail({Code::kInvalid, "the page is no list of records", {}});
+  words_ = "page " + std::to_string(reading_.pages + 1) + " of " +
+           (reading_.all ? std::string("all") : "what changed since " + format_time(*reading_.from)) + ": " +
+           counted(answer.value.root().size(), "record", "records");
   auto whole = co_await take(answer.value);
   if (!whole) co_return refused(whole.error());
   // What is left of it is read once more: what was told by then is known.
@@ -282,6 +287,7 @@ void Reader::tell(Op op, const std::string& id, std::optional<Time> at, std::str
   event.data = std::make_shared<const std::string>(std::move(data));
   publish_own(run_, std::move(event), step_);
   ++reading_.told;
+  ++told_;
 }
 
 // Records that no page of the reading gave. True: there are more to look at.
@@ -313,6 +319,7 @@ Async<bool> Reader::look_for_gone() {
 
 // What is known and how far it came, with the run's end.
 void Reader::conclude() {
+  run_.words = words_ + ", " + std::to_string(told_) + " told";
   const std::string prefix = synced_prefix(run_.id.flow);
   for (const auto& [id, record] : changed_)
     run_.puts.push_back({std::string(kSyncedBucket), prefix + id, encode(record), Time::max()});
