@@ -259,6 +259,13 @@ void BoundAction::read_result(const Answer& answer, Verdict& verdict) const {
     return std::nullopt;
   };
   if (plan_.returns == Returns::kNone) return;
+  if (lists_must_be_there_ && answer.exchange().response.status == 204) {
+    json::Builder none;
+    none.begin_array().end_array();
+    verdict.result = none.finish();
+    verdict.empty = true;
+    return;
+  }
   if (lists_must_be_there_ && !answer.body().root().is_object() && !answer.body().root().is_array()) {
     // A page of somebody else, who stands before the vendor.
     verdict.category = Category::kTransient;

@@ -41,7 +41,7 @@ void check_with(Compiler& compiler, const ActionPlan& target, const ReadingSpec&
 // Whether one of its programs may use the time since which records are wanted. `.` alone gives all that they see.
 bool uses_since(const spec::Data& value) {
   const std::string& program = value.program.source;
-  if (value.kind == spec::Data::Kind::kProgram && (program.find(".since") != std::string::npos || trim(program) == "."))
+  if (value.kind == spec::Data::Kind::kProgram && (program.find("since") != std::string::npos || trim(program) == "."))
     return true;
   return std::ranges::any_of(value.items, uses_since) ||
          std::ranges::any_of(value.entries, [](const auto& entry) { return uses_since(entry.value); });

@@ -12,7 +12,7 @@ namespace {
 
 // Entries of known records that one run looks at, and how many at once.
 constexpr std::size_t kLookedMax = 10'000, kLookedAtOnce = 500;
-// Clocks are not set by more than this.
+// A clock that was wrong by more than this may cost changes, until the next reading of all.
 constexpr Duration kClocksMove = 2h;
 // As many records are worked on before others of the shard get their turn.
 constexpr std::size_t kRecordsOfATurn = 32;
@@ -84,6 +84,11 @@ asio::awaitable<StepResult> Reader::read() {
     if (!needless) co_return refused(needless.error());
     if (*needless) co_return std::move(**needless);
   }
+  // A replay asks again: what its page was answered before may be what it died of, or a page of another reading.
+  const CallId call{{}, step_, 0};
+  const auto& answered = run_.history.call(call).last;
+  if (run_.history.replays() > 0 && answered && answered->category == Category::kDelivered)
+    run_.history.forget({}, step_, 1);
   if (!reading_.looked) co_return co_await read_one();
   words_ = "looked for what is gone";
   auto more = co_await look_for_gone();
@@ -112,11 +117,14 @@ Async<std::optional<StepResult>> Reader::begin() {
   if (auto unknown = refuse_unknown(event, asked)) co_return failure(std::move(*unknown));
   const bool anew = asked["anew"].truthy();
   // A clock that was ahead told a time that has yet to come: what changed meanwhile is not known.
-  const bool since_known = state_.since && *state_.since <= now;
-  const bool all = anew || event.type == kReadAll || asked["all"].truthy() || !since_known || !source_.changes();
+  if (state_.since && *state_.since > now) {
+    state_.since.reset();
+    state_.behind.reset();
+  }
+  const bool all = anew || event.type == kReadAll || asked["all"].truthy() || !state_.since || !source_.changes();
   const std::optional<Time>& last = all ? state_.began_all : state_.began;
-  if (last && *last >= event.received && *last <= now)
-    co_return std::optional(StepResult::skip("another reading has begun since, at " + format_time(*last)));
+  if (!anew && last && *last >= event.received && *last <= now)
+    co_return std::optional(StepResult::skip("what it asks for was read at " + format_time(*last)));
   if (!anew && state_.reading && (state_.reading->all || !all)) {
     CO_TRY(const bool later, co_await goes_on_later());
     if (later) co_return std::optional(StepResult::skip("a reading is under way"));
@@ -168,6 +176,7 @@ asio::awaitable<StepResult> Reader::read_one() {
   auto whole = co_await take(answer.value);
   if (!whole) co_return refused(whole.error());
   // What is left of it is read once more: what was told by then is known.
+  reading_.partly = !*whole;
   if (!*whole) co_return go_on();
   ++reading_.pages;
   reading_.records += answer.value.root().size();
@@ -186,7 +195,7 @@ bool Reader::goes_in_a_circle(const std::string& next) {
   if (here == reading_.mark) return true;
   const bool power_of_two = (reading_.turned & (reading_.turned + 1)) == 0;
   ++reading_.turned;
-  if (!power_of_two && !reading_.mark.empty()) return false;
+  if (!power_of_two) return false;
   reading_.mark = std::move(here);
   return false;
 }
@@ -239,9 +248,10 @@ Async<bool> Reader::take_record(const json::Document& record) {
   }
   std::string data = json::print(record.root());
   if (!has_room(data.size())) co_return false;
-  // What is there again did not change when it came back.
-  const bool again = before && before->deleted;
-  tell(*op, facts.id, again ? std::nullopt : facts.updated, std::move(data));
+  // What is there again did not change when it came back, and is newer than its deletion all the same.
+  std::optional<Time> at = facts.updated;
+  if (at && before && before->deleted && before->updated) at = std::max(*at, *before->updated + Duration(1));
+  tell(*op, facts.id, at, std::move(data));
   remember(facts.id, std::move(now));
   co_return true;
 }
@@ -250,7 +260,10 @@ Async<bool> Reader::take_record(const json::Document& record) {
 std::optional<Op> Reader::op_of(const std::optional<KnownRecord>& before, const KnownRecord& now) const {
   const bool was_there = before && !before->deleted;
   if (now.deleted) return was_there ? std::optional(Op::kDeleted) : std::nullopt;
-  if (reading_.anew) return before && before->seen == reading_.id ? std::nullopt : std::optional(Op::kSnapshot);
+  const bool met = before && before->seen == reading_.id;
+  // A page that had no room is read once more.
+  if (met && reading_.partly) return std::nullopt;
+  if (reading_.anew && !met) return Op::kSnapshot;
   if (!was_there) return state_.last ? Op::kCreated : Op::kSnapshot;
   if (before->version == now.version) return std::nullopt;
   // What is searched for changes may lag behind what was listed.
@@ -306,7 +319,8 @@ Async<bool> Reader::look_for_gone() {
         record.number ? data.number(id) : data.string(id);
         std::string text = json::print(data.end_object().finish().root());
         if (!has_room(text.size())) co_return true;
-        tell(Op::kDeleted, id, std::nullopt, std::move(text));
+        record.updated = shard_.now();
+        tell(Op::kDeleted, id, record.updated, std::move(text));
         record.deleted = true;
         remember(id, std::move(record));
       }
@@ -350,10 +364,11 @@ StepResult Reader::end() {
   if (reading_.latest) {
     const Duration behind = std::max(shard_.now() - *reading_.latest, Duration(0));
     state_.behind = std::min(state_.behind.value_or(behind), behind);
-    Time since = std::min(*reading_.latest, begun);
+    // What changes after `begun` has a later time than this by the vendor's clock, too.
+    Time since = std::min(*reading_.latest, begun - *state_.behind);
     // Where nothing changes for long, what changed last must not be read for ever.
     since = std::max(since, begun - *state_.behind - kClocksMove);
-    if (state_.since) since = std::max(since, std::min(*state_.since, begun));
+    if (state_.since) since = std::max(since, *state_.since);
     state_.since = since;
   }
   state_.last = SyncState::Past{reading_.all, shard_.now(), reading_.pages, reading_.records, reading_.told};

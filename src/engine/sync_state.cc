@@ -37,6 +37,7 @@ Result<Reading> read_reading(json::Value value) {
   out.id = static_cast<std::uint64_t>(*id);
   out.all = value["all"].truthy();
   out.anew = value["anew"].truthy();
+  out.partly = value["partly"].truthy();
   out.begun = *begun;
   out.from = read_time(value["from"]);
   out.latest = read_time(value["latest"]);
@@ -71,6 +72,7 @@ Bytes encode(const SyncState& state) {
     out.key("id").integer(static_cast<std::int64_t>(reading.id));
     out.key("all").boolean(reading.all);
     if (reading.anew) out.key("anew").boolean(true);
+    if (reading.partly) out.key("partly").boolean(true);
     write_time(out, "begun", reading.begun);
     write_time(out, "from", reading.from);
     write_time(out, "latest", reading.latest);

@@ -22,6 +22,7 @@ struct Reading {
   std::uint64_t id = 0;  // grows from reading to reading
   bool all = false;
   bool anew = false;                  // … and tells of each record, known or not
+  bool partly = false;                // there was no room for all of its page, which is read once more
   Time begun;                         // the earliest moment at which it may have read
   std::optional<Time> from;           // what changed since; of a reading of changes
   std::optional<Time> latest;         // change that it has met

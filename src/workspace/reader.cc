@@ -27,7 +27,7 @@ std::shared_ptr<const json::Program> one_lane() {
   return std::move(*program);
 }
 
-// What its runs need to go on with after a restart. When it reads is not among it: runs have begun.
+// What its runs need to go on with after a restart. When it reads is among it only as far as retries wait no longer.
 std::string write_source(const Flow& reader, const std::string& flow, const std::string& resource) {
   const RetryPolicy& retry = reader.retry;
   json::Builder out;
