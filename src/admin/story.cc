@@ -52,6 +52,7 @@ std::string outcome_words(const RecordBody& body, std::uint16_t attempt, Time at
   if (category == Category::kDelivered) return out + (body.empty ? ", found nothing" : "");
   out += ", " + std::string(category_name(category));
   if (const std::string message = quoted_message(body); !message.empty()) out += ": " + message;
+  if (body.outage) out += "; in an outage, which costs the run no try";
   if (category == Category::kRateLimited && body.wait)
     out += "; will try again at " + format_time(std::chrono::ceil<std::chrono::seconds>(at + *body.wait)) + " or later";
   return out;
