@@ -14,6 +14,14 @@ bool is_of(const Event& event, std::string_view source, std::string_view flow) {
          event.source.ends_with(flow);
 }
 
+// "sync/FLOW/CONNECTION.RESOURCE".
+bool is_record_of(const Event& event, std::string_view flow, std::string_view resource) {
+  const std::string_view source = event.source;
+  const std::size_t slash = kSyncSource.size() + flow.size();
+  return source.size() == slash + 1 + resource.size() && source.substr(kSyncSource.size(), flow.size()) == flow &&
+         source[slash] == '/' && source.ends_with(resource);
+}
+
 bool matches_trigger(const TopicTrigger& trigger, std::string_view topic, const Event& event) {
   return trigger.topic.matches(topic) && has_type(trigger.types, event);
 }
@@ -37,11 +45,10 @@ bool Flow::matches(const Event& event) const {
   if (!schedules.empty() && own(kScheduleSource)) return true;
   if (reads && own(kReadingSource)) return true;
   if (!syncs.empty() && event.source.starts_with(kSyncSource)) {
-    for (const SyncTrigger& sync : syncs) {
-      const std::string after = '/' + sync.resource;
-      if (is_of(event, kSyncSource, name + after) || (!was.empty() && is_of(event, kSyncSource, was + after)))
-        return true;
-    }
+    const bool taken = std::ranges::any_of(syncs, [&](const SyncTrigger& sync) {
+      return is_record_of(event, name, sync.resource) || (!was.empty() && is_record_of(event, was, sync.resource));
+    });
+    if (taken) return true;
   }
   return manual && own(kManualSource);
 }

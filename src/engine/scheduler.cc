@@ -25,9 +25,7 @@ std::optional<Time> read_last(std::string_view value, const Schedule& schedule) 
   return from_unix_us(us);
 }
 
-// `unique`: of what comes every so often. It comes again at moments to which the clock was put back; a crash makes one
-// more of it.
-NewEvent event_of(const Flow& flow, const ScheduleTrigger& trigger, Time moment, bool missed, std::uint64_t unique) {
+NewEvent event_of(const Flow& flow, const ScheduleTrigger& trigger, Time moment, bool missed) {
   const Schedule& schedule = trigger.schedule;
   json::Builder data;
   data.begin_object();
@@ -40,7 +38,6 @@ NewEvent event_of(const Flow& flow, const ScheduleTrigger& trigger, Time moment,
   event.id = format_time(moment);
   // Two schedules of one flow that come at one moment are one event, unless they ask for different things.
   if (trigger.type != ScheduleTrigger::kType) event.id = trigger.type + ' ' + event.id;
-  if (schedule.interval().count() > 0) event.id += ' ' + std::to_string(unique % 1'000'000);
   event.type = trigger.type;
   event.time = moment;
   event.data = std::make_shared<const std::string>(json::print(data.finish().root()));
@@ -133,7 +130,9 @@ Async<void> Scheduler::come(Entry& entry) {
   }
   const bool missed = now - *latest > shard_.limits.schedule_grace;
   if (!missed || entry.trigger->run_missed) {
-    std::vector<NewEvent> events{event_of(*entry.flow, *entry.trigger, *latest, missed, shard_.prng.next())};
+    std::vector<NewEvent> events{event_of(*entry.flow, *entry.trigger, *latest, missed)};
+    // What comes every so often comes again at moments to which the clock was put back. A crash makes one more of it.
+    if (schedule.interval().count() > 0) events.front().id += ' ' + std::to_string(shard_.prng.next() % 1'000'000);
     events.front().received = now;
     const Deadline never = Deadline::never();
     auto appended = co_await shard_.deps.log.append(std::move(events), never);

@@ -179,7 +179,6 @@ asio::awaitable<StepResult> Reader::read_one() {
   reading_.partly = !*whole;
   if (!*whole) co_return go_on();
   ++reading_.pages;
-  reading_.records += answer.value.root().size();
   if (goes_in_a_circle(page.next))
     co_return StepResult::fail(
         {Code::kInvalid, "the vendor's pages lead in a circle: the next one was read before", {}});
@@ -189,14 +188,11 @@ asio::awaitable<StepResult> Reader::read_one() {
 // Brent: the mark moves on after 1, 2, 4, 8 … pages, so that a circle of any length comes to it again.
 bool Reader::goes_in_a_circle(const std::string& next) {
   if (next.empty()) return false;
-  Bytes hash;
-  put_u64(hash, hash64(next));
-  std::string here = to_hex(hash);
-  if (here == reading_.mark) return true;
+  const std::uint64_t here = hash64(next);
+  if (reading_.turned > 0 && here == reading_.mark) return true;
   const bool power_of_two = (reading_.turned & (reading_.turned + 1)) == 0;
+  if (power_of_two) reading_.mark = here;
   ++reading_.turned;
-  if (!power_of_two) return false;
-  reading_.mark = std::move(here);
   return false;
 }
 
@@ -207,7 +203,6 @@ bool Reader::turn_page(const std::string& next) {
     // From the last change on, instead of a place in a list that moves while it is read.
     reading_.from = reading_.latest;
     reading_.page.clear();
-    reading_.mark.clear();
     reading_.turned = 0;
     return true;
   }
@@ -264,7 +259,7 @@ std::optional<Op> Reader::op_of(const std::optional<KnownRecord>& before, const 
   // A page that had no room is read once more.
   if (met && reading_.partly) return std::nullopt;
   if (reading_.anew && !met) return Op::kSnapshot;
-  if (!was_there) return state_.last ? Op::kCreated : Op::kSnapshot;
+  if (!was_there) return state_.finished ? Op::kCreated : Op::kSnapshot;
   if (before->version == now.version) return std::nullopt;
   // What is searched for changes may lag behind what was listed.
   if (!reading_.all && now.updated && before->updated && *now.updated < *before->updated) return std::nullopt;
@@ -299,7 +294,6 @@ void Reader::tell(Op op, const std::string& id, std::optional<Time> at, std::str
   if (at) event.time = *at;
   event.data = std::make_shared<const std::string>(std::move(data));
   publish_own(run_, std::move(event), step_);
-  ++reading_.told;
   ++told_;
 }
 
@@ -371,7 +365,7 @@ StepResult Reader::end() {
     if (state_.since) since = std::max(since, *state_.since);
     state_.since = since;
   }
-  state_.last = SyncState::Past{reading_.all, shard_.now(), reading_.pages, reading_.records, reading_.told};
+  state_.finished = true;
   state_.reading.reset();
   conclude();
   return StepResult::next();

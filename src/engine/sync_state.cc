@@ -12,12 +12,6 @@ void write_time(json::Builder& out, std::string_view name, const std::optional<T
   if (time) out.key(name).integer(to_unix_us(*time));
 }
 
-void write_counts(json::Builder& out, std::uint64_t pages, std::uint64_t records, std::uint64_t told) {
-  out.key("pages").integer(static_cast<std::int64_t>(pages));
-  out.key("records").integer(static_cast<std::int64_t>(records));
-  out.key("told").integer(static_cast<std::int64_t>(told));
-}
-
 std::optional<Time> read_time(json::Value value) {
   const auto us = value.as_int64();
   return us ? std::optional(from_unix_us(*us)) : std::nullopt;
@@ -43,12 +37,10 @@ Result<Reading> read_reading(json::Value value) {
   out.latest = read_time(value["latest"]);
   out.next = std::string(value["next"].as_string());
   out.page = std::string(value["page"].as_string());
-  out.mark = std::string(value["mark"].as_string());
+  out.mark = read_count(value["mark"]);
   out.turned = static_cast<std::uint32_t>(read_count(value["turned"]));
   if (value["looked"].is_string()) out.looked = std::string(value["looked"].as_string());
   out.pages = read_count(value["pages"]);
-  out.records = read_count(value["records"]);
-  out.told = read_count(value["told"]);
   return out;
 }
 
@@ -65,6 +57,7 @@ Bytes encode(const SyncState& state) {
   if (state.behind) out.key("behind").integer(state.behind->count());
   write_time(out, "began", state.began);
   write_time(out, "began_all", state.began_all);
+  if (state.finished) out.key("finished").boolean(true);
   if (state.last_id != 0) out.key("last_id").integer(static_cast<std::int64_t>(state.last_id));
   if (state.reading) {
     const Reading& reading = *state.reading;
@@ -78,18 +71,12 @@ Bytes encode(const SyncState& state) {
     write_time(out, "latest", reading.latest);
     out.key("next").string(reading.next);
     if (!reading.page.empty()) out.key("page").string(reading.page);
-    if (!reading.mark.empty()) {
-      out.key("mark").string(reading.mark);
+    if (reading.turned > 0) {
+      out.key("mark").integer(static_cast<std::int64_t>(reading.mark));
       out.key("turned").integer(reading.turned);
     }
     if (reading.looked) out.key("looked").string(*reading.looked);
-    write_counts(out, reading.pages, reading.records, reading.told);
-    out.end_object();
-  }
-  if (state.last) {
-    out.key("last").begin_object().key("all").boolean(state.last->all);
-    write_time(out, "ended", state.last->ended);
-    write_counts(out, state.last->pages, state.last->records, state.last->told);
+    out.key("pages").integer(static_cast<std::int64_t>(reading.pages));
     out.end_object();
   }
   return json::print(out.end_object().finish().root());
@@ -104,15 +91,10 @@ Result<SyncState> decode_sync_state(std::string_view bytes) {
   if (const auto behind = root["behind"].as_int64()) out.behind = Duration(*behind);
   out.began = read_time(root["began"]);
   out.began_all = read_time(root["began_all"]);
+  out.finished = root["finished"].truthy();
   out.last_id = read_count(root["last_id"]);
   if (root.has("reading")) {
     TRY(out.reading, read_reading(root["reading"]));
-  }
-  if (const json::Value last = root["last"]; last.is_object()) {
-    const auto ended = read_time(last["ended"]);
-    if (!ended) return corrupt();
-    out.last = SyncState::Past{last["all"].truthy(), *ended, read_count(last["pages"]), read_count(last["records"]),
-                               read_count(last["told"])};
   }
   return out;
 }

@@ -28,10 +28,10 @@ struct Reading {
   std::optional<Time> latest;         // change that it has met
   std::string next;                   // the id of the event with which it goes on
   std::string page;                   // as CallRequest::Page::at
-  std::string mark;                   // a page that it had, as a hash: pages that lead in a circle come to it again
+  std::uint64_t mark = 0;             // a page that it had, as a hash: pages that lead in a circle come to it again
   std::uint32_t turned = 0;           // pages, as far as marks know
   std::optional<std::string> looked;  // every page is read: looks for what is gone, behind this key
-  std::uint64_t pages = 0, records = 0, told = 0;
+  std::uint64_t pages = 0;            // that were read
 };
 
 struct SyncState {
@@ -39,13 +39,8 @@ struct SyncState {
   std::optional<Duration> behind;        // the vendor's clock is at most so far behind ours, as its changes have shown
   std::optional<Time> began, began_all;  // the last readings, of either kind and of all
   std::uint64_t last_id = 0;             // of a reading
+  bool finished = false;                 // a reading: what is met from then on is new
   std::optional<Reading> reading;
-  struct Past {
-    bool all = false;
-    Time ended;
-    std::uint64_t pages = 0, records = 0, told = 0;
-  };
-  std::optional<Past> last;  // the reading that was finished last
 };
 
 std::string sync_key(FlowId flow);

@@ -430,9 +430,10 @@ TEST(Docs, OfSyncHoldFlowsThatLoad) { EXPECT_EQ(load_blocks("docs/sync.md"), 1u)
 // The flow that reads is stored like any other, and goes on with what its connection is by then.
 TEST(Sync, TheReaderComesBackFromItsSource) {
   Files files = with_schemas();
+  files.texts["flows/dead.yaml"] = "on: { topic: dead }\nsteps: [ { stop: enough } ]\n";
   files.texts["flows/customers.yaml"] =
       "on: { sync: shopify.customers, every: 10m, full: \"0 3 * * 0\", zone: Europe/Berlin }\n"
-      "priority: low\nretry: { first: 7s, tries: 3 }\nsteps: [ { stop: enough } ]\n";
+      "priority: low\nretry: { first: 7s, tries: 3 }\non_dead: { publish: dead }\nsteps: [ { stop: enough } ]\n";
   const Loaded loaded = load(files, catalog(), all_secrets());
   ASSERT_NE(loaded.workspace, nullptr) << loaded.problems.text();
   const auto reader = std::ranges::find_if(loaded.workspace->flows, [](const FlowPtr& flow) { return flow->reads; });
@@ -451,11 +452,13 @@ TEST(Sync, TheReaderComesBackFromItsSource) {
   EXPECT_EQ((*again)->priority, Priority::kLow);
   EXPECT_EQ((*again)->retry.first, 7s);
   EXPECT_EQ((*again)->retry.tries, 3u);
+  EXPECT_EQ((*again)->retry.max, 10min) << "what is asked every ten minutes waits no longer for a try";
+  EXPECT_EQ((*again)->on_dead, "dead");
   EXPECT_EQ((*again)->steps.size(), 1u);
   // When it reads is no part of the runs that have begun.
   files.texts["flows/customers.yaml"] =
       "on: { sync: shopify.customers, every: 10m, full: never }\n"
-      "priority: low\nretry: { first: 7s, tries: 3 }\nsteps: [ { stop: enough } ]\n";
+      "priority: low\nretry: { first: 7s, tries: 3 }\non_dead: { publish: dead }\nsteps: [ { stop: enough } ]\n";
   const Loaded changed = load(files, catalog(), all_secrets());
   ASSERT_NE(changed.workspace, nullptr) << changed.problems.text();
   EXPECT_TRUE(changed.problems.empty()) << changed.problems.text();
