@@ -266,40 +266,37 @@ TEST(Limits, PointsAreEstimatedAndCorrected) {
   EXPECT_TRUE(shopify->action("shop", "get")->observe(answered(200, "{}"), doc("{}")).empty());
 }
 
-TEST(Limits, TellWhenTheWindowEndsAsTheVendorWritesIt) {
+// One of a connector with this beside its head.
+std::shared_ptr<const Connection> connection_of(const std::string& manifest) {
   spec::Problems problems;
   const auto connector = Connector::load(
-      "connector: x\ntitle: X\ncategory: crm\nbase_url: https://x.example.com\n"
-      "limits: [ { name: all, rate: 100/h, window: fixed, observe: '{ reset: (header.X-Reset | tonumber) }' } ]\n"
-      "resources: { things: { actions: { get: { get: /things } } } }\n",
-      "x.yaml", problems);
-  ASSERT_NE(connector, nullptr) << problems.text();
+      "connector: x\ntitle: X\ncategory: crm\nbase_url: https://x.example.com\n" + manifest, "x.yaml", problems);
+  EXPECT_NE(connector, nullptr) << problems.text();
   ConnectionSettings settings;
   settings.name = "x";
-  const auto connection = connector->bind(settings);
-  ASSERT_TRUE(connection) << connection.error().text();
+  auto connection = connector->bind(settings);
+  EXPECT_TRUE(connection) << connection.error().text();
+  return *connection;
+}
+
+TEST(Limits, TellWhenTheWindowEndsAsTheVendorWritesIt) {
+  const auto connection = connection_of(
+      "limits: [ { name: all, rate: 100/h, window: fixed, observe: '{ reset: (header.X-Reset | tonumber) }' } ]\n"
+      "resources: { things: { actions: { get: { get: /things } } } }\n");
   for (const char* written : {"30", "1796040045", "1796040045250"}) {
     const auto readings =
-        (*connection)->action("things", "get")->observe(answered(200, "{}", {{"X-Reset", written}}), doc("{}"));
+        connection->action("things", "get")->observe(answered(200, "{}", {{"X-Reset", written}}), doc("{}"));
     ASSERT_EQ(readings.size(), 1u) << written;
     EXPECT_EQ(readings[0].reset, std::stod(written));
   }
 }
 
 TEST(Pages, ACursorGoesIntoTheBody) {
-  spec::Problems problems;
-  const auto connector = Connector::load(
-      "connector: x\ntitle: X\ncategory: crm\nbase_url: https://x.example.com\n"
+  const auto connection = connection_of(
       "resources: { things: { actions: { list: { post: /search, safe: true, args: { q: string }, returns: list,\n"
       "  body: { q: =.q, page: { limit: 2 }, last: true }, result: .items,\n"
-      "  paginate: { cursor: body.page.after, from: .next } } } } }\n",
-      "x.yaml", problems);
-  ASSERT_NE(connector, nullptr) << problems.text();
-  ConnectionSettings settings;
-  settings.name = "x";
-  const auto connection = connector->bind(settings);
-  ASSERT_TRUE(connection) << connection.error().text();
-  const ActionPtr list = (*connection)->action("things", "list");
+      "  paginate: { cursor: body.page.after, from: .next } } } } }\n");
+  const ActionPtr list = connection->action("things", "list");
   const Request first = *list->render(doc(R"({"q":"x"})"), {"a"});
   const auto second = list->next_page(first, answered(200, R"({"items":[],"next":7})"));
   ASSERT_TRUE(second && *second);
