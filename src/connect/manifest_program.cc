@@ -260,8 +260,8 @@ Outcome ManifestProgram::read(const json::Document& input, const Scope& scope) c
 }
 
 json::Document ManifestProgram::value(const json::Document& input, const Scope& scope) const {
-  const auto out = read(input, scope);
-  return out && *out ? **out : json::Document();
+  auto out = read(input, scope);
+  return out && *out ? std::move(**out) : json::Document();
 }
 
 bool ManifestProgram::holds(const json::Document& input, const Scope& scope) const {

@@ -302,7 +302,7 @@ class Loader {
   // The flow that reads for this one; null: it has errors, and only the names are looked at.
   void reader(const SyncUse& use, const FlowPtr& flow, const steps::Actions& actions, Workspace& workspace) {
     const std::string connection = use.resource.value.substr(0, use.resource.value.find('.'));
-    used_.insert(connection);
+    if (draft_of(connection, use.resource.place) == nullptr) return;
     called_.insert(connection);
     const SyncSourcePtr source = find_sync(use, actions, problems_);
     if (source != nullptr && flow != nullptr) workspace.flows.push_back(make_reader(use, *flow, source));
@@ -323,26 +323,33 @@ class Loader {
     }
   }
 
+  // The connection that a trigger uses. Null after reporting: there is none.
+  const Draft* draft_of(const std::string& connection, const Place& place) {
+    const auto found = drafts_.find(connection);
+    if (found != drafts_.end()) {
+      used_.insert(connection);
+      return &found->second;
+    }
+    std::vector<std::string> names;
+    for (const auto& [name, draft] : drafts_) names.push_back(name);
+    const std::string hint = did_you_mean(connection, names);
+    problems_.error(place, "there is no connection \"" + connection + "\"" +
+                               (hint.empty() ? ": write connections/" + connection + ".yaml" : hint));
+    return nullptr;
+  }
+
   void check_trigger(const TriggerUse& trigger) {
     if (trigger.connection.empty()) return;
-    const auto found = drafts_.find(trigger.connection);
-    if (found == drafts_.end()) {
-      std::vector<std::string> names;
-      for (const auto& [name, draft] : drafts_) names.push_back(name);
-      const std::string hint = did_you_mean(trigger.connection, names);
-      problems_.error(trigger.place, "there is no connection \"" + trigger.connection + "\"" +
-                                         (hint.empty() ? ": write connections/" + trigger.connection + ".yaml" : hint));
-      return;
-    }
-    used_.insert(trigger.connection);
-    const ConnectorInfo* connector = found->second.connector;
+    const Draft* draft = draft_of(trigger.connection, trigger.place);
+    if (draft == nullptr) return;
+    const ConnectorInfo* connector = draft->connector;
     if (connector == nullptr) return;
     const std::vector<std::string> secrets = connector->webhook_secrets();
     if (secrets.empty()) {
       problems_.error(trigger.place, "the connector \"" + connector->name() + "\" receives no webhooks");
-    } else if (!found->second.verifiable) {
+    } else if (!draft->verifiable) {
       problems_.error(
-          found->second.file.connector.place,
+          draft->file.connector.place,
           "a flow receives webhooks of this connection, and there is no secret to verify them: write `secrets: { " +
               secrets.front() + ": env:NAME }`, or `verify: none` to take them unsigned");
     }

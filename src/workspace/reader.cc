@@ -71,13 +71,6 @@ SyncSourcePtr find_sync(const SyncUse& use, const steps::Actions& actions, spec:
   const std::string& name = use.resource.value;
   const std::size_t dot = name.find('.');
   const std::string connection = name.substr(0, dot), resource = name.substr(dot + 1);
-  const std::vector<std::string> connections = actions.connections();
-  if (std::ranges::find(connections, connection) == connections.end()) {
-    const std::string hint = did_you_mean(connection, connections);
-    problems.error(use.resource.place, "there is no connection \"" + connection + "\"" +
-                                           (hint.empty() ? ": write connections/" + connection + ".yaml" : hint));
-    return nullptr;
-  }
   if (!actions.loaded(connection)) return nullptr;
   const std::vector<std::string> syncs = actions.syncs(connection);
   if (std::ranges::find(syncs, resource) == syncs.end()) {
