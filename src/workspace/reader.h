@@ -11,8 +11,8 @@
 
 namespace tieline::workspace {
 
-// What the trigger names. Null after reporting: there is no such connection, or it cannot be read like that; and
-// without a word where the connection's own file has errors. Warns of what the trigger will never tell.
+// What the trigger names, of a connection that there is. Null after reporting: it cannot be read like that; and without
+// a word where the connection's own file has errors. Warns of what the trigger will never tell.
 SyncSourcePtr find_sync(const SyncUse& use, const steps::Actions& actions, spec::Problems& problems);
 
 FlowPtr make_reader(const SyncUse& use, const Flow& flow, SyncSourcePtr source);
