@@ -88,9 +88,8 @@ Result<void> Template::evaluate_into(json::Builder& out, const json::Document& i
   switch (kind_) {
     case Kind::kLiteral: out.share(literal_); return {};
     case Kind::kProgram: {
-      auto value = program_->run_one(input, variables);
-      if (!value) return failure(path.empty() ? std::move(value.error()) : std::move(value.error()).in(path));
-      out.share(*value);
+      auto put = program_->run_into(out, input, variables);
+      if (!put) return failure(path.empty() ? std::move(put.error()) : std::move(put.error()).in(path));
       return {};
     }
     case Kind::kList:

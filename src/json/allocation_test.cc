@@ -82,6 +82,22 @@ TEST(Allocations, NeitherDoFallbacksListsAndBindings) {
   EXPECT_EQ(allocations_of("{id: $id, deal: .order_number}", {"id"}, {make_integer(7)}), kResult);
 }
 
+TEST(Allocations, ATextThatGoesIntoADocumentMakesNone) {
+  const auto text = compile(R"jq("Order \(.order_number)")jq", {});
+  const auto order = parse(std::string(kOrder));
+  ASSERT_TRUE(text && order);
+  std::size_t made = 0;
+  for (int round = 0; round < 2; ++round) {  // the first one makes the thread's spare memory
+    Builder out;
+    out.begin_array().string("the list's own memory");
+    const std::size_t before = allocations;
+    for (int i = 0; i < 5; ++i) ASSERT_TRUE((*text)->run_into(out, *order, {}));
+    made = allocations - before;
+    EXPECT_EQ(out.end_array().finish().root().at(5).as_string(), "Order 1042");
+  }
+  EXPECT_EQ(made, 0u);
+}
+
 TEST(Allocations, AreCounted) {
   // More than a run has room for without asking: the count can be wrong in no other way.
   EXPECT_GT(allocations_of("[range(10000)] | length"), kResult);

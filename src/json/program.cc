@@ -37,9 +37,7 @@ Result<void> Program::each(const Document& input, std::span<const Document> vari
 
 Result<Document> Program::run_one(const Document& input, std::span<const Document> variables) const {
   TRY(std::vector<Document> outputs, run(input, variables));
-  if (outputs.empty()) {
-    return failure(Code::kInvalid, "the program gave no value; add `// null` where none is meant to be null");
-  }
+  if (outputs.empty()) return gave_no_value();
   if (outputs.size() > 1) {
     return failure(Code::kInvalid,
                    "the program gave more than one value; wrap it in `[ ]` for a list, or in `first( )`");
@@ -47,9 +45,19 @@ Result<Document> Program::run_one(const Document& input, std::span<const Documen
   return std::move(outputs.front());
 }
 
+Result<void> Program::run_into(Builder& out, const Document& input, std::span<const Document> variables) const {
+  TRY(const Document output, run_one(input, variables));
+  out.share(output);
+  return {};
+}
+
 Result<bool> Program::test(const Document& input, std::span<const Document> variables) const {
   TRY(const Document output, run_one(input, variables));
   return output.root().truthy();
+}
+
+tl::unexpected<Error> Program::gave_no_value() {
+  return failure(Code::kInvalid, "the program gave no value; add `// null` where none is meant to be null");
 }
 
 Result<std::unique_ptr<const Program>> compile(std::string_view source, std::span<const std::string> variable_names,

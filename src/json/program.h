@@ -54,7 +54,9 @@ class Program {
   virtual Result<void> each(const Document& input, std::span<const Document> variables, const RunLimits& limits,
                             const Take& take) const;
   // Exactly one output. kInvalid when there is none ("gave no value; add `// null` …") or more than one.
-  Result<Document> run_one(const Document& input, std::span<const Document> variables) const;
+  virtual Result<Document> run_one(const Document& input, std::span<const Document> variables) const;
+  // The one output as the next value of `out`, which after an error has none more. The same errors.
+  virtual Result<void> run_into(Builder& out, const Document& input, std::span<const Document> variables) const;
   // jq's truth of the one output.
   Result<bool> test(const Document& input, std::span<const Document> variables) const;
 
@@ -65,6 +67,7 @@ class Program {
 
  protected:
   explicit Program(std::string source) : source_(std::move(source)) {}
+  static tl::unexpected<Error> gave_no_value();  // run_one's error
 
  private:
   std::string source_;

@@ -1,5 +1,6 @@
 #include "json/text_builder.h"
 
+#include <algorithm>
 #include <charconv>
 #include <utility>
 
@@ -24,13 +25,24 @@ void append_escape(std::string& out, unsigned char byte) {
   }
 }
 
+// Makes it that many quotes longer: most of what is written stands between two.
+char* grown(std::string& out, std::size_t bytes) {
+  const std::size_t before = out.size();
+  out.append(bytes, '"');
+  return out.data() + before;
+}
+
 void append_quoted(std::string& out, std::string_view text) {
-  out += '"';
   const char* at = text.data();
   const char* const end = at + text.size();
+  if (skip_clean(at, end) == end) {
+    std::copy(at, end, grown(out, text.size() + 2) + 1);
+    return;
+  }
+  out += '"';
   while (at != end) {
     const char* const stop = skip_clean(at, end);
-    out.append(at, stop);
+    out.append(at, static_cast<std::size_t>(stop - at));
     at = stop;
     if (at == end) break;
     const auto byte = static_cast<unsigned char>(*at);
@@ -68,9 +80,8 @@ TextBuilder& TextBuilder::close(char bracket) {
 
 TextBuilder& TextBuilder::key(std::string_view name) {
   separate();
-  text_ += '"';
-  text_ += name;
-  text_ += "\":";
+  std::copy(name.begin(), name.end(), grown(text_, name.size() + 3) + 1);
+  text_.back() = ':';
   comma_ = false;
   return *this;
 }
@@ -85,7 +96,7 @@ TextBuilder& TextBuilder::integer(std::int64_t value) {
   separate();
   char digits[24];
   const auto [end, error] = std::to_chars(digits, digits + sizeof digits, value);
-  text_.append(digits, end);
+  text_.append(digits, static_cast<std::size_t>(end - digits));
   return *this;
 }
 

@@ -23,6 +23,11 @@ class TextBuilder {
   TextBuilder& boolean(bool value);
   TextBuilder& copy(Value value);
 
+  // Makes room for that many bytes more: for whoever knows what is to come.
+  TextBuilder& reserve(std::size_t bytes) {
+    text_.reserve(text_.size() + bytes);
+    return *this;
+  }
   // Leaves the builder empty and usable.
   std::string finish();
 

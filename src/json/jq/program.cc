@@ -50,6 +50,27 @@ class NativeProgram final : public Program {
     return failure(error ? std::move(*error) : machine.error());
   }
 
+  Result<Document> run_one(const Document& input, std::span<const Document> variables) const override {
+    if (!compiled_.code->single) return Program::run_one(input, variables);
+    const RunLimits limits;
+    Machine machine(limits, &input, own(variables), zone_);
+    TRY(const Node value, only_value(machine, input, variables));
+    std::size_t bytes_left = limits.output_bytes_max;
+    return to_document(machine, value, bytes_left, limits);
+  }
+
+  Result<void> run_into(Builder& out, const Document& input, std::span<const Document> variables) const override {
+    if (!compiled_.code->single) return Program::run_into(out, input, variables);
+    const RunLimits limits;
+    Machine machine(limits, &input, own(variables), zone_);
+    TRY(const Node value, only_value(machine, input, variables));
+    if (put_scalar(out, value, limits)) return {};
+    std::size_t bytes_left = limits.output_bytes_max;
+    TRY(const Document document, to_document(machine, value, bytes_left, limits));
+    out.share(document);
+    return {};
+  }
+
   Result<void> each(const Document& input, std::span<const Document> variables, const RunLimits& limits,
                     const Take& take) const override {
     Machine machine(limits, &input, own(variables), zone_);
@@ -69,10 +90,21 @@ class NativeProgram final : public Program {
     CHECK(variables.size() >= variables_);
     return variables.first(variables_);
   }
-  bool run_on(Machine& machine, const Document& input, std::span<const Document> variables, Sink& sink) const {
+  Frame* first_frame(Machine& machine, std::span<const Document> variables) const {
     Frame* const frame = machine.new_frame(nullptr, compiled_.slots);
     for (std::size_t i = 0; i < variables_; ++i) frame->slots[i].value = *variables[i].root().node();
-    return machine.each(compiled_.code, frame, *input.root().node(), sink);
+    return frame;
+  }
+  bool run_on(Machine& machine, const Document& input, std::span<const Document> variables, Sink& sink) const {
+    return machine.each(compiled_.code, first_frame(machine, variables), *input.root().node(), sink);
+  }
+  // Of code that is `single`; as run_one.
+  Result<Node> only_value(Machine& machine, const Document& input, std::span<const Document> variables) const {
+    Node value;
+    const Got got = machine.one(compiled_.code, first_frame(machine, variables), *input.root().node(), value);
+    if (got == Got::kFailed) return failure(machine.error());
+    if (got == Got::kNothing) return gave_no_value();
+    return value;
   }
 
   std::unique_ptr<Arena> arena_;

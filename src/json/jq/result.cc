@@ -238,4 +238,24 @@ Result<Document> to_document(const Machine& machine, Node value, std::size_t& by
   return document;
 }
 
+bool put_scalar(Builder& out, const Node& value, const RunLimits& limits) {
+  if (value.kind == Kind::kArray || value.kind == Kind::kObject) return false;
+  NumberText buffer;
+  std::string_view text;
+  if (value.kind == Kind::kString) text = value.view();
+  if (value.kind == Kind::kNumber) text = number_text(value, buffer);
+  if (text.size() + 2 > limits.output_bytes_max) return false;
+  if (value.kind == Kind::kString) {
+    const Node plain = string_node(text, (value.flags & Node::kPlain) != 0 || is_plain(text));
+    out.copy(Value(&plain));
+  } else if (value.kind == Kind::kNumber && text == "null") {  // NaN
+    out.null();
+  } else if (value.kind == Kind::kNumber && (value.flags & (Node::kInt64 | Node::kReal)) != 0) {
+    out.number(text);
+  } else {
+    out.copy(Value(&value));
+  }
+  return true;
+}
+
 }  // namespace tieline::json::jq

@@ -12,4 +12,8 @@ namespace tieline::json::jq {
 // deeper than any document that can be parsed.
 Result<Document> to_document(const Machine& machine, Node value, std::size_t& bytes_left, const RunLimits& limits);
 
+// The value as the next one of `out`, without a document of its own. False, and nothing is put, unless it is a text, a
+// number, a boolean or null of a size that the limits allow.
+bool put_scalar(Builder& out, const Node& value, const RunLimits& limits);
+
 }  // namespace tieline::json::jq
