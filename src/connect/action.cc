@@ -118,7 +118,7 @@ Result<json::Document> BoundAction::data(const std::optional<DataPlan>& field, c
 }
 
 Result<Request> BoundAction::render_checked(const json::Document& args, const CallIdentity& identity) const {
-  TRY(const json::Document checked, check_args(plan_.args, args.root()));
+  TRY(const json::Document checked, check_args(plan_.args, args));
   const TextTemplate::Lookup lookup = lookup_in(checked);
   Request request;
   request.method = plan_.method;
@@ -126,6 +126,7 @@ Result<Request> BoundAction::render_checked(const json::Document& args, const Ca
   request.repeatable = safety_ != Safety::kUnsafe;
   request.private_addresses = binding_->private_addresses;
   request.secrets = binding_->secrets;
+  request.headers.reserve(4 + binding_->headers.size() + binding_->credentials.size());
   TRY_VOID(render_url(request, checked, lookup));
   set_header(request.headers, "User-Agent", "Tieline");
   set_header(request.headers, "Accept", "application/json");
@@ -374,7 +375,7 @@ Result<std::optional<Request>> BoundAction::follow_link(const Request& request, 
 
 Result<Request> BoundAction::render_find(const json::Document& args, const CallIdentity& identity) const {
   CHECK(plan_.find);
-  auto checked = check_args(plan_.args, args.root());
+  auto checked = check_args(plan_.args, args);
   if (!checked) return failure(std::move(checked.error()).in(name_));
   Scope scope;
   scope.variables = &binding_->variables;

@@ -91,22 +91,24 @@ const ArgPlan* ArgsPlan::find(std::string_view name) const {
   return at == named.end() ? nullptr : &*at;
 }
 
-Result<std::optional<json::Document>> check_arg(const ArgPlan& plan, const std::string& name, json::Value value) {
-  if (plan.type == ArgType::kRefused) return failure(Code::kInvalid, "argument `" + name + "` is not taken here");
+Result<std::optional<json::Document>> check_arg(const ArgPlan& plan, std::string_view name, json::Value value) {
+  const auto refused = [&](const std::string& why) {
+    return failure(Code::kInvalid, "argument `" + std::string(name) + "` " + why);
+  };
+  if (plan.type == ArgType::kRefused) return refused("is not taken here");
   std::optional<json::Document> changed = coerced(plan.type, value);
   const json::Value out = changed ? changed->root() : value;
   if (!fits(plan.type, out))
-    return failure(Code::kInvalid, "argument `" + name + "` must be " + std::string(arg_type_name(plan.type)) +
-                                       ", is " + std::string(json::kind_name(value.kind())) + " " + shown(value));
+    return refused("must be " + std::string(arg_type_name(plan.type)) + ", is " +
+                   std::string(json::kind_name(value.kind())) + " " + shown(value));
   if (plan.pattern && !plan.pattern->matches(out.as_string()))
-    return failure(Code::kInvalid, "argument `" + name + "` must match " + plan.pattern->text() + ", is " + shown(out));
+    return refused("must match " + plan.pattern->text() + ", is " + shown(out));
   const bool listed = std::any_of(plan.choices.begin(), plan.choices.end(),
                                   [&](const json::Document& choice) { return json::equal(choice.root(), out); });
   if (!plan.choices.empty() && !listed) {
     std::vector<std::string> texts;
     for (const json::Document& choice : plan.choices) texts.push_back(scalar_text(choice.root()).value_or("null"));
-    return failure(Code::kInvalid, "argument `" + name + "` must be one of " + join(texts, ", ") + ", is " +
-                                       shown(out) + did_you_mean(out.as_string(), texts));
+    return refused("must be one of " + join(texts, ", ") + ", is " + shown(out) + did_you_mean(out.as_string(), texts));
   }
   return changed;
 }
@@ -123,35 +125,64 @@ ArgsPlan plan_args(const spec::Map<ArgSpec>& specs, spec::Problems& problems) {
   return plan;
 }
 
-Result<json::Document> check_args(const ArgsPlan& plan, json::Value args) {
-  if (!args.is_object() && !args.is_null())
-    return failure(Code::kInvalid, "the arguments must be an object, are " + std::string(json::kind_name(args.kind())));
-  json::Builder out;
-  out.begin_object();
-  for (const json::KeyValue member : args.members()) {
-    if (member.value.is_null()) continue;
-    const std::string name(member.key);
-    const ArgPlan* arg = plan.find(name);
-    if (arg == nullptr && plan.others) arg = &*plan.others;
-    if (arg == nullptr) {
-      std::vector<std::string> known;
-      for (const ArgPlan& one : plan.named) {
-        if (one.type != ArgType::kRefused) known.push_back(one.name);
-      }
-      return failure(Code::kInvalid, "unknown argument `" + name + "`" + did_you_mean(name, known));
-    }
-    TRY(const std::optional<json::Document> changed, check_arg(*arg, name, member.value));
-    out.key(name).copy(changed ? changed->root() : member.value);
+namespace {
+
+// The schema of an argument of that name; kInvalid with the nearest one where there is none.
+Result<const ArgPlan*> plan_of(const ArgsPlan& plan, std::string_view name) {
+  if (const ArgPlan* const arg = plan.find(name)) return arg;
+  if (plan.others) return &*plan.others;
+  std::vector<std::string> known;
+  for (const ArgPlan& one : plan.named) {
+    if (one.type != ArgType::kRefused) known.push_back(one.name);
   }
+  return failure(Code::kInvalid, "unknown argument `" + std::string(name) + "`" + did_you_mean(name, known));
+}
+
+// Those that no member gives; whether there are some to fill in.
+Result<bool> has_fallbacks(const ArgsPlan& plan, json::Value args) {
+  bool some = false;
   for (const ArgPlan& arg : plan.named) {
     if (!args[arg.name].is_null()) continue;
-    if (arg.fallback) {
-      out.key(arg.name).share(*arg.fallback);
-    } else if (arg.required) {
-      return failure(Code::kInvalid, "argument `" + arg.name + "` is missing");
-    }
+    if (!arg.fallback && arg.required) return failure(Code::kInvalid, "argument `" + arg.name + "` is missing");
+    some = some || arg.fallback;
   }
-  json::Document whole = out.end_object().finish();
+  return some;
+}
+
+}  // namespace
+
+Result<json::Document> check_args(const ArgsPlan& plan, const json::Document& given) {
+  const json::Value args = given.root();
+  if (!args.is_object() && !args.is_null())
+    return failure(Code::kInvalid, "the arguments must be an object, are " + std::string(json::kind_name(args.kind())));
+  bool same = args.is_object();
+  std::vector<std::optional<json::Document>> changes;  // one for each member that is not null
+  changes.reserve(args.size());
+  for (const json::KeyValue member : args.members()) {
+    if (member.value.is_null()) {
+      same = false;
+      continue;
+    }
+    TRY(const ArgPlan* const arg, plan_of(plan, member.key));
+    TRY(changes.emplace_back(), check_arg(*arg, member.key, member.value));
+    same = same && !changes.back();
+  }
+  TRY(const bool fill_in, has_fallbacks(plan, args));
+  json::Document whole = given;
+  if (!same || fill_in) {
+    json::Builder out;
+    out.begin_object();
+    auto change = changes.begin();
+    for (const json::KeyValue member : args.members()) {
+      if (member.value.is_null()) continue;
+      out.key(member.key).copy(*change ? (*change)->root() : member.value);
+      ++change;
+    }
+    for (const ArgPlan& arg : plan.named) {
+      if (arg.fallback && args[arg.name].is_null()) out.key(arg.name).share(*arg.fallback);
+    }
+    whole = out.end_object().finish();
+  }
   for (const ArgPlan& arg : plan.named) {
     const std::string_view named = arg.names_arg ? whole.root()[arg.name].as_string() : std::string_view();
     if (!named.empty() && whole.root()[named].is_null())

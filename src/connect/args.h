@@ -37,10 +37,11 @@ std::string_view arg_type_name(ArgType type);
 ArgsPlan plan_args(const spec::Map<ArgSpec>& specs, spec::Problems& problems);
 
 // What the one argument `value` becomes; nothing where it stands as it is. kInvalid with the argument's name.
-Result<std::optional<json::Document>> check_arg(const ArgPlan& plan, const std::string& name, json::Value value);
+Result<std::optional<json::Document>> check_arg(const ArgPlan& plan, std::string_view name, json::Value value);
 
 // The object that the action sees: nulls left out, defaults filled in, texts and numbers turned into one another where
-// that is exact. kInvalid with the argument's name, and the nearest one for an unknown name.
-Result<json::Document> check_args(const ArgsPlan& plan, json::Value args);
+// that is exact; `given` itself where that changes nothing. kInvalid with the argument's name, and the nearest one for
+// an unknown name.
+Result<json::Document> check_args(const ArgsPlan& plan, const json::Document& given);
 
 }  // namespace tieline::connect
