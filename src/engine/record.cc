@@ -25,6 +25,14 @@ void put_headers(json::TextBuilder& out, const Headers& headers) {
   out.end_array();
 }
 
+// What an exchange's part will be as JSON, where little is escaped: so that the text need not grow by and by.
+template <class Kept>
+std::size_t likely_bytes(const Kept& kept) {
+  std::size_t bytes = 64 + kept.body.size();
+  for (const auto& [name, value] : kept.headers) bytes += name.size() + value.size() + 8;
+  return bytes;
+}
+
 void put_request(json::TextBuilder& out, const KeptRequest& request) {
   out.key("request").begin_object();
   out.key("method").string(request.method).key("url").string(request.url);
@@ -148,6 +156,8 @@ RecordBody RecordBody::conclusion() const {
 
 Bytes encode(const RecordBody& body) {
   json::TextBuilder out;
+  out.reserve(256 + (body.request ? body.request->url.size() + likely_bytes(*body.request) : 0) +
+              (body.response ? likely_bytes(*body.response) : 0));
   out.begin_object();
   if (body.start) {
     out.key("flow").string(body.start->flow);

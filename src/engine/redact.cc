@@ -91,9 +91,8 @@ Headers harmless_headers(const Headers& headers) {
       "etag",   "if-match",     "if-none-match",  "idempotency-key",  "last-modified",
       "link",   "location",     "prefer",         "request-id",       "retry-after",
       "server", "x-request-id", "x-trace-id",     "user-agent",       "x-hubspot-correlation-id"};
-  const auto harmless = [&](std::string_view name) {
-    return std::any_of(kHarmless.begin(), kHarmless.end(),
-                       [&](std::string_view known) { return equals_ignore_case(known, name); });
+  const auto harmless = [&](std::string_view lower) {
+    return std::find(kHarmless.begin(), kHarmless.end(), lower) != kHarmless.end();
   };
   const auto limit = [](const std::string& lower) {
     return lower.find("ratelimit") != std::string::npos || lower.find("rate-limit") != std::string::npos ||
@@ -103,7 +102,7 @@ Headers harmless_headers(const Headers& headers) {
   out.reserve(headers.size());
   for (const auto& [name, value] : headers) {
     std::string lower = to_lower(name);
-    if (harmless(name) || limit(lower)) out.emplace_back(std::move(lower), value);
+    if (harmless(lower) || limit(lower)) out.emplace_back(std::move(lower), value);
   }
   return out;
 }
