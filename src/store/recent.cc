@@ -42,7 +42,7 @@ std::shared_ptr<Generation> Recent::drop_oldest() {
 }
 
 const RecentRun* Recent::run(RunId run) const {
-  for (auto g = generations_.rbegin(); g != generations_.rend(); ++g) {
+  for (auto g = generations_.rbegin(); g != generations_.rend() && !(*g)->closed_before(run.event); ++g) {
     if (const auto found = (*g)->runs.find(run); found != (*g)->runs.end()) return &found->second;
   }
   return nullptr;
@@ -66,7 +66,7 @@ const RunStatus& Recent::apply(const Record& record, const RecordRef& ref, const
     before = std::move(run.status);
   } else {
     before = base;
-    for (auto g = generations_.rbegin() + 1; g != generations_.rend(); ++g) {
+    for (auto g = generations_.rbegin() + 1; g != generations_.rend() && !(*g)->closed_before(record.run.event); ++g) {
       if (const auto found = (*g)->runs.find(record.run); found != (*g)->runs.end()) {
         before = found->second.status;
         break;

@@ -68,6 +68,9 @@ struct Generation {
   std::uint64_t last_lsn = 0;
   std::uint64_t last_seq = 0;
   std::vector<FlowState> flows;
+
+  // Then neither it nor an older one has a run of the event, which came after it had closed.
+  bool closed_before(Position event) const { return last_seq != 0 && last_seq < event.value; }
 };
 
 // The generations, oldest first; the last one is the hot segment's. Guarded by the store's lock.

@@ -164,6 +164,38 @@ TEST(Recent, KnowsWhichOfItsEventsHaveAnotherHash) {
   EXPECT_TRUE(recent.differs(9, 1));
 }
 
+// A closed generation is not asked for runs of events that came later; what it has is found as before.
+TEST(Recent, FindsARunInTheGenerationThatHasIt) {
+  Recent recent;
+  FlowCounts counts;
+  const auto append = [&](std::uint64_t event, std::uint32_t number, std::uint64_t lsn) {
+    Record record;
+    record.run = {FlowId(1), Position(event)};
+    record.number = number;
+    record.kind = RecordKind::kIntent;
+    return recent.apply(record, {lsn, lsn, number}, std::nullopt, counts).records;
+  };
+  const auto records_of = [&](std::uint64_t event) {
+    const RecentRun* const run = recent.run({FlowId(1), Position(event)});
+    return run == nullptr ? 0 : run->status.records;
+  };
+  recent.open(1, 1);
+  EXPECT_FALSE(recent.hot().closed_before(Position(9))) << "it is not closed";
+  EXPECT_EQ(append(3, 1, 1), 1u);
+  EXPECT_EQ(append(5, 1, 2), 1u);
+  recent.hot().last_seq = 5;
+  EXPECT_FALSE(recent.hot().closed_before(Position(5)));
+  EXPECT_TRUE(recent.hot().closed_before(Position(6)));
+  recent.open(3, 6);
+  EXPECT_EQ(append(5, 2, 3), 2u) << "goes on from the older one's status";
+  EXPECT_EQ(append(6, 1, 4), 1u);
+  EXPECT_EQ(records_of(3), 1u);
+  EXPECT_EQ(records_of(5), 2u);
+  EXPECT_EQ(records_of(6), 1u);
+  EXPECT_EQ(records_of(7), 0u);
+  EXPECT_EQ(recent.records({FlowId(1), Position(5)}).size(), 2u);
+}
+
 class MemoryStoreTest : public ::testing::Test {
  protected:
   ~MemoryStoreTest() override { loop_.run(store_->stop()); }
