@@ -126,7 +126,8 @@ Result<Request> BoundAction::render_checked(const json::Document& args, const Ca
   request.repeatable = safety_ != Safety::kUnsafe;
   request.private_addresses = binding_->private_addresses;
   request.secrets = binding_->secrets;
-  request.headers.reserve(4 + binding_->headers.size() + binding_->credentials.size());
+  constexpr std::size_t kOwn = 4;  // User-Agent, Accept, Content-Type and an idempotency key
+  request.headers.reserve(kOwn + binding_->headers.size() + binding_->credentials.size());
   TRY_VOID(render_url(request, checked, lookup));
   set_header(request.headers, "User-Agent", "Tieline");
   set_header(request.headers, "Accept", "application/json");

@@ -138,8 +138,8 @@ Result<const ArgPlan*> plan_of(const ArgsPlan& plan, std::string_view name) {
   return failure(Code::kInvalid, "unknown argument `" + std::string(name) + "`" + did_you_mean(name, known));
 }
 
-// Those that no member gives; whether there are some to fill in.
-Result<bool> has_fallbacks(const ArgsPlan& plan, json::Value args) {
+// Whether a default fills something in; kInvalid where a required argument is missing.
+Result<bool> needs_fallbacks(const ArgsPlan& plan, json::Value args) {
   bool some = false;
   for (const ArgPlan& arg : plan.named) {
     if (!args[arg.name].is_null()) continue;
@@ -167,7 +167,7 @@ Result<json::Document> check_args(const ArgsPlan& plan, const json::Document& gi
     TRY(changes.emplace_back(), check_arg(*arg, member.key, member.value));
     same = same && !changes.back();
   }
-  TRY(const bool fill_in, has_fallbacks(plan, args));
+  TRY(const bool fill_in, needs_fallbacks(plan, args));
   json::Document whole = given;
   if (!same || fill_in) {
     json::Builder out;

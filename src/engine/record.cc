@@ -25,11 +25,24 @@ void put_headers(json::TextBuilder& out, const Headers& headers) {
   out.end_array();
 }
 
-// What an exchange's part will be as JSON, where little is escaped: so that the text need not grow by and by.
+constexpr std::size_t kBareBytes = 256;     // a record without exchange and result: places, times, names
+constexpr std::size_t kExchangeBytes = 64;  // the keys of a request or an answer, method, status and phase
+constexpr std::size_t kHeaderBytes = 8;     // ["","",]
+
+// Near what the part will be as JSON, so that the text seldom grows: a body of JSON has a quote to escape for some four
+// bytes.
 template <class Kept>
 std::size_t likely_bytes(const Kept& kept) {
-  std::size_t bytes = 64 + kept.body.size();
-  for (const auto& [name, value] : kept.headers) bytes += name.size() + value.size() + 8;
+  std::size_t bytes = kExchangeBytes + kept.body.size() + kept.body.size() / 4;
+  for (const auto& [name, value] : kept.headers) bytes += name.size() + value.size() + kHeaderBytes;
+  return bytes;
+}
+
+// The result is most often the answer's body, as it is.
+std::size_t likely_bytes(const RecordBody& body) {
+  std::size_t bytes = kBareBytes;
+  if (body.request) bytes += body.request->url.size() + likely_bytes(*body.request);
+  if (body.response) bytes += likely_bytes(*body.response) + (body.result ? body.response->body.size() : 0);
   return bytes;
 }
 
@@ -156,8 +169,7 @@ RecordBody RecordBody::conclusion() const {
 
 Bytes encode(const RecordBody& body) {
   json::TextBuilder out;
-  out.reserve(256 + (body.request ? body.request->url.size() + likely_bytes(*body.request) : 0) +
-              (body.response ? likely_bytes(*body.response) : 0));
+  out.reserve(likely_bytes(body));
   out.begin_object();
   if (body.start) {
     out.key("flow").string(body.start->flow);

@@ -86,53 +86,5 @@ TEST(Outputs, AreBoundedWhereARunIsNot) {
             "the program's output is nested deeper than 4096 levels");
 }
 
-// What stands in a larger document is what a document of its own would have been.
-TEST(OneOutput, IsTheSameWhereverItGoes) {
-  const auto input = parse(R"({"id":12345678901234567890,"price":"1.10","n":1.10,"list":[1,{"a":"b"}],"none":null})");
-  for (const std::string_view source : {".id",
-                                        ".price",
-                                        ".n",
-                                        ".n * 2",
-                                        ".list",
-                                        ".none",
-                                        "true",
-                                        "nan",
-                                        "infinite",
-                                        "\"a \\(.n) \\u0000 ü\"",
-                                        "1e3",
-                                        "0.1 + 0.2",
-                                        "{a: .list}",
-                                        "[limit(1; .list[])]",
-                                        "first(.list[])",
-                                        "empty",
-                                        ".list[]",
-                                        ".price.x",
-                                        "error({a: 1})",
-                                        "\"x\" * 17000000",
-                                        "reduce range(200) as $i (0; [.])"}) {
-    const auto program = compile(source, {});
-    ASSERT_TRUE(program) << source;
-    const auto every = (*program)->run(*input, {});
-    const auto alone = (*program)->run_one(*input, {});
-    Builder out;
-    out.begin_object().key("a");
-    const auto put = (*program)->run_into(out, *input, {});
-    ASSERT_EQ(alone.has_value(), put.has_value()) << source;
-    EXPECT_EQ(alone.has_value(), every && every->size() == 1) << source;
-    if (!put) {
-      EXPECT_EQ(put.error().text(), alone.error().text()) << source;
-      EXPECT_EQ(put.error().code, alone.error().code) << source;
-      if (!every) {
-        EXPECT_EQ(put.error().text(), every.error().text()) << source;
-      }
-      continue;
-    }
-    const Document whole = out.end_object().finish();
-    EXPECT_EQ(print(whole.root()["a"]), print(every->front().root())) << source;
-    EXPECT_EQ(print(alone->root()), print(every->front().root())) << source;
-    EXPECT_EQ(whole.has_inexact_numbers(), every->front().has_inexact_numbers()) << source;
-  }
-}
-
 }  // namespace
 }  // namespace tieline::json

@@ -55,7 +55,8 @@ class Program {
                             const Take& take) const;
   // Exactly one output. kInvalid when there is none ("gave no value; add `// null` …") or more than one.
   virtual Result<Document> run_one(const Document& input, std::span<const Document> variables) const;
-  // The one output as the next value of `out`, which after an error has none more. The same errors.
+  // The one output becomes the next value of `out`, which shares its large parts. After an error, one of run_one's,
+  // nothing was put.
   virtual Result<void> run_into(Builder& out, const Document& input, std::span<const Document> variables) const;
   // jq's truth of the one output.
   Result<bool> test(const Document& input, std::span<const Document> variables) const;

@@ -4,6 +4,18 @@
 namespace tieline::json {
 namespace {
 
+// Beside what ran() compares in all these tests.
+TEST(Program, GivesOneValueAlikeWhereverItGoes) {
+  const Bound with = bound({{"v", "12345678901234567890"}});
+  for (const std::string_view source :
+       {"$v", "-0", "1e1000", "9007199254740993 + 0", "0.1 + 0.2", "\"\"", "false", "nan", "infinite", ".[0]", ".[1]",
+        "label $f | ., break $f", "if .[1] then empty else 1 end", "error({a: 1})", "[limit(1; .[])]",
+        "\"x\" * 17000000", "[range(300)]", "reduce range(200) as $i (0; [.])", "reduce .[] as $x (\"\"; . + \"y\")"}) {
+    const std::string text = ran(source, R"([12345678901234567890,1.10,"a"])", with);
+    EXPECT_FALSE(text.starts_with("does not compile")) << text;
+  }
+}
+
 TEST(Program, Computes) {
   struct Case {
     std::string_view source;

@@ -164,7 +164,7 @@ TEST(Recent, KnowsWhichOfItsEventsHaveAnotherHash) {
   EXPECT_TRUE(recent.differs(9, 1));
 }
 
-// A closed generation is not asked for runs of events that came later; what it has is found as before.
+// A closed generation is not asked for runs of events that came later; what it has is found.
 TEST(Recent, FindsARunInTheGenerationThatHasIt) {
   Recent recent;
   FlowCounts counts;

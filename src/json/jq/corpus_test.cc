@@ -11,6 +11,7 @@
 
 #include "base/text.h"
 #include "json/jq/program.h"
+#include "json/program_fixture.h"
 
 namespace tieline::json::jq {
 namespace {
@@ -66,6 +67,7 @@ std::string difference(const Block& block) {
   const auto input = parse(block.input);
   if (!input) return "the input is refused: " + input.error().message;
   auto outputs = (*program)->run(*input, {}, {});
+  if (std::string alone = differs_alone(**program, *input, {}, outputs); !alone.empty()) return alone;
   if (!outputs && !block.outputs.empty()) {  // what comes before an error counts
     const auto cut =
         compile_native("limit(" + std::to_string(block.outputs.size()) + "; " + block.program + ")", {}, {});

@@ -98,7 +98,7 @@ class NativeProgram final : public Program {
   bool run_on(Machine& machine, const Document& input, std::span<const Document> variables, Sink& sink) const {
     return machine.each(compiled_.code, first_frame(machine, variables), *input.root().node(), sink);
   }
-  // Of code that is `single`; as run_one.
+  // Of code that is `single`; the errors are run_one's.
   Result<Node> only_value(Machine& machine, const Document& input, std::span<const Document> variables) const {
     Node value;
     const Got got = machine.one(compiled_.code, first_frame(machine, variables), *input.root().node(), value);
