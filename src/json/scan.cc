@@ -24,6 +24,20 @@ int hex4(const char* at, const char* end) {
 bool high(int unit) { return unit >= 0xD800 && unit <= 0xDBFF; }
 bool low(int unit) { return unit >= 0xDC00 && unit <= 0xDFFF; }
 
+bool is_short_escape(char c) {
+  switch (c) {
+    case '"':
+    case '\\':
+    case '/':
+    case 'b':
+    case 'f':
+    case 'n':
+    case 'r':
+    case 't': return true;
+    default: return false;
+  }
+}
+
 // The length of the escape at `at` (a backslash), or 0 with `fault` set.
 std::size_t scan_escape(const char* at, const char* end, Fault& fault) {
   if (end - at < 2) {
@@ -32,7 +46,7 @@ std::size_t scan_escape(const char* at, const char* end, Fault& fault) {
   }
   const char c = at[1];
   if (c != 'u') {
-    if (std::string_view("\"\\/bfnrt").find(c) != std::string_view::npos) return 2;
+    if (is_short_escape(c)) return 2;
     fault = {at,
              "invalid escape in a string: after a backslash expected one of \" \\ / b f n r t u, " + found(at + 1, end),
              cut_at(at + 1, end)};
