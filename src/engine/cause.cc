@@ -15,13 +15,18 @@ bool in_word(char c) {
 
 bool is_value(std::string_view word) { return word.find_first_of("0123456789@") != std::string_view::npos; }
 
-// The end of what is quoted from `at` on, or `at` where nothing is: an apostrophe inside a word quotes nothing.
+// The end of the value that is quoted from `at` on, or `at` where none is: an apostrophe inside a word quotes nothing,
+// and between backticks stand names. A value that was cut ends where truncated() says so.
 std::size_t quoted_end(std::string_view text, std::size_t at) {
   const char quote = text[at];
-  if (quote != '"' && quote != '\'' && quote != '`') return at;
+  if (quote != '"' && quote != '\'') return at;
   if (quote == '\'' && at > 0 && in_word(text[at - 1])) return at;
-  const std::size_t end = text.find(quote, at + 1);
-  return end == std::string_view::npos ? at : end + 1;
+  for (std::size_t end = at + 1; end < text.size(); ++end) {
+    if (text[end] == quote) return end + 1;
+    if (text[end] == '\\') ++end;
+  }
+  const std::size_t cut = text.find("… (", at + 1);
+  return cut == std::string_view::npos ? at : cut;
 }
 
 std::string normalised(std::string_view text) {
@@ -43,7 +48,7 @@ std::string normalised(std::string_view text) {
       ++end;
     const std::string_view word = text.substr(i, end - i);
     // A status is part of the cause.
-    const bool status = out.ends_with("status ");
+    const bool status = out.ends_with("status ") || out.ends_with("HTTP ");
     // "hubspot.v3.get": names keep their digits.
     const bool name = word.find('.') != std::string_view::npos && word.find('@') == std::string_view::npos &&
                       ((word[0] >= 'a' && word[0] <= 'z') || (word[0] >= 'A' && word[0] <= 'Z'));
