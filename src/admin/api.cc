@@ -130,7 +130,7 @@ asio::awaitable<Reply> Api::get(const std::string& path, Query query) {
   if (path == "/api/status") co_return status();
   if (path == "/api/store") co_return store();
   if (path == "/api/incidents") {
-    const auto listed = co_await list_incidents(deps_.ports);
+    const auto listed = co_await list_incidents(deps_.ports, deps_.engine.snapshot().connections);
     co_return result_reply(listed);
   }
   if (path == "/api/runs") co_return co_await runs(std::move(query));

@@ -52,8 +52,8 @@ Result<void> read_states(json::Value select, engine::Job& job) {
     } else if (word.as_string() == "untaken") {
       job.select.untaken = true;
     } else {
-      return failure(invalid("what is \"" + std::string(word.as_string()) + "\" cannot be replayed" +
-                             did_you_mean(word.as_string(), known) + "; it is one of " + join(known, ", ")));
+      return failure(invalid("what is \"" + std::string(word.as_string()) + "\" cannot be replayed, only " +
+                             join(known, ", ") + did_you_mean(word.as_string(), known)));
     }
   }
   if (job.select.untaken && !job.select.states.empty())

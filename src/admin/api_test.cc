@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "admin/find.h"
+#include "admin/incidents.h"
 #include "admin/test_support.h"
 #include "core/topic.h"
 #include "engine/connections.h"
@@ -305,6 +306,27 @@ TEST_F(ApiTest, ListsIncidentsAndAsksNoFlowThatIsNotThere) {
   EXPECT_EQ(ask("POST", "/api/flows/none/halt"), 404);
   EXPECT_THAT(at("error"), HasSubstr("NAME/release"));
   EXPECT_EQ(ask("POST", "/api/flows/%zz/pause"), 400);
+}
+
+TEST_F(ApiTest, AnIncidentCountsTheRunsThatWaitNow) {
+  const engine::Incident stored{.since = clock.now(), .cause = "answered 503", .actions = {"deals.get"}, .runs = 0};
+  engine::Incident now = stored;
+  now.runs = 7;
+  const std::string bucket(engine::kIncidentBucket);
+  ASSERT_TRUE(await(store->create(bucket, "hubspot/1", engine::encode(stored))));
+  const auto runs_of = [&](const std::vector<engine::ConnectionSnapshot>& connections) {
+    const auto listed = await(list_incidents({*store, *store, *store}, connections));
+    return listed ? json::print(listed->root()["incidents"].at(0)["runs"]) : listed.error().text();
+  };
+  engine::ConnectionSnapshot hubspot;
+  hubspot.name = "hubspot";
+  hubspot.incident = now;
+  EXPECT_EQ(runs_of({}), "0");
+  EXPECT_EQ(runs_of({hubspot}), "7");
+  hubspot.incident->since = clock.now() + std::chrono::seconds(1);
+  EXPECT_EQ(runs_of({hubspot}), "0") << "another one";
+  hubspot.incident.reset();
+  EXPECT_EQ(runs_of({hubspot}), "0");
 }
 
 TEST_F(ApiTest, ARunByItsNameIsCountedHoweverItEnded) {

@@ -137,7 +137,8 @@ Async<json::Document> find(Ports ports, std::string what, std::vector<std::strin
   if (found->newest.empty())
     co_return failure(Code::kNotFound,
                       "nothing is known of \"" + what +
-                          "\": it is found by what a flow's `index:` names, by a run or by an event's id");
+                          "\": it is found by what a flow's `index:` names (once the flow has read the event, which a "
+                          "paused one has not), by a run or by an event's id");
   std::vector<Position> newest(found->newest.rbegin(), found->newest.rend());
   const std::size_t events = newest.size() + found->older;
   if (newest.size() > kFindEventsMax) newest.resize(kFindEventsMax);

@@ -21,7 +21,7 @@ void put_incident(json::Builder& out, std::string_view connection, const engine:
   out.key("runs").integer(static_cast<std::int64_t>(incident.runs)).end_object();
 }
 
-Async<json::Document> list_incidents(Ports ports) {
+Async<json::Document> list_incidents(Ports ports, std::vector<engine::ConnectionSnapshot> connections) {
   std::vector<std::pair<std::string, engine::Incident>> all;
   std::string after;
   constexpr std::size_t kPage = 500;
@@ -31,7 +31,13 @@ Async<json::Document> list_incidents(Ports ports) {
     for (const Entry& entry : page) {
       after = entry.key;
       auto incident = engine::decode_incident(entry.value);
-      if (incident) all.emplace_back(entry.key.substr(0, entry.key.rfind('/')), std::move(*incident));
+      if (!incident) continue;
+      std::string name = entry.key.substr(0, entry.key.rfind('/'));
+      for (const engine::ConnectionSnapshot& known : connections) {
+        if (known.name == name && known.incident && known.incident->since == incident->since)
+          *incident = *known.incident;
+      }
+      all.emplace_back(std::move(name), std::move(*incident));
     }
     if (page.size() < kPage) break;
   }

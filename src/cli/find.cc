@@ -14,6 +14,8 @@ int run_find(const Arguments& arguments) {
   if (!count || *count == 0 || *count > admin::kFindLinesMax)
     return report({Code::kInvalid, "--count takes a number from 1 to " + std::to_string(admin::kFindLinesMax), {}},
                   kUsage);
+  if (arguments.text("VALUE").empty())
+    return report({Code::kInvalid, "say what to find, as in `tieline find 1042`", {}}, kUsage);
   auto client = Client::open(arguments);
   if (!client) return report(client.error(), kConfig);
   const auto found = client->find(arguments.text("VALUE"), static_cast<std::size_t>(*count));
