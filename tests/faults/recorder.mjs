@@ -266,7 +266,8 @@ async function compare(sender, receiver, { admin, flows, attempts_max }) {
     for (const run of runs)
       if (run.state === 'dead' && run.event_id !== undefined) lists.ended.push({ flow, name: run.event_id, summary: run.summary });
   }
-  const tries = new Map((await program.runs({ flow: 'limited' })).map((run) => [run.event_id, run.run]));
+  const limited = flows.includes('limited') ? await program.runs({ flow: 'limited' }) : [];
+  const tries = new Map(limited.map((run) => [run.event_id, run.run]));
   for (const [name, count] of receiver.attempts) {
     if (count <= attempts_max) continue;
     // What probes in an outage is no try of its run.
