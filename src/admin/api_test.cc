@@ -308,6 +308,12 @@ TEST_F(ApiTest, ListsIncidentsAndAsksNoFlowThatIsNotThere) {
   EXPECT_EQ(ask("POST", "/api/flows/%zz/pause"), 400);
 }
 
+TEST_F(ApiTest, SaysWhatCanBeReplayed) {
+  EXPECT_EQ(ask("POST", "/api/jobs", R"({"kind": "replay", "select": {"all": true, "states": ["delivred"]}})"), 400);
+  EXPECT_THAT(at("error"), HasSubstr("what is \\\"delivred\\\" cannot be replayed, only untaken, "));
+  EXPECT_TRUE(at("error").ends_with("did you mean \\\"delivered\\\"?\"")) << at("error");
+}
+
 TEST_F(ApiTest, AnIncidentCountsTheRunsThatWaitNow) {
   const engine::Incident stored{.since = clock.now(), .cause = "answered 503", .actions = {"deals.get"}, .runs = 0};
   engine::Incident now = stored;

@@ -78,6 +78,28 @@ ArgPlan plan_one(const std::string& name, const ArgSpec& spec, spec::Problems& p
   return plan;
 }
 
+// The schema of an argument of that name; kInvalid with the nearest one where there is none.
+Result<const ArgPlan*> plan_of(const ArgsPlan& plan, std::string_view name) {
+  if (const ArgPlan* const arg = plan.find(name)) return arg;
+  if (plan.others) return &*plan.others;
+  std::vector<std::string> known;
+  for (const ArgPlan& one : plan.named) {
+    if (one.type != ArgType::kRefused) known.push_back(one.name);
+  }
+  return failure(Code::kInvalid, "unknown argument `" + std::string(name) + "`" + did_you_mean(name, known));
+}
+
+// Whether a default fills something in; kInvalid where a required argument is missing.
+Result<bool> needs_fallbacks(const ArgsPlan& plan, json::Value args) {
+  bool some = false;
+  for (const ArgPlan& arg : plan.named) {
+    if (!args[arg.name].is_null()) continue;
+    if (!arg.fallback && arg.required) return failure(Code::kInvalid, "argument `" + arg.name + "` is missing");
+    some = some || arg.fallback;
+  }
+  return some;
+}
+
 }  // namespace
 
 std::string_view arg_type_name(ArgType type) {
@@ -124,32 +146,6 @@ ArgsPlan plan_args(const spec::Map<ArgSpec>& specs, spec::Problems& problems) {
   }
   return plan;
 }
-
-namespace {
-
-// The schema of an argument of that name; kInvalid with the nearest one where there is none.
-Result<const ArgPlan*> plan_of(const ArgsPlan& plan, std::string_view name) {
-  if (const ArgPlan* const arg = plan.find(name)) return arg;
-  if (plan.others) return &*plan.others;
-  std::vector<std::string> known;
-  for (const ArgPlan& one : plan.named) {
-    if (one.type != ArgType::kRefused) known.push_back(one.name);
-  }
-  return failure(Code::kInvalid, "unknown argument `" + std::string(name) + "`" + did_you_mean(name, known));
-}
-
-// Whether a default fills something in; kInvalid where a required argument is missing.
-Result<bool> needs_fallbacks(const ArgsPlan& plan, json::Value args) {
-  bool some = false;
-  for (const ArgPlan& arg : plan.named) {
-    if (!args[arg.name].is_null()) continue;
-    if (!arg.fallback && arg.required) return failure(Code::kInvalid, "argument `" + arg.name + "` is missing");
-    some = some || arg.fallback;
-  }
-  return some;
-}
-
-}  // namespace
 
 Result<json::Document> check_args(const ArgsPlan& plan, const json::Document& given) {
   const json::Value args = given.root();

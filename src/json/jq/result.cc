@@ -239,23 +239,32 @@ Result<Document> to_document(const Machine& machine, Node value, std::size_t& by
 }
 
 bool put_scalar(Builder& out, const Node& value, const RunLimits& limits) {
-  if (value.kind == Kind::kArray || value.kind == Kind::kObject) return false;
-  NumberText buffer;
-  std::string_view text;
-  if (value.kind == Kind::kString) text = value.view();
-  if (value.kind == Kind::kNumber) text = number_text(value, buffer);
-  if (text.size() + 2 > limits.output_bytes_max) return false;
-  if (value.kind == Kind::kString) {
-    const Node plain = string_node(text, (value.flags & Node::kPlain) != 0 || is_plain(text));
-    out.copy(Value(&plain));
-  } else if (value.kind == Kind::kNumber && text == "null") {  // NaN
-    out.null();
-  } else if (value.kind == Kind::kNumber && (value.flags & (Node::kInt64 | Node::kReal)) != 0) {
-    out.number(text);
-  } else {
-    out.copy(Value(&value));
+  const auto fits = [&](std::string_view text) { return text.size() + 2 <= limits.output_bytes_max; };
+  switch (value.kind) {
+    case Kind::kNull:
+    case Kind::kBool: out.copy(Value(&value)); return true;
+    case Kind::kString: {
+      if (!fits(value.view())) return false;
+      const Node text = string_node(value.view(), (value.flags & Node::kPlain) != 0 || is_plain(value.view()));
+      out.copy(Value(&text));
+      return true;
+    }
+    case Kind::kNumber: {
+      NumberText buffer;
+      const std::string_view text = number_text(value, buffer);
+      if (!fits(text)) return false;
+      const bool computed = (value.flags & (Node::kInt64 | Node::kReal)) != 0;
+      if (text == "null") {  // NaN
+        out.null();
+      } else {
+        computed ? out.number(text) : out.copy(Value(&value));
+      }
+      return true;
+    }
+    case Kind::kArray:
+    case Kind::kObject: return false;
   }
-  return true;
+  return false;
 }
 
 }  // namespace tieline::json::jq
