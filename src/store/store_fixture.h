@@ -95,6 +95,14 @@ class TemporaryDirectory {
   std::filesystem::path path_;
 };
 
+inline std::string read_file(const std::filesystem::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+inline void write_file(const std::filesystem::path& path, const std::string& bytes) {
+  std::ofstream(path, std::ios::binary) << bytes;
+}
+
 // A store on disk in a directory of its own, opened and closed as often as a test likes.
 class DiskStoreTest : public ::testing::Test {
  protected:

@@ -17,12 +17,6 @@ namespace fs = std::filesystem;
 
 constexpr const char* kHot = "seg-00000000000000000001.db";
 
-std::string read_file(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-void write_file(const fs::path& path, const std::string& bytes) { std::ofstream(path, std::ios::binary) << bytes; }
-
 class StoreWal : public DiskStoreTest {
  protected:
   StoreWal() { options_.tail_bytes = 0; }
