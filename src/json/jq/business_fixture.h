@@ -1,14 +1,9 @@
 // What tests of the functions beyond jq share: a program run once, with all that it gives as one text.
 #pragma once
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
-#include "json/program.h"
+#include "json/program_fixture.h"
 
 namespace tieline::json {
-
-using ::testing::HasSubstr;
 
 // All outputs, printed and separated by a space; or the error.
 inline std::string ran_in(const std::string& zone, std::string_view source, std::string input = "null",
@@ -22,9 +17,6 @@ inline std::string ran_in(const std::string& zone, std::string_view source, std:
   std::string text;
   for (const Document& output : *outputs) text += (text.empty() ? "" : " ") + print(output.root());
   return text;
-}
-inline std::string ran(std::string_view source, std::string input = "null") {
-  return ran_in("UTC", source, std::move(input));
 }
 
 // On a text, which is easier to read than its JSON.
