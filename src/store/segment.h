@@ -34,6 +34,8 @@ inline constexpr const char* kSegmentSchema =
     "create table mark(flow integer primary key, floor int, ranges blob);";
 // Of a segment that was repaired: what of it was set aside.
 inline constexpr const char* kAsideSchema = "create table aside(number int, record int)";
+// Of an open segment whose log was damaged at its end: what is lost was given up on a person's word.
+inline constexpr const char* kAcceptedSchema = "create table if not exists accepted(at int)";
 inline constexpr const char* kRecordRows =
     "select lsn, kind, flow, seq, step, try, ts, codec, key_id, crc, body from rec ";
 
@@ -95,7 +97,16 @@ struct SegmentHead {
   std::string environment;
   bool sealed = false;
   Holds holds = Holds::kAll;
+  bool loss_accepted = false;  // by a person: what is lost of it may be done again
 };
+
+using Marks = std::vector<std::pair<FlowId, Cursor>>;
+
+// Notes in an open segment that nobody has open that what it lost is accepted, and takes its cursors back to `marks`,
+// those that it told before the damage: a later one may be past an event whose record is lost. A flow that `marks`
+// lacks keeps its own if it is new; if it is one of `known`, an older segment's counts. kCorrupt, kFull, kInternal.
+Result<void> accept_loss(const std::string& path, const std::string& vfs, const Marks& marks,
+                         const std::vector<FlowId>& known);
 
 // Appends to the hot segment: one transaction a group. Writer thread only.
 class SegmentWriter {
@@ -186,7 +197,7 @@ class SegmentReader {
   Result<void> each_hash(const std::function<void(std::uint64_t seq, std::uint64_t hash)>& visit);
   Result<void> each_event(const std::function<void(std::uint64_t seq, const Result<EventPtr>&)>& visit);
   Result<std::vector<StoredFlow>> flows();
-  Result<std::vector<std::pair<FlowId, Cursor>>> marks();
+  Result<Marks> marks();
   Result<SegmentCounts> counts();
   // SQLite's own check of the file's structure. kCorrupt.
   Result<void> check();

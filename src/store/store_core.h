@@ -48,7 +48,7 @@ struct Group {
   std::uint64_t shards = 0;  // bit set: who waits
   bool awaited = false;      // somebody waits for it: no lingering
   // Filled when the writer takes it.
-  std::vector<std::pair<FlowId, Cursor>> marks;
+  Marks marks;
   std::uint64_t last_seq = 0, last_lsn = 0;
   bool ends_segment = false;
 
@@ -182,7 +182,8 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   // store_inspect.cc
   Result<void> inspect(std::vector<Segment>& found);
   Result<void> inspect(Segment& segment, bool newest);
-  Result<void> salvage(const Segment& segment);
+  // `before`: of the newest, what its cursors were before the damage.
+  Result<void> salvage(const Segment& segment, const std::optional<Marks>& before);
   // Counts and reports it; kCorrupt when it ends the log and nobody accepted the loss.
   Result<void> damage(const std::string& line, bool at_the_end);
   Result<void> check_tail(const std::vector<Segment>& standing, std::vector<std::uint64_t>& gaps);
@@ -282,7 +283,7 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   LogEndFile log_end_;
   bool end_reported_ = false;
   std::vector<StoredFlow> snapshot_flows_;  // for the head of the next segment
-  std::vector<std::pair<FlowId, Cursor>> snapshot_marks_;
+  Marks snapshot_marks_;
   Segment next_segment_;
 
   // Background thread only (open() before it starts).

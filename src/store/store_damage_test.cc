@@ -401,6 +401,24 @@ TEST_F(StoreDamage, ARunWhoseLastRecordIsLostIsKnownToLackIt) {
   options_.read_only = false;
 }
 
+// Also where nobody has said yet that what is lost may be done again: the log's own end.
+TEST_F(StoreDamage, ARunOfTheHotLogWhoseLastRecordFailsItsCrcIsKnownToLackIt) {
+  options_.segment_bytes = 64u << 20;
+  open();
+  flow_ = *run(shard_->open_flow("orders", Position(0)));
+  append(1, 2);
+  for (std::uint32_t n = 1; n <= 3; ++n) ASSERT_TRUE(run(shard_->append(make_record(flow_, 1, n), Sync::kWait)));
+  close();
+  edit("update rec set crc=crc+1 where lsn=(select max(lsn) from rec)");
+  open();
+  const auto status = run(shard_->status({flow_, Position(1)}));
+  ASSERT_TRUE(status && *status);
+  EXPECT_EQ((*status)->records, 3u);
+  EXPECT_EQ(run(shard_->read(RunId{flow_, Position(1)}))->size(), 2u);
+  EXPECT_NE(reported_.find("record 3 fails its crc"), std::string::npos) << reported_;
+  EXPECT_NE(reported_.find("may be lost: those of them that have not ended are held"), std::string::npos) << reported_;
+}
+
 TEST_F(StoreDamage, AnotherFormatIsRefusedWithWords) {
   struct Case {
     int format;

@@ -74,17 +74,21 @@ Result<void> StoreCore::inspect(Segment& segment, bool newest) {
   std::string line = fault_of(segment.path, wal, is_end ? known_end_->frames : 0);
   if (line.empty()) return options.read_only ? Result<void>() : cut_wal(log, wal);
   segment.damaged = true;
+  std::optional<Marks> before;
   if (newest) {
+    before.emplace();
     std::uint64_t last_seq = folded_seq_, last_lsn = segment.first_lsn - 1;
     if (file_bytes(segment.path) >= kPageBytes) {
       auto reader = SegmentReader::open(segment.path, options.vfs);
       const auto counts = reader ? reader->counts() : failure(reader.error());
       if (counts) last_seq = counts->last_seq, last_lsn = std::max(last_lsn, counts->last_lsn);
+      auto marks = reader ? reader->marks() : failure(reader.error());
+      if (marks) before = std::move(*marks);
     }
     line += ": " + loss_behind(last_seq, last_lsn) + " may be lost";
   }
   TRY_VOID(damage(line, newest));
-  return options.read_only || !wal.present ? Result<void>() : salvage(segment);
+  return options.read_only || !wal.present ? Result<void>() : salvage(segment, before);
 }
 
 Result<void> StoreCore::verify_log(const Segment& segment) const {
@@ -99,16 +103,33 @@ Result<void> StoreCore::verify_log(const Segment& segment) const {
   return fault.empty() ? Result<void>() : failure(Code::kCorrupt, fault);
 }
 
-Result<void> StoreCore::salvage(const Segment& segment) {
-  const std::string log = segment.path + "-wal", mended = log + ".tmp";
+// Beside the segment, so that a crash leaves the damaged log or the whole of what was saved.
+Result<void> StoreCore::salvage(const Segment& segment, const std::optional<Marks>& before) {
+  const std::string log = segment.path + "-wal", mended = segment.path + kUnfinished;
+  remove_database(mended);
   TRY(const std::string aside, keep_aside(log, ".damaged"));
-  TRY(const WalSalvage saved, salvage_wal(log, mended, segment.path));
+  TRY(const WalSalvage saved, salvage_wal(log, mended + "-wal", segment.path));
   std::error_code failed;
-  std::filesystem::rename(mended, log, failed);
-  if (failed) return failure(Code::kInternal, "renaming " + mended + ": " + failed.message());
+  if (before) {
+    std::filesystem::copy_file(segment.path, mended, failed);
+    if (failed) return failure(Code::kInternal, "copying " + segment.path + ": " + failed.message());
+    std::vector<FlowId> known;
+    for (std::size_t i = 0; i < flows.size(); ++i) {
+      if (!flows[i].name.empty()) known.emplace_back(static_cast<std::uint32_t>(i + 1));
+    }
+    const auto accepted = store::accept_loss(mended, options.vfs, *before, known);
+    // Where not even its tables can be read nothing of it will be.
+    if (!accepted && accepted.error().code != Code::kCorrupt) return accepted;
+    TRY_VOID(sync_file(mended + "-wal"));
+  }
+  std::filesystem::rename(mended + "-wal", log, failed);
+  if (failed) return failure(Code::kInternal, "renaming " + mended + "-wal: " + failed.message());
+  remove_database(mended);
   TRY_VOID(sync_directory(options.directory.string()));
   report(name_of(log) + ": saved " + std::to_string(saved.frames) + " of " + std::to_string(saved.frames + saved.lost) +
          " pages; the damaged file is kept as " + name_of(aside));
+  if (before && saved.lost > 0)
+    report("what was done behind the damage, and has no record that can be read, is done again");
   return {};
 }
 

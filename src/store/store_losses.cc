@@ -108,8 +108,6 @@ void StoreCore::suspect(RunId run, std::uint32_t lost, std::uint64_t last_lsn) {
 }
 
 Result<void> StoreCore::hold_for_losses(const Segment& segment, const Segment* next, bool indexed) {
-  // What is given up on a person's word may be done again: the log's end alone is.
-  if (next == nullptr && !segment.sealed) return {};
   const std::uint64_t last_lsn = next == nullptr ? segment.last_lsn : next->first_lsn - 1;
   const std::uint64_t last_seq = next == nullptr ? segment.last_seq : next->first_seq - 1;
   bool known = false;

@@ -195,6 +195,8 @@ Result<void> StoreCore::replay(const Segment& segment, const Segment* next) {
   const std::uint64_t last_lsn = next == nullptr ? segment.last_lsn : next->first_lsn - 1;
   // A segment that no record went to leaves one lsn out.
   if (last_lsn > segment.first_lsn || expected > segment.first_lsn) missing_before(last_lsn + 1);
+  // What is given up on a person's word may be done again.
+  if (reader->head().loss_accepted) return {};
   // Rows that are gone although every page can be read the index may lack, too.
   if (!walked || !whole || corrupt_records.size() > lost_before)
     TRY_VOID(hold_for_losses(segment, next, !walked || whole));
@@ -225,6 +227,8 @@ Result<bool> StoreCore::replay_record(const RawRecord& row) {
     lost_record(row.lsn);
     return true;
   }
+  // Its event was given this position, whatever became of it: no other one gets it.
+  next_seq = std::max(next_seq, record->run.event.value + 1);
   std::optional<RunStatus> base;
   if (may_be_folded(record->run) && has_state_) {
     TRY(StateReader * state, background_files_->state());

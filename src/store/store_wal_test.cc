@@ -149,6 +149,63 @@ TEST_F(StoreWal, FlippedByteInTheHotLogIsNotAShorterLog) {
   }
 }
 
+// A flow is done with an event by its cursor, on another page than the run's record: where that is lost the cursor
+// alone would tell, and the run be gone without a word. What ended behind the damage is done again, if it cannot be
+// read.
+TEST_F(StoreWal, BehindTheDamageNoCursorCountsWithoutARecord) {
+  constexpr std::uint64_t kWaits = 1, kUnwanted = 40, kLast = 40;
+  open();
+  flow_ = *run(shard_->open_flow("orders", Position(0)));
+  for (std::uint64_t i = 1; i <= kLast; ++i) {
+    append(static_cast<int>(i), 1);
+    const auto state = i == kWaits ? RunState::kRetrying : RunState::kDelivered;
+    if (i == kUnwanted) {
+      shard_->settle(flow_, Position(i));
+      ASSERT_TRUE(run(shard_->flush()));
+    } else {
+      ASSERT_TRUE(run(shard_->append(make_state(flow_, i, 1, state), Sync::kWait)));
+    }
+  }
+  close();
+  const fs::path whole = directory_.path() / "whole";
+  fs::copy(options_.directory, whole);
+  const std::size_t frames = (fs::file_size(file(kLog)) - 32) / 4120;
+  ASSERT_GT(frames, 60u);
+  std::size_t again = 0;
+  for (std::size_t frame = frames - 60; frame < frames; ++frame) {
+    SCOPED_TRACE("page " + std::to_string(frame) + " of " + std::to_string(frames));
+    fs::remove_all(options_.directory);
+    fs::copy(whole, options_.directory);
+    flip(kLog, 32 + frame * 4120 + 2000);
+    options_.accept_loss = true;
+    for (int times = 0; times < 2; ++times) {  // what was accepted holds for the openings that follow
+      open();
+      ASSERT_FALSE(HasFatalFailure());
+      options_.accept_loss = false;
+      const auto cursor = run(shard_->cursor(flow_));
+      for (const std::string& id : all_ids()) {
+        const std::uint64_t event = std::stoull(id);
+        if (event > kLast) continue;
+        const bool settled = event <= cursor->floor.value ||
+                             std::count(cursor->settled.begin(), cursor->settled.end(), Position(event)) > 0;
+        const auto status = run(shard_->status({flow_, Position(event)}));
+        ASSERT_TRUE(status);
+        again += !settled;
+        EXPECT_TRUE(status->has_value() ? settled : !settled || event == kUnwanted) << event;
+        EXPECT_TRUE(!*status || (*status)->records == 1) << event;
+      }
+      EXPECT_EQ(reported_.find("are held"), std::string::npos) << reported_;
+      EXPECT_EQ(reported_.find("has no record that can be read, is done again") != std::string::npos, times == 0);
+      if (times == 0) {
+        EXPECT_EQ(append(1000, 1), kLast + 1);
+      }
+      close();
+      reported_.clear();
+    }
+  }
+  EXPECT_GT(again, 0u);
+}
+
 TEST_F(StoreWal, DamagedAndMissingFilesAreRefused) {
   struct Case {
     const char* name;
