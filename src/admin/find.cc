@@ -32,14 +32,13 @@ Async<std::set<std::string>> index_names(Ports ports) {
   co_return names;
 }
 
-Async<KeyPositions> positions_of(Ports ports, FlowNames names, std::string what, std::vector<std::string> sources) {
+Async<KeyPositions> positions_of(Ports ports, FlowNames names, std::set<std::string> indexes, std::string what,
+                                 std::vector<std::string> sources) {
   KeyPositions found;
-  auto indexes = co_await index_names(ports);
-  if (!indexes) co_return failure(std::move(indexes.error()));
   const std::size_t equals = what.find('=');
-  if (equals != std::string::npos && indexes->contains(what.substr(0, equals)))
+  if (equals != std::string::npos && indexes.contains(what.substr(0, equals)))
     co_return co_await positions_of_key(ports.state, std::move(what), kFindEventsMax);
-  for (const std::string& name : *indexes) {
+  for (const std::string& name : indexes) {
     auto some = co_await positions_of_key(ports.state, name + "=" + what, kFindEventsMax);
     if (!some) co_return failure(std::move(some.error()));
     found.newest.merge(some->newest);
@@ -51,6 +50,19 @@ Async<KeyPositions> positions_of(Ports ports, FlowNames names, std::string what,
   if (event) found.newest.insert(event->position);
   if (!event && event.error().code != Code::kNotFound) co_return failure(std::move(event.error()));
   co_return found;
+}
+
+Error nothing_known(const std::string& what, const std::set<std::string>& indexes) {
+  std::string message = "nothing is known of \"" + what +
+                        "\": it is found by what a flow's `index:` names (once the flow has read the event, which a "
+                        "paused one has not), by a run or by an event's id";
+  const std::string name = what.substr(0, what.find('='));
+  if (name != what && !indexes.contains(name)) {
+    message += "; no flow has or had an index \"" + name + "\"";
+    const char* before = ": there are ";
+    for (const std::string& known : indexes) message += std::exchange(before, ", ") + known;
+  }
+  return {Code::kNotFound, std::move(message), {}};
 }
 
 void add_event(std::vector<Line>& lines, Position position, const EventPtr& event) {
@@ -132,13 +144,11 @@ Async<json::Document> find(Ports ports, std::string what, std::vector<std::strin
   auto names = co_await flow_names(ports.journal);
   if (!names) co_return failure(std::move(names.error()));
   sources = sources_of(ports, std::move(sources));
-  auto found = co_await positions_of(ports, *names, what, std::move(sources));
+  auto indexes = co_await index_names(ports);
+  if (!indexes) co_return failure(std::move(indexes.error()));
+  auto found = co_await positions_of(ports, *names, *indexes, what, std::move(sources));
   if (!found) co_return failure(std::move(found.error()));
-  if (found->newest.empty())
-    co_return failure(Code::kNotFound,
-                      "nothing is known of \"" + what +
-                          "\": it is found by what a flow's `index:` names (once the flow has read the event, which a "
-                          "paused one has not), by a run or by an event's id");
+  if (found->newest.empty()) co_return failure(nothing_known(what, *indexes));
   std::vector<Position> newest(found->newest.rbegin(), found->newest.rend());
   const std::size_t events = newest.size() + found->older;
   if (newest.size() > kFindEventsMax) newest.resize(kFindEventsMax);

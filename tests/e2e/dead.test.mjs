@@ -124,6 +124,7 @@ test('an edited dead letter is delivered with the new data, and the event stays'
   assert.equal(await command(dir, 0, 'find', 'things/1'), found);
   assert.match(await command(dir, 0, 'find', '1042', '--count', '2'), /^\(\d+ older lines are left out\)\n[^]*\n.*delivered\n$/);
   assert.match(await command(dir, 1, 'find', 'order=7'), /nothing is known of "order=7"[^]*a paused one has not/);
+  assert.match(await command(dir, 1, 'find', 'ordr=1042'), /no flow has or had an index "ordr": there are order$/m);
   assert.match(await command(dir, 2, 'find', ''), /say what to find, as in `tieline find 1042`/);
   await program.stop();
   assert.equal(await command(dir, 0, 'find', '1042'), found, 'the same without a server');
