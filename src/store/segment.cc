@@ -314,11 +314,12 @@ Result<void> SegmentReader::each_record_one_by_one(std::uint64_t first,
                                                    const std::function<Result<void>(const RawRecord&)>& visit) {
   // What stands behind the last page that can be reached is not looked for.
   TRY(const SegmentCounts all, counts());
+  TRY(Statement one, db_.prepare(std::string(kRecordRows) + "where lsn=?"));  // a visitor may ask for others
   for (std::uint64_t lsn = first; lsn <= all.last_lsn; ++lsn) {
-    Rewind rewind(record_);
-    const auto row = record_.bind(1, lsn).step();
+    Rewind rewind(one);
+    const auto row = one.bind(1, lsn).step();
     if (!row && row.error().code != Code::kCorrupt) return failure(row.error());
-    if (row && *row) TRY_VOID(visit(raw_record_row(record_)));
+    if (row && *row) TRY_VOID(visit(raw_record_row(one)));
   }
   return {};
 }
