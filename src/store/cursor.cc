@@ -29,6 +29,22 @@ bool Cursor::settle(Position position) {
   return true;
 }
 
+bool Cursor::unsettle(Position position) {
+  const std::uint64_t p = position.value;
+  if (p == 0 || !settled(position)) return false;
+  if (p <= floor_) {
+    if (p < floor_) ranges_.insert(ranges_.begin(), Range{p + 1, floor_});
+    floor_ = p - 1;
+    return true;
+  }
+  const auto at = std::partition_point(ranges_.begin(), ranges_.end(), [p](const Range& r) { return r.last < p; });
+  const Range whole = *at;
+  const auto rest = ranges_.erase(at);
+  const auto behind = p < whole.last ? ranges_.insert(rest, Range{p + 1, whole.last}) : rest;
+  if (whole.first < p) ranges_.insert(behind, Range{whole.first, p - 1});
+  return true;
+}
+
 void Cursor::settle_up_to(Position floor) {
   if (floor.value <= floor_) return;
   floor_ = floor.value;

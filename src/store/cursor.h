@@ -16,6 +16,8 @@ class Cursor {
 
   // False when it was settled already.
   bool settle(Position position);
+  // Takes it back; false when it was not settled.
+  bool unsettle(Position position);
   // Every position up to `floor` is settled (the log begins after it).
   void settle_up_to(Position floor);
   // What is settled in the other is settled here, too.

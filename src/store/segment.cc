@@ -87,25 +87,6 @@ int SegmentWriter::mark(FlowId id, const Cursor& cursor) {
   return mark_.bind(1, id.value).bind(2, cursor.floor().value).bind_blob(3, ranges).run_code();
 }
 
-Result<void> accept_loss(const std::string& path, const std::string& vfs, const Marks& marks,
-                         const std::vector<FlowId>& known) {
-  TRY(Database db, Database::open(path, Database::Mode::kReadWrite, vfs));
-  TRY(const std::int64_t tables, db.number("select count(*) from sqlite_master"));
-  if (tables == 0) return {};  // nothing of it is left
-  TRY_VOID(db.run("pragma synchronous=full; pragma wal_autocheckpoint=0; begin immediate"));
-  TRY_VOID(db.run(kAcceptedSchema));
-  {
-    TRY(Statement drop, db.prepare("delete from mark where flow=?"));
-    for (const FlowId id : known) TRY_VOID(drop.bind(1, id.value).run());
-    TRY(Statement put, db.prepare("insert or replace into mark values(?,?,?)"));
-    for (const auto& [id, cursor] : marks) {
-      const Bytes ranges = cursor.encode();
-      TRY_VOID(put.bind(1, id.value).bind(2, cursor.floor().value).bind_blob(3, ranges).run());
-    }
-  }
-  return db.run("commit");
-}
-
 Result<std::uint64_t> SegmentWriter::bytes() {
   TRY(const std::int64_t pages, db_.number("pragma page_count"));
   return static_cast<std::uint64_t>(pages) * 4096;

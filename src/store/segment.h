@@ -34,7 +34,7 @@ inline constexpr const char* kSegmentSchema =
     "create table mark(flow integer primary key, floor int, ranges blob);";
 // Of a segment that was repaired: what of it was set aside.
 inline constexpr const char* kAsideSchema = "create table aside(number int, record int)";
-// Of an open segment whose log was damaged at its end: what is lost was given up on a person's word.
+// Of one whose log was damaged at its end: what is lost of it was given up on a person's word.
 inline constexpr const char* kAcceptedSchema = "create table if not exists accepted(at int)";
 inline constexpr const char* kRecordRows =
     "select lsn, kind, flow, seq, step, try, ts, codec, key_id, crc, body from rec ";
@@ -101,12 +101,6 @@ struct SegmentHead {
 };
 
 using Marks = std::vector<std::pair<FlowId, Cursor>>;
-
-// Notes in an open segment that nobody has open that what it lost is accepted, and takes its cursors back to `marks`,
-// those that it told before the damage: a later one may be past an event whose record is lost. A flow that `marks`
-// lacks keeps its own if it is new; if it is one of `known`, an older segment's counts. kCorrupt, kFull, kInternal.
-Result<void> accept_loss(const std::string& path, const std::string& vfs, const Marks& marks,
-                         const std::vector<FlowId>& known);
 
 // Appends to the hot segment: one transaction a group. Writer thread only.
 class SegmentWriter {

@@ -181,14 +181,16 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
 
   // store_inspect.cc
   Result<void> inspect(std::vector<Segment>& found);
-  Result<void> inspect(Segment& segment, bool newest);
-  // `before`: of the newest, what its cursors were before the damage.
-  Result<void> salvage(const Segment& segment, const std::optional<Marks>& before);
+  Result<void> inspect(Segment& segment, const Segment* older, bool newest);  // null: it is the oldest
   // Counts and reports it; kCorrupt when it ends the log and nobody accepted the loss.
   Result<void> damage(const std::string& line, bool at_the_end);
   Result<void> check_tail(const std::vector<Segment>& standing, std::vector<std::uint64_t>& gaps);
   // "events 101 to 200 and records 40 to 50": what was durable and stands behind these.
   std::string loss_behind(std::uint64_t last_seq, std::uint64_t last_lsn) const;
+
+  // store_salvage.cc
+  Result<void> salvage(const Segment& segment, const Segment* older, bool newest);
+  std::vector<FlowId> known_flows(const Segment* older) const;
 
   // store_writer.cc
   void write_loop();

@@ -60,35 +60,32 @@ Result<void> StoreCore::damage(const std::string& line, bool at_the_end) {
 Result<void> StoreCore::inspect(std::vector<Segment>& found) {
   known_end_ = read_log_end(path("end").string());
   for (std::size_t i = 0; i < found.size(); ++i) {
-    if (!found[i].sealed) TRY_VOID(inspect(found[i], i + 1 == found.size()));
+    const Segment* older = i == 0 ? nullptr : &found[i - 1];
+    if (!found[i].sealed) TRY_VOID(inspect(found[i], older, i + 1 == found.size()));
   }
   // SQLite removes the log of a file that has no page.
   std::erase_if(found, [](const Segment& s) { return s.damaged && file_bytes(s.path) < kPageBytes; });
   return {};
 }
 
-Result<void> StoreCore::inspect(Segment& segment, bool newest) {
+Result<void> StoreCore::inspect(Segment& segment, const Segment* older, bool newest) {
   const std::string log = segment.path + "-wal";
   TRY(const WalState wal, read_wal(log));
   const bool is_end = known_end_ && known_end_->segment == segment.first_lsn;
   std::string line = fault_of(segment.path, wal, is_end ? known_end_->frames : 0);
   if (line.empty()) return options.read_only ? Result<void>() : cut_wal(log, wal);
   segment.damaged = true;
-  std::optional<Marks> before;
   if (newest) {
-    before.emplace();
     std::uint64_t last_seq = folded_seq_, last_lsn = segment.first_lsn - 1;
     if (file_bytes(segment.path) >= kPageBytes) {
       auto reader = SegmentReader::open(segment.path, options.vfs);
       const auto counts = reader ? reader->counts() : failure(reader.error());
       if (counts) last_seq = counts->last_seq, last_lsn = std::max(last_lsn, counts->last_lsn);
-      auto marks = reader ? reader->marks() : failure(reader.error());
-      if (marks) before = std::move(*marks);
     }
     line += ": " + loss_behind(last_seq, last_lsn) + " may be lost";
   }
   TRY_VOID(damage(line, newest));
-  return options.read_only || !wal.present ? Result<void>() : salvage(segment, before);
+  return options.read_only || !wal.present ? Result<void>() : salvage(segment, older, newest);
 }
 
 Result<void> StoreCore::verify_log(const Segment& segment) const {
@@ -101,36 +98,6 @@ Result<void> StoreCore::verify_log(const Segment& segment) const {
   if (is_end && wal.frames >= end->frames) return {};
   const std::string fault = fault_of(segment.path, wal, is_end ? end->frames : 0);
   return fault.empty() ? Result<void>() : failure(Code::kCorrupt, fault);
-}
-
-// Beside the segment, so that a crash leaves the damaged log or the whole of what was saved.
-Result<void> StoreCore::salvage(const Segment& segment, const std::optional<Marks>& before) {
-  const std::string log = segment.path + "-wal", mended = segment.path + kUnfinished;
-  remove_database(mended);
-  TRY(const std::string aside, keep_aside(log, ".damaged"));
-  TRY(const WalSalvage saved, salvage_wal(log, mended + "-wal", segment.path));
-  std::error_code failed;
-  if (before) {
-    std::filesystem::copy_file(segment.path, mended, failed);
-    if (failed) return failure(Code::kInternal, "copying " + segment.path + ": " + failed.message());
-    std::vector<FlowId> known;
-    for (std::size_t i = 0; i < flows.size(); ++i) {
-      if (!flows[i].name.empty()) known.emplace_back(static_cast<std::uint32_t>(i + 1));
-    }
-    const auto accepted = store::accept_loss(mended, options.vfs, *before, known);
-    // Where not even its tables can be read nothing of it will be.
-    if (!accepted && accepted.error().code != Code::kCorrupt) return accepted;
-    TRY_VOID(sync_file(mended + "-wal"));
-  }
-  std::filesystem::rename(mended + "-wal", log, failed);
-  if (failed) return failure(Code::kInternal, "renaming " + mended + "-wal: " + failed.message());
-  remove_database(mended);
-  TRY_VOID(sync_directory(options.directory.string()));
-  report(name_of(log) + ": saved " + std::to_string(saved.frames) + " of " + std::to_string(saved.frames + saved.lost) +
-         " pages; the damaged file is kept as " + name_of(aside));
-  if (before && saved.lost > 0)
-    report("what was done behind the damage, and has no record that can be read, is done again");
-  return {};
 }
 
 Result<void> StoreCore::check_tail(const std::vector<Segment>& standing, std::vector<std::uint64_t>& gaps) {

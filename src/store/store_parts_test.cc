@@ -21,7 +21,14 @@ TEST(Cursor, AgreesWithASetOfPositions) {
       const std::uint64_t p = 1 + prng.below(50);
       EXPECT_EQ(cursor.settle(Position(p)), p > 5 && model.insert(p).second) << "seed " << seed;
     }
-    std::uint64_t floor = 5;
+    for (std::uint64_t p = 1; p <= 5; ++p) model.insert(p);
+    for (int i = 0; i < 20; ++i) {
+      const std::uint64_t p = prng.below(51);
+      EXPECT_EQ(cursor.unsettle(Position(p)), model.erase(p) == 1) << "seed " << seed;
+      const std::uint64_t again = 1 + prng.below(50);
+      EXPECT_EQ(cursor.settle(Position(again)), model.insert(again).second) << "seed " << seed;
+    }
+    std::uint64_t floor = 0;
     while (model.contains(floor + 1)) ++floor;
     EXPECT_EQ(cursor.floor(), Position(floor)) << "seed " << seed;
     std::vector<Position> beyond;

@@ -91,6 +91,8 @@ Result<void> StoreCore::take_standing(std::vector<Segment>& found, std::vector<S
     segment.first_received = counts->first_received == Time::min() ? now() : counts->first_received;
     segment.last_received = counts->last_received == Time::min() ? now() : counts->last_received;
     segment.holds = (*reader)->head().holds;
+    // What was accepted is what stands in it; what is written from now on goes elsewhere.
+    segment.damaged = segment.damaged || (*reader)->head().loss_accepted;
     const auto& aside = (*reader)->events_aside();
     events_aside.insert(events_aside.end(), aside.begin(), aside.end());
     segment.bytes = std::filesystem::file_size(segment.path, ignored);
@@ -196,7 +198,7 @@ Result<void> StoreCore::replay(const Segment& segment, const Segment* next) {
   // A segment that no record went to leaves one lsn out.
   if (last_lsn > segment.first_lsn || expected > segment.first_lsn) missing_before(last_lsn + 1);
   // What is given up on a person's word may be done again.
-  if (reader->head().loss_accepted) return {};
+  if (reader->head().loss_accepted || (next == nullptr && end_lost_)) return {};
   // Rows that are gone although every page can be read the index may lack, too.
   if (!walked || !whole || corrupt_records.size() > lost_before)
     TRY_VOID(hold_for_losses(segment, next, !walked || whole));

@@ -225,19 +225,6 @@ class FrameWriter {
   Checksum checksum_;
 };
 
-// A main file that is cut off is made whole with the page that every reader begins with; SQLite takes all other pages
-// from the log. (Before a file of zero bytes it would remove the log.)
-Result<void> mend_database(const std::string& path, const std::vector<char>& first_page) {
-  std::error_code missing;
-  const auto size = std::filesystem::file_size(path, missing);
-  if (!missing && size >= first_page.size()) return {};
-  const File file(std::fopen(path.c_str(), "wb"));
-  if (file == nullptr || std::fwrite(first_page.data(), 1, first_page.size(), file.get()) != first_page.size() ||
-      std::fflush(file.get()) != 0)
-    return failure(file_error(path, "writing"));
-  return sync_file(path);
-}
-
 }  // namespace
 
 Result<WalState> read_wal(const std::string& path) {
@@ -288,21 +275,19 @@ Result<void> blank_wal(const std::string& path) {
   return done ? Result<void>() : failure(file_error(path, "blanking"));
 }
 
-Result<WalSalvage> salvage_wal(const std::string& path, const std::string& to, const std::string& database) {
+Result<WalSalvage> salvage_wal(const std::string& path, const std::string& to, Frames which) {
   WalSalvage salvage;
-  std::uint64_t last_commit = 0, all = 0;
-  std::vector<char> first_page;
+  std::uint64_t last_commit = 0, end = 0;
   {
     TRY(auto reader, FrameReader::open(path));
     if (!reader) return salvage;
-    first_page.resize(reader->header().page_bytes);
     while (true) {
-      TRY(Frame * frame, reader->next());
+      TRY(const Frame* frame, reader->next());
       if (frame == nullptr) break;
-      all += frame->salted;
-      if (!frame->intact) continue;
-      if (frame->commit != 0) last_commit = frame->number;
-      if (frame->page == 1) first_page.assign(frame->content(), frame->content() + first_page.size());
+      if (frame->salted) end = frame->number;
+      // What the first one goes on from is the header.
+      if (!frame->intact && which == Frames::kBeforeDamage && (frame->number > 1 || reader->header().intact)) break;
+      if (frame->intact && frame->commit != 0) last_commit = frame->number;
     }
   }
   TRY(auto reader, FrameReader::open(path));
@@ -315,9 +300,28 @@ Result<WalSalvage> salvage_wal(const std::string& path, const std::string& to, c
     ++salvage.frames;
   }
   TRY_VOID(writer.end());
-  salvage.lost = all - salvage.frames;
-  TRY_VOID(mend_database(database, first_page));
+  salvage.lost = end - salvage.frames;
   return salvage;
+}
+
+// SQLite takes all other pages from the log. (Before a file of zero bytes it would remove the log.)
+Result<void> mend_database(const std::string& database, const std::string& path) {
+  std::error_code missing;
+  TRY(auto reader, FrameReader::open(path));
+  if (!reader) return {};
+  std::vector<char> first_page(reader->header().page_bytes);
+  const auto size = std::filesystem::file_size(database, missing);
+  if (!missing && size >= first_page.size()) return {};
+  while (true) {
+    TRY(Frame * frame, reader->next());
+    if (frame == nullptr) break;
+    if (frame->intact && frame->page == 1) first_page.assign(frame->content(), frame->content() + first_page.size());
+  }
+  const File file(std::fopen(database.c_str(), "wb"));
+  if (file == nullptr || std::fwrite(first_page.data(), 1, first_page.size(), file.get()) != first_page.size() ||
+      std::fflush(file.get()) != 0)
+    return failure(file_error(database, "writing"));
+  return sync_file(database);
 }
 
 }  // namespace tieline::store

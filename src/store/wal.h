@@ -46,9 +46,15 @@ struct WalSalvage {
   std::uint64_t frames = 0;  // that were written
   std::uint64_t lost = 0;    // that were not: their bytes do not fit their checksum, or no commit follows them
 };
-// Writes to `to` the frames of `path` that are intact one by one, up to the last commit among them, as a log that
-// SQLite accepts: what a frame that is left out held, an older one of its page holds as it was before, or nobody.
-// If `database` is cut off or missing, its first page is made from the log. Synced. kInternal.
-Result<WalSalvage> salvage_wal(const std::string& path, const std::string& to, const std::string& database);
+enum class Frames : std::uint8_t {
+  kIntact,        // one by one: what a frame that is left out held, an older one of its page holds as it was, or nobody
+  kBeforeDamage,  // up to the first one that is not
+};
+// Writes to `to` those frames of `path`, up to the last commit among them, as a log that SQLite accepts. A header that
+// is damaged costs the first frame at most. Synced. kFull, kInternal.
+Result<WalSalvage> salvage_wal(const std::string& path, const std::string& to, Frames which);
+// If `database` is cut off or missing, its first page is made from the frames of `path` that are intact. Synced. kFull,
+// kInternal.
+Result<void> mend_database(const std::string& database, const std::string& path);
 
 }  // namespace tieline::store
