@@ -24,7 +24,7 @@ Result<void> sync_path(const std::string& path, int flags) {
   const int failed = ::fsync(file) == 0 ? 0 : errno;
   ::close(file);
   if (failed == 0) return {};
-  return failure(failed == ENOSPC ? Code::kFull : Code::kInternal, "syncing " + path + ": " + std::strerror(failed));
+  return failure(code_of_errno(failed), "syncing " + path + ": " + std::strerror(failed));
 }
 
 // Of 100 names the last one is all that is ever written over, and by a rename only.
@@ -39,7 +39,8 @@ Result<std::string> aside(const std::string& path, const std::string& why, int (
   }
   for (const char* suffix : kSuffixes) {
     if (take((path + suffix).c_str(), (name + suffix).c_str()) == 0 || errno == ENOENT) continue;
-    return failure(Code::kInternal, "keeping " + path + suffix + " as " + name + suffix + ": " + std::strerror(errno));
+    return failure(code_of_errno(errno),
+                   "keeping " + path + suffix + " as " + name + suffix + ": " + std::strerror(errno));
   }
   return name;
 }
@@ -69,6 +70,12 @@ const Segment* first_with_data(const std::vector<Segment>& segments) {
   const auto first =
       std::partition_point(segments.begin(), segments.end(), [](const Segment& s) { return s.holds != Holds::kAll; });
   return first == segments.end() ? nullptr : &*first;
+}
+
+Code code_of_errno(int error) { return error == ENOSPC || error == EDQUOT ? Code::kFull : Code::kInternal; }
+
+Error file_error(const std::string& path, std::string_view doing) {
+  return {code_of_errno(errno), std::string(doing) + " " + path + ": " + std::strerror(errno), {}};
 }
 
 Result<void> sync_file(const std::string& path) { return sync_path(path, O_RDWR); }

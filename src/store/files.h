@@ -17,8 +17,9 @@ struct Segment {
   std::string path;
   std::uint64_t first_lsn = 1, first_seq = 1;
   bool sealed = false;
-  bool damaged = false;      // its write-ahead log is, or was when it was opened: nothing is appended to it
-  bool loss_before = false;  // the one before it cannot be read
+  bool loss_accepted = false;  // of what it held when its log was damaged, by a person: it may be done again
+  bool damaged = false;        // its write-ahead log is, or was when it was opened: nothing is appended to it
+  bool loss_before = false;    // the one before it cannot be read
   // Of a segment that is full; of the hot one zero.
   std::uint64_t bytes = 0, events = 0, records = 0;
   std::uint64_t last_seq = 0, last_lsn = 0;
@@ -38,6 +39,10 @@ const Segment* segment_of_lsn(const std::vector<Segment>& segments, std::uint64_
 // The first one that holds its events' data: flows and reads begin there. Null when there is none.
 const Segment* first_with_data(const std::vector<Segment>& segments);
 
+// kFull where an errno says that there is no room, else kInternal.
+Code code_of_errno(int error);
+// "opening /path: No such file or directory", by errno as it is now.
+Error file_error(const std::string& path, std::string_view doing);
 // kFull, kInternal.
 Result<void> sync_file(const std::string& path);
 Result<void> sync_directory(const std::string& path);

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/bytes.h"
+#include "store/files.h"
 
 namespace tieline::store {
 namespace {
@@ -26,12 +27,6 @@ Row encode(const LogEnd& end) {
   const std::uint32_t crc = crc32c({row.data(), 40});
   std::memcpy(row.data() + 40, &crc, 4);
   return row;
-}
-
-Error file_error(const std::string& path, std::string_view doing) {
-  return {errno == ENOSPC ? Code::kFull : Code::kInternal,
-          std::string(doing) + " " + path + ": " + std::strerror(errno),
-          {}};
 }
 
 }  // namespace

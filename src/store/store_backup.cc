@@ -20,9 +20,7 @@ constexpr std::uint64_t kLogFrameBytes = WalState::kFrameBytes + 4096;
 
 Error file_error(const std::string& path, int failed) {
   if (failed == ECANCELED) return {Code::kUnavailable, "the backup was given up", {}};
-  return {failed == ENOSPC || failed == EDQUOT ? Code::kFull : Code::kInternal,
-          "copying to " + path + ": " + std::strerror(failed),
-          {}};
+  return {code_of_errno(failed), "copying to " + path + ": " + std::strerror(failed), {}};
 }
 
 // At most so many bytes of it; synced.

@@ -85,6 +85,7 @@ Result<void> StoreCore::inspect(Segment& segment, const Segment* older, bool new
     line += ": " + loss_behind(last_seq, last_lsn) + " may be lost";
   }
   TRY_VOID(damage(line, newest));
+  segment.loss_accepted = newest;
   return options.read_only || !wal.present ? Result<void>() : salvage(segment, older, newest);
 }
 

@@ -119,8 +119,7 @@ Result<void> StoreCore::lock_directory() {
   }
   const std::string file = path("lock").string();
   lock_file_ = ::open(file.c_str(), (options.read_only ? O_RDONLY : O_RDWR) | O_CREAT | O_CLOEXEC, 0600);
-  if (lock_file_ < 0)
-    return failure(errno == ENOSPC ? Code::kFull : Code::kInternal, "opening " + file + ": " + std::strerror(errno));
+  if (lock_file_ < 0) return failure(code_of_errno(errno), "opening " + file + ": " + std::strerror(errno));
   if (::flock(lock_file_, (options.read_only ? LOCK_SH : LOCK_EX) | LOCK_NB) != 0) {
     return failure(Code::kUnavailable, "another process has the store " + options.directory.string() +
                                            " open; stop it, or ask it through its admin port");

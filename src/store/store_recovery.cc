@@ -76,6 +76,9 @@ Result<void> StoreCore::take_standing(std::vector<Segment>& found, std::vector<S
       continue;
     }
     TRY_VOID(check_environment(**reader));
+    // What was accepted is what stands in it; what is written from now on goes elsewhere.
+    segment.loss_accepted = segment.loss_accepted || (*reader)->head().loss_accepted;
+    segment.damaged = segment.damaged || segment.loss_accepted;
     if (!counts->end_known && newest) {
       if (!segment.damaged)
         TRY_VOID(damage(segment.path + " is damaged where the log ends: " +
@@ -91,8 +94,6 @@ Result<void> StoreCore::take_standing(std::vector<Segment>& found, std::vector<S
     segment.first_received = counts->first_received == Time::min() ? now() : counts->first_received;
     segment.last_received = counts->last_received == Time::min() ? now() : counts->last_received;
     segment.holds = (*reader)->head().holds;
-    // What was accepted is what stands in it; what is written from now on goes elsewhere.
-    segment.damaged = segment.damaged || (*reader)->head().loss_accepted;
     const auto& aside = (*reader)->events_aside();
     events_aside.insert(events_aside.end(), aside.begin(), aside.end());
     segment.bytes = std::filesystem::file_size(segment.path, ignored);
@@ -150,7 +151,7 @@ Result<void> StoreCore::take_heads(const Segment& segment, SegmentReader& reader
   auto marks = reader.marks();
   for (const Error* error : {named ? nullptr : &named.error(), marks ? nullptr : &marks.error()}) {
     if (error == nullptr) continue;
-    if (error->code != Code::kCorrupt || !options.accept_loss) return failure(*error);
+    if (error->code != Code::kCorrupt || !(options.accept_loss || segment.loss_accepted)) return failure(*error);
     report(segment.path + ": cursors cannot be read, and older ones are taken: " + error->message);
   }
   if (!named) named.emplace();
@@ -197,11 +198,11 @@ Result<void> StoreCore::replay(const Segment& segment, const Segment* next) {
   const std::uint64_t last_lsn = next == nullptr ? segment.last_lsn : next->first_lsn - 1;
   // A segment that no record went to leaves one lsn out.
   if (last_lsn > segment.first_lsn || expected > segment.first_lsn) missing_before(last_lsn + 1);
+  const bool more = !walked || corrupt_records.size() > lost_before;  // than a repair set aside
   // What is given up on a person's word may be done again.
-  if (reader->head().loss_accepted || (next == nullptr && end_lost_)) return {};
+  if (segment.loss_accepted && !(segment.sealed && more)) return {};
   // Rows that are gone although every page can be read the index may lack, too.
-  if (!walked || !whole || corrupt_records.size() > lost_before)
-    TRY_VOID(hold_for_losses(segment, next, !walked || whole));
+  if (more || !whole) TRY_VOID(hold_for_losses(segment, next, !walked || whole));
   return {};
 }
 

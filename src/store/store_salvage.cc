@@ -1,6 +1,7 @@
 // What is saved of a segment's damaged write-ahead log, and what of it may still be believed. It must never leave a
 // flow done with an event because of a run of which nothing can be read.
 #include <algorithm>
+#include <unordered_set>
 
 #include "store/sql.h"
 #include "store/store_core.h"
@@ -15,8 +16,7 @@ Result<void> copy_file(const std::string& from, const std::string& to) {
   std::error_code failed;
   std::filesystem::copy_file(from, to, failed);
   if (!failed) return {};
-  const bool full = failed == std::errc::no_space_on_device;
-  return failure(full ? Code::kFull : Code::kInternal, "copying " + from + " to " + to + ": " + failed.message());
+  return failure(code_of_errno(failed.value()), "copying " + from + " to " + to + ": " + failed.message());
 }
 
 // Tables that cannot be read tell nothing, and are told of when they are looked at.
@@ -44,12 +44,16 @@ struct Settled {
   RunId run;
 };
 
-// The records by which a run settled its event, ascending.
+// The records by which runs settled their events, ascending. Of one that began in an older segment more is known.
 Result<std::vector<Settled>> settled_by(SegmentReader& reader) {
   std::vector<Settled> settled;
+  std::unordered_set<RunId, RunIdHash> began;
   const auto walked = reader.each_record([&](const RawRecord& row) -> Result<void> {
-    if (row.kind == static_cast<int>(RecordKind::kState) && row.decode())
-      settled.push_back({row.lsn, {FlowId(row.flow), Position(row.seq)}});
+    if (row.kind >= kRecPut) return {};
+    const auto record = row.decode();
+    if (!record) return {};
+    if (record->number == 1) began.insert(record->run);
+    if (record->kind == RecordKind::kState && began.contains(record->run)) settled.push_back({row.lsn, record->run});
     return {};
   });
   if (!walked && walked.error().code != Code::kCorrupt) return failure(walked.error());

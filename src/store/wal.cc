@@ -61,12 +61,6 @@ struct CloseFile {
 };
 using File = std::unique_ptr<std::FILE, CloseFile>;
 
-Error file_error(const std::string& path, std::string_view doing) {
-  return {errno == ENOSPC ? Code::kFull : Code::kInternal,
-          std::string(doing) + " " + path + ": " + std::strerror(errno),
-          {}};
-}
-
 using Salts = std::array<char, 8>;
 using HeaderBytes = std::array<char, WalState::kHeaderBytes>;
 
