@@ -1,6 +1,7 @@
 // What every end-to-end test needs: workspaces in temporary folders, the program as a child process, waiting without
 // guessing. Nothing here knows how the program works inside; it sees command lines, files and HTTP only.
 import { spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, watch, writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { createServer } from 'node:net';
@@ -273,16 +274,19 @@ export async function until(what, probe, { limit_ms = 20_000, every_ms = 25, des
   }
 }
 
-// A port that is free now, for a listener that has to come back at the same address.
-export function free_port() {
-  return new Promise((done, failed) => {
-    const server = createServer()
-      .on('error', failed)
-      .listen(0, '127.0.0.1', () => {
-        const { port } = server.address();
-        server.close(() => done(port));
-      });
-  });
+// A port for a listener that has to come back at the same address. It is none of those that the kernel gives to
+// connections: one of these took it while the listener was down.
+export async function free_port() {
+  const [given_from] = readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8').split('\t').map(Number);
+  for (;;) {
+    const port = randomInt(1024, given_from);
+    const free = await new Promise((done, failed) => {
+      const server = createServer()
+        .on('error', (error) => (error.code === 'EADDRINUSE' ? done(false) : failed(error)))
+        .listen(port, '127.0.0.1', () => server.close(() => done(true)));
+    });
+    if (free) return port;
+  }
 }
 
 // The same pseudo-random numbers for the same seed (mulberry32).
