@@ -72,6 +72,8 @@ const Segment* first_with_data(const std::vector<Segment>& segments) {
   return first == segments.end() ? nullptr : &*first;
 }
 
+std::string name_of(const std::string& path) { return std::filesystem::path(path).filename().string(); }
+
 Code code_of_errno(int error) { return error == ENOSPC || error == EDQUOT ? Code::kFull : Code::kInternal; }
 
 Error file_error(const std::string& path, std::string_view doing) {

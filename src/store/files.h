@@ -39,6 +39,8 @@ const Segment* segment_of_lsn(const std::vector<Segment>& segments, std::uint64_
 // The first one that holds its events' data: flows and reads begin there. Null when there is none.
 const Segment* first_with_data(const std::vector<Segment>& segments);
 
+// The last part of a path, as messages name a file.
+std::string name_of(const std::string& path);
 // kFull where an errno says that there is no room, else kInternal.
 Code code_of_errno(int error);
 // "opening /path: No such file or directory", by errno as it is now.

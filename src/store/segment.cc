@@ -109,7 +109,7 @@ Result<SegmentReader> SegmentReader::open(const std::string& path, const std::st
     if (reader.head_.sealed) reader.head_.holds = static_cast<Holds>(head.integer(3));
     if (head.integer(0) == kReducedFormat) TRY_VOID(reader.read_aside());
   }
-  TRY(const std::int64_t accepted, reader.db_.number("select count(*) from sqlite_master where name='accepted'"));
+  TRY(const std::int64_t accepted, reader.db_.number("pragma user_version"));
   reader.head_.loss_accepted = accepted != 0;
   TRY(reader.range_, reader.db_.prepare("select seq, ts, codec, key_id, crc, meta, body from event "
                                         "where seq between ? and ? order by seq"));

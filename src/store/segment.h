@@ -34,8 +34,10 @@ inline constexpr const char* kSegmentSchema =
     "create table mark(flow integer primary key, floor int, ranges blob);";
 // Of a segment that was repaired: what of it was set aside.
 inline constexpr const char* kAsideSchema = "create table aside(number int, record int)";
-// Of one whose log was damaged at its end: what is lost of it was given up on a person's word.
-inline constexpr const char* kAcceptedSchema = "create table if not exists accepted(at int)";
+// Of one whose log was damaged at its end: what is lost of it was given up on a person's word. On the first page, so
+// that it can be taken back whatever else is damaged.
+inline constexpr const char* kLossAccepted = "pragma user_version=1";
+inline constexpr const char* kNoLossAccepted = "pragma user_version=0";
 inline constexpr const char* kRecordRows =
     "select lsn, kind, flow, seq, step, try, ts, codec, key_id, crc, body from rec ";
 

@@ -419,6 +419,23 @@ TEST_F(StoreDamage, ARunOfTheHotLogWhoseLastRecordFailsItsCrcIsKnownToLackIt) {
   EXPECT_NE(reported_.find("may be lost: those of them that have not ended are held"), std::string::npos) << reported_;
 }
 
+// Its event is lost, and so is what tells where the log ended: no other event gets its position, nor so its run.
+TEST_F(StoreDamage, ARecordOfALostEventKeepsItsPosition) {
+  options_.segment_bytes = 64u << 20;
+  open();
+  flow_ = *run(shard_->open_flow("orders", Position(0)));
+  append(1, 3);
+  ASSERT_TRUE(run(shard_->append(make_state(flow_, 3, 1, RunState::kDelivered), Sync::kWait)));
+  close();
+  std::filesystem::remove(options_.directory / "end");
+  edit("delete from event where seq=3; delete from seen where seq=3");
+  open();
+  append(4, 1);
+  EXPECT_EQ(store_->stats().last_position, 4u);
+  EXPECT_NE(reported_.find("event 3 is corrupt or missing"), std::string::npos) << reported_;
+  EXPECT_FALSE(run(shard_->status({flow_, Position(4)}))->has_value());
+}
+
 TEST_F(StoreDamage, AnotherFormatIsRefusedWithWords) {
   struct Case {
     int format;

@@ -11,8 +11,6 @@ constexpr const char* kAdvice =
     "; keep a copy of the store's directory, then restore the file from a backup, or go on without what is lost: "
     "tieline run --accept-loss";
 
-std::string name_of(const std::string& path) { return std::filesystem::path(path).filename().string(); }
-
 std::uint64_t file_bytes(const std::string& path) {
   std::error_code missing;
   const auto size = std::filesystem::file_size(path, missing);

@@ -18,8 +18,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string name_of(const std::string& path) { return fs::path(path).filename().string(); }
-
 // What is set aside: a JSON object a line.
 class Aside {
  public:
@@ -99,7 +97,7 @@ class Mending {
     TRY_VOID(to.run("pragma page_size=4096; pragma journal_mode=off; pragma synchronous=off; begin immediate"));
     TRY_VOID(to.run(kSegmentSchema));
     TRY_VOID(to.run(kAsideSchema));
-    if (reader_.head().loss_accepted) TRY_VOID(to.run(kAcceptedSchema));
+    if (reader_.head().loss_accepted) TRY_VOID(to.run(kLossAccepted));
     TRY_VOID(to.run("create table time(seq integer primary key, ts int)"));
     TRY(aside_row_, to.prepare("insert into aside values(?,?)"));
     for (const std::vector<std::uint64_t>* numbers : {&reader_.events_aside(), &reader_.records_aside()}) {

@@ -25,18 +25,11 @@ Result<void> unless_corrupt(Result<void> done) {
   return done;
 }
 
-Result<bool> has_tables(Database& db) {
-  TRY(const std::int64_t tables, db.number("select count(*) from sqlite_master where name='mark'"));
-  return tables != 0;
-}
-
 // A person's word holds for what is lost by then: not for damage that nobody was asked about.
 Result<void> note_acceptance(const std::string& database, const std::string& vfs, bool accepted) {
   TRY(Database db, Database::open(database, Database::Mode::kReadWrite, vfs));
-  TRY(const bool any, has_tables(db));
-  if (!any) return {};
   TRY_VOID(db.run(kSafely));
-  return db.run(accepted ? kAcceptedSchema : "drop table if exists accepted");
+  return db.run(accepted ? kLossAccepted : kNoLossAccepted);
 }
 
 struct Settled {
@@ -143,9 +136,8 @@ Result<void> StoreCore::salvage(const Segment& segment, const Segment* older, bo
   if (failed) return failure(Code::kInternal, "renaming " + saved + "-wal: " + failed.message());
   for (const std::string& unfinished : {saved, before}) remove_database(unfinished);
   TRY_VOID(sync_directory(options.directory.string()));
-  const auto name = [](const std::string& path) { return std::filesystem::path(path).filename().string(); };
-  report(name(log) + ": saved " + std::to_string(frames.frames) + " of " + std::to_string(frames.frames + frames.lost) +
-         " pages; the damaged file is kept as " + name(aside));
+  report(name_of(log) + ": saved " + std::to_string(frames.frames) + " of " +
+         std::to_string(frames.frames + frames.lost) + " pages; the damaged file is kept as " + name_of(aside));
   if (newest) report("what was done behind the damage, and has no record that can be read, is done again");
   return {};
 }
